@@ -1,0 +1,46 @@
+use std::sync::Mutex;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// A moment in UTC. Stored and compared in microseconds, the finest step that both head-office backends keep.
+pub type Time = DateTime<Utc>;
+
+/// Where "now" comes from. Injected, so that a test decides what time it is.
+pub trait Clock: Send + Sync + 'static {
+    /// The current moment.
+    fn now(&self) -> Time;
+}
+
+/// The machine's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Time {
+        Utc::now()
+    }
+}
+
+/// A clock that moves only when told to.
+#[derive(Debug)]
+pub struct ManualClock(Mutex<Time>);
+
+impl ManualClock {
+    /// A clock that stands at `start`.
+    pub fn new(start: Time) -> Self {
+        Self(Mutex::new(start))
+    }
+
+    /// Moves the clock forward by `step`.
+    pub fn advance(&self, step: std::time::Duration) {
+        let step = TimeDelta::from_std(step).unwrap_or(TimeDelta::MAX);
+        let mut now = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *now = now.checked_add_signed(step).unwrap_or(DateTime::<Utc>::MAX_UTC);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Time {
+        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,45 @@
+//! The vocabulary of Branchkeeper and every decision that needs no I/O.
+//!
+//! Everything here is a value or a pure function: the same input gives the same answer, on any machine, at any time.
+
+mod branch;
+mod catalogue;
+mod clock;
+mod digest;
+mod event;
+mod failure;
+mod finding;
+mod ids;
+mod ledger;
+mod migration;
+mod plan;
+mod provider;
+mod refusal;
+mod retry;
+mod run;
+mod script;
+mod secret;
+mod state;
+mod text;
+mod validation;
+
+pub use branch::{Branch, BranchUpdate, Connection, ServerConnection, SqliteConnection, SslMode};
+pub use catalogue::{Catalogue, ProviderCatalogue};
+pub use clock::{Clock, ManualClock, SystemClock, Time};
+pub use digest::{Checksum, StatementDigest};
+pub use event::{Event, EventBody};
+pub use failure::{FailureClass, MigrationError};
+pub use finding::{Finding, FindingKind, Severity};
+pub use ids::{BranchCode, BranchId, BranchRef, IdError, MigrationId, RequestId, RunId};
+pub use ledger::{Intent, LEDGER_FORMAT, Ledger, LedgerRow, Progress, RowState};
+pub use migration::{Migration, TransactionMode};
+pub use plan::{Plan, Planned, Policy, Segment, Target, Unit, pending, plan_up};
+pub use provider::Provider;
+pub use refusal::Refusal;
+pub use retry::{OfflinePolicy, RetryPolicy};
+pub use run::{BranchOutcome, MigrationResult, Observed, OutcomeStatus, Run, RunKind, RunRequest, RunState, Selector};
+pub use script::{Effect, ObjectName, Script, Statement, TableChange};
+pub use secret::{Secret, SecretRef};
+pub use state::{BranchState, Lease, MigrationStatus};
+pub use text::shorten;
+pub use validation::{FieldViolation, Violations, validate_branch};

@@ -1,0 +1,166 @@
+use super::{FailureClass, LEDGER_FORMAT, MigrationId, shorten};
+
+/// Why a branch cannot be migrated as asked. Nothing has been changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// A ledger row was written by a newer program.
+    NewerLedger {
+        /// The row's migration.
+        id: String,
+        /// Its format.
+        format: i32,
+    },
+    /// The ledger holds a migration that the catalogue lacks.
+    Unknown {
+        /// The migration.
+        id: String,
+    },
+    /// An applied migration's file has changed since.
+    ChecksumChanged {
+        /// The migration.
+        id: MigrationId,
+        /// Its file.
+        file: String,
+        /// The checksum in the ledger, shortened.
+        applied: String,
+        /// The file's checksum, shortened.
+        now: String,
+    },
+    /// An unapplied migration is older than an applied one.
+    OutOfOrder {
+        /// The migration.
+        id: MigrationId,
+        /// The newest applied one.
+        newest: String,
+    },
+    /// A migration needs another one that will not have been applied by then.
+    MissingDependency {
+        /// The migration.
+        id: MigrationId,
+        /// What it needs.
+        needs: MigrationId,
+    },
+    /// The target is older than what is applied.
+    TargetBehind {
+        /// The target.
+        target: MigrationId,
+        /// The newest applied one.
+        newest: String,
+    },
+    /// One transaction was asked for, and this statement refuses to run inside one.
+    RefusesTransaction {
+        /// The migration.
+        id: MigrationId,
+        /// Its file.
+        file: String,
+        /// The statement's line; 0 when the migration itself sets the mode `None`.
+        line: u32,
+        /// The statement, shortened.
+        statement: String,
+    },
+    /// A half-applied migration's statement that is done already has been changed in the file.
+    DoneStatementChanged {
+        /// The migration.
+        id: MigrationId,
+        /// Its file.
+        file: String,
+        /// The statement's line now; 0 when the file has fewer statements.
+        line: u32,
+        /// The statement's number, from 1.
+        number: usize,
+    },
+}
+
+impl Refusal {
+    /// How the refusal is classed.
+    pub fn class(&self) -> FailureClass {
+        match self {
+            Self::ChecksumChanged { .. } | Self::DoneStatementChanged { .. } => FailureClass::Checksum,
+            _ => FailureClass::Catalogue,
+        }
+    }
+
+    /// Whether the request was at fault rather than the branch, so that the branch's state stays as it was.
+    pub fn blames_request(&self) -> bool {
+        matches!(self, Self::TargetBehind { .. })
+    }
+
+    /// The migration concerned.
+    pub fn migration(&self) -> &str {
+        match self {
+            Self::NewerLedger { id, .. } | Self::Unknown { id } => id,
+            Self::ChecksumChanged { id, .. }
+            | Self::OutOfOrder { id, .. }
+            | Self::MissingDependency { id, .. }
+            | Self::TargetBehind { target: id, .. }
+            | Self::RefusesTransaction { id, .. }
+            | Self::DoneStatementChanged { id, .. } => id.as_str(),
+        }
+    }
+
+    /// The file and line concerned; empty and 0 when there is none.
+    pub fn place(&self) -> (&str, u32) {
+        match self {
+            Self::ChecksumChanged { file, .. } => (file, 0),
+            Self::RefusesTransaction { file, line, .. } | Self::DoneStatementChanged { file, line, .. } => {
+                (file, *line)
+            }
+            _ => ("", 0),
+        }
+    }
+
+    /// What is wrong.
+    pub fn message(&self) -> String {
+        match self {
+            Self::NewerLedger { id, format } => format!(
+                "the ledger's row for '{}' has format {format}; this Branchkeeper knows formats up to {LEDGER_FORMAT}",
+                shorten(id, MigrationId::MAX)
+            ),
+            Self::Unknown { id } => {
+                format!("the ledger holds '{}', which the catalogue does not have", shorten(id, MigrationId::MAX))
+            }
+            Self::ChecksumChanged { id, applied, now, .. } => {
+                format!("{id} was changed after it was applied: checksum {applied} then, {now} now")
+            }
+            Self::OutOfOrder { id, newest } => {
+                format!("{id} is not applied, but the newer {} is", shorten(newest, MigrationId::MAX))
+            }
+            Self::MissingDependency { id, needs } => format!("{id} depends on {needs}, which is not applied before it"),
+            Self::TargetBehind { target, newest } => {
+                format!("the target {target} is older than {}, which is applied", shorten(newest, MigrationId::MAX))
+            }
+            Self::RefusesTransaction { id, line: 0, .. } => {
+                format!("{id} asks for transaction mode None, so it cannot be part of one transaction for all")
+            }
+            Self::RefusesTransaction { id, statement, .. } => {
+                format!("{id} cannot be part of one transaction for all: '{statement}' refuses to run inside one")
+            }
+            Self::DoneStatementChanged { id, line: 0, number, .. } => {
+                format!("{id} is half applied, and its statement {number}, which is done, is no longer in the file")
+            }
+            Self::DoneStatementChanged { id, number, .. } => {
+                format!("{id} is half applied, and its statement {number}, which is done, was changed in the file")
+            }
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::NewerLedger { .. } => "use the Branchkeeper version that migrated this branch, or a newer one",
+            Self::Unknown { .. } => {
+                "put the migration's file back, or use the catalogue that this branch was migrated with"
+            }
+            Self::ChecksumChanged { .. } => "restore the file and put the change into a new migration",
+            Self::OutOfOrder { .. } => {
+                "give the migration a newer number, or set migration.out_of_order = true if order does not matter"
+            }
+            Self::MissingDependency { .. } => "add the missing migration, or correct depends-on",
+            Self::TargetBehind { .. } => "leave the target out, or name a newer migration",
+            Self::RefusesTransaction { .. } => "use transaction mode PerMigration",
+            Self::DoneStatementChanged { .. } => {
+                "restore the statement; statements that are not done yet may be changed"
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+use std::fmt;
+
+use super::StatementDigest;
+
+/// The statements of one migration file, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Script {
+    /// The file's name inside the migrations folder, for error messages.
+    pub file: String,
+    /// The statements, split as the provider's own command-line tool would.
+    pub statements: Vec<Statement>,
+}
+
+impl Script {
+    /// Whether every statement can run inside a transaction.
+    pub fn is_transactional(&self) -> bool {
+        self.statements.iter().all(Statement::is_transactional)
+    }
+}
+
+/// One statement of a script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// The text exactly as it stands in the file, without its terminator.
+    pub sql: String,
+    /// The line of the first character, counted from 1.
+    pub line: u32,
+    /// The column of the first character, counted from 1 in characters.
+    pub column: u32,
+    /// `None` when the statement can run inside a transaction. Otherwise the server refuses it there, it runs alone, and
+    /// this says how to find out, after a crash, whether it took effect.
+    pub alone: Option<Effect>,
+    /// Which tables the statement makes, drops or renames.
+    pub tables: Vec<TableChange>,
+}
+
+impl Statement {
+    /// Whether the statement can run inside a transaction.
+    pub fn is_transactional(&self) -> bool {
+        self.alone.is_none()
+    }
+
+    /// The digest by which the journal recognises the statement.
+    pub fn digest(&self) -> StatementDigest {
+        StatementDigest::of(&self.sql)
+    }
+
+    /// The place in the file of the character at `offset` (counted in characters from the statement's first): line and
+    /// column, both from 1. An offset past the end gives the end.
+    pub fn position(&self, offset: usize) -> (u32, u32) {
+        let (mut line, mut column) = (self.line, self.column);
+        for ch in self.sql.chars().take(offset) {
+            if ch == '\n' {
+                line += 1;
+                column = 1;
+            } else {
+                column += 1;
+            }
+        }
+        (line, column)
+    }
+}
+
+/// What a statement that runs outside any transaction leaves behind, so that its fate can be read from the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Running it again does no harm and gives the same result (`VACUUM`, `REINDEX`, `PRAGMA`).
+    Idempotent,
+    /// A valid index of this name exists. An invalid one is a leftover that has to be dropped first.
+    IndexExists {
+        /// The index. Without a schema it lives in the table's schema.
+        index: ObjectName,
+        /// The table it is on.
+        table: ObjectName,
+    },
+    /// No index of this name exists.
+    IndexGone(ObjectName),
+    /// A database of this name exists.
+    DatabaseExists(String),
+    /// No database of this name exists.
+    DatabaseGone(String),
+    /// Nothing that can be read back tells; a person has to settle it.
+    Unknowable,
+}
+
+/// A table's or index's name as the server stores it: unquoted parts already folded as the provider folds them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjectName {
+    /// The schema, when the statement named one.
+    pub schema: Option<String>,
+    /// The name itself.
+    pub name: String,
+}
+
+impl ObjectName {
+    /// A name without a schema.
+    pub fn bare(name: impl Into<String>) -> Self {
+        Self { schema: None, name: name.into() }
+    }
+}
+
+impl fmt::Display for ObjectName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.schema {
+            Some(schema) => write!(f, "{schema}.{}", self.name),
+            None => f.write_str(&self.name),
+        }
+    }
+}
+
+/// A change to the set of tables. Temporary tables do not count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TableChange {
+    /// `CREATE TABLE`.
+    Created(ObjectName),
+    /// `DROP TABLE`.
+    Dropped(ObjectName),
+    /// `ALTER TABLE … RENAME TO …`.
+    Renamed(ObjectName, ObjectName),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_counts_from_the_statement() {
+        let statement = Statement { sql: "ab\ncd".into(), line: 7, column: 3, alone: None, tables: vec![] };
+        assert_eq!(statement.position(0), (7, 3));
+        assert_eq!(statement.position(1), (7, 4));
+        assert_eq!(statement.position(3), (8, 1));
+        assert_eq!(statement.position(99), (8, 3));
+    }
+}

@@ -1,0 +1,37 @@
+/// `text` cut to at most `limit` characters, white space folded into single spaces, with an ellipsis where it was cut.
+///
+/// Used wherever somebody else's text (a statement, a server's message) goes into an error or a row of bounded size.
+pub fn shorten(text: &str, limit: usize) -> String {
+    let mut out = String::with_capacity(text.len().min(limit * 4));
+    let mut count = 0;
+    for word in text.split_whitespace() {
+        for (index, ch) in word.char_indices() {
+            let gap = usize::from(index == 0 && count > 0);
+            if count + gap + 1 > limit {
+                out.pop();
+                out.push('…');
+                return out;
+            }
+            if gap == 1 {
+                out.push(' ');
+            }
+            out.push(ch);
+            count += gap + 1;
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shorten;
+
+    #[test]
+    fn folds_and_cuts() {
+        assert_eq!(shorten("a\n   b", 10), "a b");
+        assert_eq!(shorten("abcdef", 6), "abcdef");
+        assert_eq!(shorten("abcdefg", 6), "abcde…");
+        assert_eq!(shorten("", 3), "");
+        assert_eq!(shorten("żółć żółć", 5).chars().count(), 5);
+    }
+}

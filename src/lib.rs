@@ -1,0 +1,5 @@
+//! Branchkeeper keeps the schema of a whole fleet of branch databases in step.
+//!
+//! The layers, each importing only from those below it, are described in ARCHITECTURE.md.
+
+pub mod domain;
