@@ -3,3 +3,6 @@
 //! The layers, each importing only from those below it, are described in ARCHITECTURE.md.
 
 pub mod domain;
+pub mod provider;
+pub mod source;
+pub mod store;

@@ -1,7 +1,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Ledger, Migration, MigrationId, Progress, ProviderCatalogue, Refusal, RowState, TransactionMode, shorten};
+use super::{
+    LEDGER_FORMAT, Ledger, Migration, MigrationId, Progress, ProviderCatalogue, Refusal, RowState, TransactionMode,
+    shorten,
+};
 
 /// How far to go.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

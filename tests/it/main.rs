@@ -1,1 +1,5 @@
+//! Tests against real servers, in one binary so that they share one set of private servers.
 
+mod provider;
+mod store;
+mod support;

@@ -1,0 +1,1 @@
+//! One branch database: connect, create, lock, ledger, execute.

@@ -1,0 +1,1 @@
+//! Folder layouts to catalogue: directives, checksums, exact script splitting.

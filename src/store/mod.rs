@@ -1,0 +1,1 @@
+//! Head office: branches, states, leases, runs, events and audit rows.
