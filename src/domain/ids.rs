@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn migrations_sort_by_number_and_repeatables_last() {
-        let mut ids = vec![id("R__views"), id("10_b"), id("9_z"), id("0010_a")];
+        let mut ids = [id("R__views"), id("10_b"), id("9_z"), id("0010_a")];
         ids.sort();
         let texts: Vec<_> = ids.iter().map(MigrationId::as_str).collect();
         assert_eq!(texts, ["9_z", "0010_a", "10_b", "R__views"]);
