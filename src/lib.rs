@@ -4,5 +4,6 @@
 
 pub mod domain;
 pub mod provider;
+pub mod rpc;
 pub mod source;
 pub mod store;

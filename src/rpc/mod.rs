@@ -1,0 +1,3 @@
+//! The gRPC edge: services, conversions, streams, health and reflection.
+
+pub mod proto;
