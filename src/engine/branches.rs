@@ -80,7 +80,7 @@ impl Manager {
         let fingerprint = self.checked(&branch, "branch")?;
         self.0.store.create_branch(&branch, &fingerprint).await?;
         tracing::info!(branch = %branch.code, provider = %branch.provider, "branch registered");
-        self.audit(caller, "CreateBranch", branch.code.as_str(), "").await;
+        self.audit(caller, "CreateBranch", branch.code.as_str(), serde_json::Value::Null).await;
         if branch.is_active {
             self.0.wake.notify_one();
         }
@@ -110,7 +110,7 @@ impl Manager {
         let fingerprint = self.checked(&branch, "value")?;
         self.0.store.update_branch(&branch, &fingerprint).await.map_err(|error| busy(&before, error))?;
         tracing::info!(branch = %branch.code, "branch changed");
-        self.audit(caller, "UpdateBranch", branch.code.as_str(), "").await;
+        self.audit(caller, "UpdateBranch", branch.code.as_str(), serde_json::Value::Null).await;
         if branch.is_active {
             self.0.wake.notify_one();
         }
@@ -122,7 +122,7 @@ impl Manager {
         let branch = self.branch(which).await?;
         self.0.store.delete_branch(branch.id).await.map_err(|error| busy(&branch, error))?;
         tracing::info!(branch = %branch.code, "branch forgotten");
-        self.audit(caller, "DeleteBranch", branch.code.as_str(), "").await;
+        self.audit(caller, "DeleteBranch", branch.code.as_str(), serde_json::Value::Null).await;
         Ok(())
     }
 

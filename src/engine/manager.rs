@@ -104,20 +104,20 @@ impl Manager {
         let branch = self.branch(which).await?;
         let state = self.0.store.retry(branch.id).await.map_err(|error| busy(&branch, error))?;
         let state = state.ok_or_else(|| EngineError::UnknownBranch(which.to_string()))?;
-        self.audit(caller, "Retry", branch.code.as_str(), "").await;
+        self.audit(caller, "Retry", branch.code.as_str(), serde_json::Value::Null).await;
         self.0.wake.notify_one();
         Ok((branch, state))
     }
 
     /// Leaves an audit row. The change it tells of is already committed, so a failure is logged and not passed on.
-    pub(super) async fn audit(&self, caller: &Caller, action: &str, subject: &str, detail: &str) {
+    pub(super) async fn audit(&self, caller: &Caller, action: &str, subject: &str, detail: serde_json::Value) {
         let entry = AuditEntry {
             time: self.0.clock.now(),
             who: caller.name.clone(),
             action: action.to_owned(),
             subject: subject.to_owned(),
-            detail: detail.to_owned(),
-            outcome: "Ok".to_owned(),
+            detail,
+            outcome: "ok".to_owned(),
         };
         if let Err(error) = self.0.store.audit(&entry).await {
             tracing::error!(action, subject, %error, "an audit row could not be written");

@@ -19,6 +19,9 @@ const CATALOGUE_POLL: Duration = Duration::from_secs(2);
 const HEAD_OFFICE_POLL: Duration = Duration::from_secs(5);
 /// How often old runs and audit rows are cleared away.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
+/// The most runs, and the most audit rows, cleared away at a time, and the pause when there are more.
+const MAX_PRUNE: u32 = 1_000;
+const PRUNE_PAUSE: Duration = Duration::from_secs(1);
 /// The most branches of one pass; the next pass follows at once when there were more.
 const MAX_PASS: u32 = 5_000;
 /// The most runs taken up at a time.
@@ -56,7 +59,7 @@ async fn until_stopped<F: Future<Output = ()>>(manager: Manager, work: impl FnOn
 async fn recover_own_past(manager: &Manager) -> Result<(), EngineError> {
     let shared = &manager.0;
     if shared.store.is_embedded() {
-        shared.store.release_all().await?;
+        shared.store.release_all("").await?;
     }
     recover(manager).await
 }
@@ -147,13 +150,17 @@ async fn prune(manager: Manager) {
     loop {
         let shared = &manager.0;
         let ago = |age: Duration| shared.clock.now() - TimeDelta::from_std(age).unwrap_or(TimeDelta::MAX);
-        let pruned = shared.store.prune(ago(shared.settings.run_retention), ago(shared.settings.audit_retention)).await;
-        match pruned {
-            Ok(0) => {}
-            Ok(count) => tracing::info!(count, "old runs and audit rows were cleared away"),
-            Err(error) => tracing::warn!(%error, "old runs could not be cleared away; trying again later"),
+        let runs = shared.store.prune(ago(shared.settings.run_retention), MAX_PRUNE).await;
+        let audit = shared.store.prune_audit(ago(shared.settings.audit_retention), MAX_PRUNE).await;
+        let full = [&runs, &audit].into_iter().any(|pruned| matches!(pruned, Ok(count) if *count >= u64::from(MAX_PRUNE)));
+        for (what, pruned) in [("runs", runs), ("audit rows", audit)] {
+            match pruned {
+                Ok(0) => {}
+                Ok(count) => tracing::info!(count, "old {what} were cleared away"),
+                Err(error) => tracing::warn!(%error, "old {what} could not be cleared away; trying again later"),
+            }
         }
-        sleep(PRUNE_EVERY).await;
+        sleep(if full { PRUNE_PAUSE } else { PRUNE_EVERY }).await;
     }
 }
 

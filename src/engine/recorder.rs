@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::halt::Halt;
 use crate::domain::{BranchOutcome, BranchState, Clock, EventBody, MigrationStatus, RunId, Time};
-use crate::store::{Batch, FinishedBranch, HeadOffice, StoreError};
+use crate::store::{Batch, Finished, HeadOffice, StoreError};
 
 /// The most entries written in one transaction.
 const MAX_BATCH: usize = 512;
@@ -86,8 +86,7 @@ impl Book {
                         self.branches_done += 1;
                         batch.events.push((time, self.finished_event(&finish)));
                         let Finish { outcome, lease, .. } = *finish;
-                        let (token, next_state) = lease.unzip();
-                        batch.finished.push(FinishedBranch { branch_id: outcome.branch_id, token, next_state, outcome });
+                        batch.finished.push(Finished { outcome, next: lease });
                         waiting.push(written);
                     }
                 }
@@ -108,7 +107,12 @@ impl Book {
         loop {
             match self.store.record(batch.clone()).await {
                 Ok(recorded) => {
-                    self.sequence.send_replace(recorded.last_sequence);
+                    if let Some(newest) = recorded.events.last() {
+                        self.sequence.send_replace(newest.sequence);
+                    }
+                    for branch in recorded.lost {
+                        tracing::warn!(run = %self.run_id, %branch, "the lease was lost before the outcome was recorded");
+                    }
                     return true;
                 }
                 Err(StoreError::Unavailable(detail)) if tokio::time::Instant::now() + pause < give_up => {

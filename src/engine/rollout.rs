@@ -10,9 +10,9 @@ use super::halt::Halt;
 use super::job::Jobs;
 use super::recorder::{Book, Recorder};
 use super::shared::Shared;
-use crate::domain::{BranchId, EventBody, OutcomeStatus, Run, RunState};
+use crate::domain::{BranchId, EventBody, OutcomeStatus, Run};
 use crate::provider::Endpoint;
-use crate::store::StoreError;
+use crate::store::{Ending, StoreError};
 
 /// How many branches are read from head office at once.
 const PAGE: u32 = 256;
@@ -23,6 +23,10 @@ pub(super) async fn execute(shared: Arc<Shared>, run: Run, halt: Halt, sequence:
     let id = run.id;
     let done = match shared.store.finished_count(id).await {
         Ok(done) => done,
+        Err(error) => return tracing::error!(run = %id, %error, "the run could not be begun; it will be taken up again"),
+    };
+    let run = match shared.store.start_run(id, &shared.owner).await {
+        Ok(run) => run,
         Err(error) => return tracing::error!(run = %id, %error, "the run could not be begun; it will be taken up again"),
     };
     let book = Book {
@@ -53,8 +57,8 @@ pub(super) async fn execute(shared: Arc<Shared>, run: Run, halt: Halt, sequence:
             tracing::info!(run = %id, "the run is interrupted; it goes on when the service is back");
         }
         Ok(()) => {
-            let state = halt.is_cancelled().then_some(RunState::Cancelled);
-            match shared.store.end_run(id, &shared.owner, state).await {
+            let ending = if halt.is_cancelled() { Ending::Cancelled } else { Ending::Done };
+            match shared.store.end_run(id, &shared.owner, ending).await {
                 Ok(run) => {
                     let result = run.result.clone().unwrap_or_default();
                     tracing::info!(

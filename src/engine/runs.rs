@@ -13,7 +13,7 @@ use crate::domain::{
     Branch, BranchRef, Event, FailureClass, MigrationId, Provider, RequestId, Run, RunId, RunKind, RunRequest, RunState,
     Selector, TransactionMode,
 };
-use crate::store::{CreatedRun, NewRun, Page, Paged, Scope};
+use crate::store::{CreatedRun, NewRun, Page, Paged, RunsFilter, Scope};
 
 /// How long a look for new events waits for one.
 const WAIT_FOR_EVENTS: Duration = Duration::from_secs(1);
@@ -117,7 +117,8 @@ impl Manager {
 
     /// Runs, newest first, page by page.
     pub async fn runs(&self, states: &[RunState], page: &Page) -> Result<Paged<Run>, EngineError> {
-        Ok(self.0.store.runs(states, page).await?)
+        let filter = RunsFilter { states: states.to_vec(), ..RunsFilter::default() };
+        Ok(self.0.store.runs(&filter, page).await?)
     }
 
     /// Stops a run; statements that are running are stopped on their servers.
@@ -131,7 +132,7 @@ impl Manager {
             active.halt.cancel();
         }
         tracing::info!(run = %id, who = %caller.name, "the run is being cancelled");
-        self.audit(caller, "CancelRun", &id.to_string(), "").await;
+        self.audit(caller, "CancelRun", &id.to_string(), serde_json::Value::Null).await;
         Ok(run)
     }
 
@@ -150,7 +151,7 @@ impl Manager {
             CreatedRun::Existing(run) => Ok(run),
             CreatedRun::New(run) => {
                 self.begin(run.clone());
-                self.audit(caller, kind.as_str(), &run.id.to_string(), "").await;
+                self.audit(caller, kind.as_str(), &run.id.to_string(), serde_json::Value::Null).await;
                 Ok(run)
             }
         }

@@ -222,3 +222,13 @@ pub(crate) async fn watch(station: &Station, run_id: &str, after_sequence: i64) 
     tokio::time::timeout(Duration::from_secs(120), next).await.expect("the run ends in time");
     events
 }
+
+impl Station {
+    /// The resident memory of the running process, in bytes.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let id = self.child.as_ref().unwrap().id();
+        let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() * 1024
+    }
+}
