@@ -3,7 +3,9 @@
 //! The layers, each importing only from those below it, are described in ARCHITECTURE.md.
 
 pub mod domain;
+pub mod engine;
 pub mod provider;
 pub mod rpc;
 pub mod source;
 pub mod store;
+pub mod web;
