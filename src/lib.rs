@@ -2,6 +2,7 @@
 //!
 //! The layers, each importing only from those below it, are described in ARCHITECTURE.md.
 
+pub mod config;
 pub mod domain;
 pub mod provider;
 pub mod rpc;
