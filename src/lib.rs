@@ -2,9 +2,12 @@
 //!
 //! The layers, each importing only from those below it, are described in ARCHITECTURE.md.
 
+pub mod app;
+pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod provider;
 pub mod rpc;
 pub mod source;
 pub mod store;
+pub mod telemetry;
