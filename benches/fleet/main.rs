@@ -6,8 +6,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a benchmark")]
 
-mod floor;
 mod fleet;
+mod floor;
 mod report;
 
 #[path = "../../tests/it/support/mod.rs"]

@@ -170,12 +170,7 @@ impl Attempt<'_> {
     }
 
     /// The plan for the branch as it stands under the lock, after every statement of unknown outcome was settled.
-    async fn settled_plan(
-        &self,
-        session: &mut Session,
-        fence: &Fence,
-        report: &mut Report,
-    ) -> Result<Plan, Broken> {
+    async fn settled_plan(&self, session: &mut Session, fence: &Fence, report: &mut Report) -> Result<Plan, Broken> {
         for _ in 0..MAX_DOUBTS {
             let ledger = session.ledger().await.map_err(|error| self.broken(error))?;
             report.see(self.catalogue, &ledger);

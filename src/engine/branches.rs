@@ -179,7 +179,8 @@ impl Manager {
             Err(error) if error.kind == ErrorKind::Internal => Err(EngineError::internal(error)),
             Err(error) => {
                 let kind = if branch.provider == Provider::Sqlite { "sqlite" } else { "server" };
-                let text = if error.hint.is_empty() { error.message } else { format!("{}; {}", error.message, error.hint) };
+                let text =
+                    if error.hint.is_empty() { error.message } else { format!("{}; {}", error.message, error.hint) };
                 Err(EngineError::invalid(&format!("{prefix}.connection.{kind}"), text))
             }
         }

@@ -42,7 +42,7 @@ pub enum EngineError {
     #[error("the page token is not valid")]
     BadPageToken,
     /// Somebody else works on the branch.
-    #[error("branch '{branch}' is being worked on by {holder}{}", until(.until))]
+    #[error("branch '{branch}' is being worked on by {holder}{}", and_until(.until))]
     Locked {
         /// The branch.
         branch: BranchCode,
@@ -153,6 +153,6 @@ fn quoted(names: &[String]) -> String {
     names.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ")
 }
 
-fn until(time: &Option<Time>) -> String {
+fn and_until(time: &Option<Time>) -> String {
     time.map_or_else(String::new, |time| format!(" until {}", time.format("%Y-%m-%dT%H:%M:%SZ")))
 }

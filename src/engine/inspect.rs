@@ -8,8 +8,8 @@ use super::manager::Manager;
 use super::report::observe;
 use super::validate::findings;
 use crate::domain::{
-    Branch, BranchRef, BranchState, Finding, FindingKind, Ledger, Migration, MigrationError, Observed, ObjectName, Severity,
-    Time, pending,
+    Branch, BranchRef, BranchState, Finding, FindingKind, Ledger, Migration, MigrationError, ObjectName, Observed,
+    Severity, Time, pending,
 };
 use crate::provider::{Endpoint, ErrorKind, ProviderError, Session};
 
@@ -53,7 +53,8 @@ impl Manager {
         let (ledger, tables) = match self.look(&branch).await {
             Ok(seen) => seen,
             Err(error) => {
-                let message = if error.hint.is_empty() { error.message } else { format!("{}; {}", error.message, error.hint) };
+                let message =
+                    if error.hint.is_empty() { error.message } else { format!("{}; {}", error.message, error.hint) };
                 let unreachable = Finding {
                     severity: Severity::Error,
                     kind: FindingKind::Unreachable,
@@ -77,7 +78,7 @@ impl Manager {
         let catalogue = self.0.catalogue.current();
         let seen = observe(catalogue.of(branch.provider), &ledger);
         // What was seen is worth keeping, but the answer does not depend on it.
-        if let Err(error) = self.0.store.observe(branch.id, &seen, None).await {
+        if let Err(error) = self.0.store.observe(branch.id, &seen).await {
             tracing::warn!(branch = %branch.code, %error, "what was seen of the branch could not be kept");
         }
         Ok(ledger)
@@ -122,7 +123,8 @@ impl Manager {
                 "the branch lacks migrations; they are not applied unasked in production (auto_migrate.in_production)"
             );
         }
-        self.0.store.observe(branch.id, &seen, Some(again)).await?;
+        self.0.store.observe(branch.id, &seen).await?;
+        self.0.store.hold_back(branch.id, again).await?;
         Ok(())
     }
 

@@ -124,7 +124,12 @@ impl Jobs {
         self.finish(branch, BranchOutcome { status: OutcomeStatus::Skipped, ..outcome }, None).await
     }
 
-    async fn finish(&self, branch: &Branch, outcome: BranchOutcome, lease: Option<(i64, BranchState)>) -> OutcomeStatus {
+    async fn finish(
+        &self,
+        branch: &Branch,
+        outcome: BranchOutcome,
+        lease: Option<(i64, BranchState)>,
+    ) -> OutcomeStatus {
         let ended = outcome.status;
         let stopping = self.halt.reason().is_some() && !self.halt.is_cancelled();
         if stopping && ended == OutcomeStatus::Refused {

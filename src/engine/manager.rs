@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use super::hosts::Hosts;
 use super::readiness::Readiness;
 use super::settings::EngineSettings;
 use super::shared::{ActiveRuns, InFlight, Shared};
-use crate::domain::{BranchRef, BranchState, Branch, Clock, MigrationStatus, Time};
+use crate::domain::{Branch, BranchRef, BranchState, Clock, MigrationStatus, Time};
 use crate::store::{AuditEntry, HeadOffice, Page, Paged, StatusFilter};
 
 /// Who asks.
@@ -134,6 +135,12 @@ pub(super) fn busy(branch: &Branch, error: crate::store::StoreError) -> EngineEr
     match error {
         crate::store::StoreError::Leased(lease) => EngineError::BranchBusy { branch: branch.code.clone(), lease },
         other => other.into(),
+    }
+}
+
+impl fmt::Debug for Manager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Manager").field("owner", &self.0.owner).finish_non_exhaustive()
     }
 }
 

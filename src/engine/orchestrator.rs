@@ -139,8 +139,8 @@ fn change_readiness(manager: &Manager, change: impl FnOnce(&mut Readiness)) {
         }
         readiness.detail = wrong.join("; ");
         let changed = *readiness != before;
-        if changed && before.is_ready() != readiness.is_ready() {
-            tracing::info!(ready = readiness.is_ready(), detail = readiness.detail, "readiness changed");
+        if changed && before.ready() != readiness.ready() {
+            tracing::info!(ready = readiness.ready(), detail = readiness.detail, "readiness changed");
         }
         changed
     });
@@ -152,7 +152,8 @@ async fn prune(manager: Manager) {
         let ago = |age: Duration| shared.clock.now() - TimeDelta::from_std(age).unwrap_or(TimeDelta::MAX);
         let runs = shared.store.prune(ago(shared.settings.run_retention), MAX_PRUNE).await;
         let audit = shared.store.prune_audit(ago(shared.settings.audit_retention), MAX_PRUNE).await;
-        let full = [&runs, &audit].into_iter().any(|pruned| matches!(pruned, Ok(count) if *count >= u64::from(MAX_PRUNE)));
+        let full =
+            [&runs, &audit].into_iter().any(|pruned| matches!(pruned, Ok(count) if *count >= u64::from(MAX_PRUNE)));
         for (what, pruned) in [("runs", runs), ("audit rows", audit)] {
             match pruned {
                 Ok(0) => {}

@@ -18,7 +18,7 @@ impl Readiness {
     }
 
     /// Whether requests can be served.
-    pub fn is_ready(&self) -> bool {
+    pub fn ready(&self) -> bool {
         self.head_office && self.catalogue && !self.draining
     }
 }

@@ -77,7 +77,8 @@ impl Book {
     async fn keep(mut self, mut entries: mpsc::UnboundedReceiver<Entry>) {
         let mut taken = Vec::with_capacity(MAX_BATCH);
         while entries.recv_many(&mut taken, MAX_BATCH).await > 0 {
-            let mut batch = Batch { run_id: self.run_id, owner: self.owner.clone(), events: Vec::new(), finished: Vec::new() };
+            let mut batch =
+                Batch { run_id: self.run_id, owner: self.owner.clone(), events: Vec::new(), finished: Vec::new() };
             let mut waiting = Vec::new();
             for entry in taken.drain(..) {
                 match entry {

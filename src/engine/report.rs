@@ -3,7 +3,8 @@ use std::time::Duration;
 use super::failure::Failure;
 use super::recorder::Recorder;
 use crate::domain::{
-    BranchCode, BranchOutcome, Branch, EventBody, Ledger, MigrationId, Observed, OutcomeStatus, ProviderCatalogue, pending,
+    Branch, BranchCode, BranchOutcome, EventBody, Ledger, MigrationId, Observed, OutcomeStatus, ProviderCatalogue,
+    pending,
 };
 use crate::provider::Observer;
 

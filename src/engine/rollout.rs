@@ -23,11 +23,15 @@ pub(super) async fn execute(shared: Arc<Shared>, run: Run, halt: Halt, sequence:
     let id = run.id;
     let done = match shared.store.finished_count(id).await {
         Ok(done) => done,
-        Err(error) => return tracing::error!(run = %id, %error, "the run could not be begun; it will be taken up again"),
+        Err(error) => {
+            return tracing::error!(run = %id, %error, "the run could not be begun; it will be taken up again");
+        }
     };
     let run = match shared.store.start_run(id, &shared.owner).await {
         Ok(run) => run,
-        Err(error) => return tracing::error!(run = %id, %error, "the run could not be begun; it will be taken up again"),
+        Err(error) => {
+            return tracing::error!(run = %id, %error, "the run could not be begun; it will be taken up again");
+        }
     };
     let book = Book {
         store: shared.store.clone(),

@@ -10,8 +10,8 @@ use super::manager::{Caller, Manager};
 use super::rollout;
 use super::shared::ActiveRun;
 use crate::domain::{
-    Branch, BranchRef, Event, FailureClass, MigrationId, Provider, RequestId, Run, RunId, RunKind, RunRequest, RunState,
-    Selector, TransactionMode,
+    Branch, BranchRef, Event, FailureClass, MigrationId, Provider, RequestId, Run, RunId, RunKind, RunRequest,
+    RunState, Selector, TransactionMode,
 };
 use crate::store::{CreatedRun, NewRun, Page, Paged, RunsFilter, Scope};
 
@@ -60,7 +60,11 @@ impl Manager {
             && lease.expires_time > self.now()
             && command.request_id.is_none()
         {
-            return Err(EngineError::Locked { branch: branch.code, holder: lease.owner, until: Some(lease.expires_time) });
+            return Err(EngineError::Locked {
+                branch: branch.code,
+                holder: lease.owner,
+                until: Some(lease.expires_time),
+            });
         }
         let request = RunRequest { target, transaction_mode: command.transaction_mode, ..RunRequest::default() };
         let scope = Scope::Branches(vec![branch.id]);
@@ -73,8 +77,11 @@ impl Manager {
     /// Begins to migrate all branches that the selector matches; answers as soon as the run is persisted.
     pub async fn apply_all(&self, command: ApplyAllCommand, caller: &Caller) -> Result<Run, EngineError> {
         self.check_can_begin().await?;
-        let providers =
-            if command.selector.providers.is_empty() { Provider::ALL.to_vec() } else { command.selector.providers.clone() };
+        let providers = if command.selector.providers.is_empty() {
+            Provider::ALL.to_vec()
+        } else {
+            command.selector.providers.clone()
+        };
         let request = RunRequest {
             target: self.target(command.target.as_deref(), &providers)?,
             transaction_mode: None,
@@ -213,7 +220,10 @@ impl Manager {
         let mut views = providers.iter().map(|provider| catalogue.of(*provider));
         if let Some(found) = views.clone().find_map(|view| view.find(text)) {
             if found.id.is_repeatable() {
-                return Err(EngineError::invalid("target_migration", "names a repeatable migration; name a numbered one"));
+                return Err(EngineError::invalid(
+                    "target_migration",
+                    "names a repeatable migration; name a numbered one",
+                ));
             }
             return Ok(Some(found.id.clone()));
         }
@@ -243,4 +253,3 @@ fn unlike(a: &str, b: &str) -> usize {
     let common = a.chars().zip(b.chars()).take_while(|(x, y)| x == y).count();
     a.chars().count() + b.chars().count() - 2 * common
 }
-

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::domain::{
-    Finding, FindingKind, LEDGER_FORMAT, Ledger, LedgerRow, MigrationId, ObjectName, ProviderCatalogue, Provider, RowState,
-    Severity, pending, shorten,
+    Finding, FindingKind, LEDGER_FORMAT, Ledger, LedgerRow, MigrationId, ObjectName, Provider, ProviderCatalogue,
+    RowState, Severity, pending, shorten,
 };
 
 /// Compares a branch's ledger and tables with the catalogue and the tables that the configuration demands.

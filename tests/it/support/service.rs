@@ -166,7 +166,8 @@ impl Station {
             }
             if begun.elapsed() > within {
                 let open = seen.iter().filter(|branch| !statuses.contains(&branch.status()));
-                let open: Vec<_> = open.map(|b| format!("{} {:?} {}", b.branch_code, b.status(), b.error_details)).collect();
+                let open: Vec<_> =
+                    open.map(|b| format!("{} {:?} {}", b.branch_code, b.status(), b.error_details)).collect();
                 panic!("branches are not settled: {open:#?}\n{}", tail(&self.log_file()));
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
