@@ -41,7 +41,7 @@ pub(super) enum Db {
         /// Connections that only read.
         readers: SqlitePool,
         /// Held for as long as anybody can reach the database.
-        _folder: Arc<DataFolder>,
+        folder: Arc<DataFolder>,
     },
     /// The shared one.
     Postgres(PgPool),
@@ -96,7 +96,7 @@ impl Db {
             .max_connections(READERS)
             .acquire_timeout(CONNECT_LIMIT)
             .connect_lazy_with(options.pragma("query_only", "on"));
-        Ok(Self::Sqlite { writer, readers, _folder: Arc::new(folder) })
+        Ok(Self::Sqlite { writer, readers, folder: Arc::new(folder) })
     }
 
     /// Prepares to connect to PostgreSQL; the first statement connects.
@@ -149,10 +149,11 @@ impl Db {
     /// Closes every connection; calls that come later fail.
     pub(super) async fn close(&self) {
         match self {
-            Self::Sqlite { writer, readers, .. } => {
+            Self::Sqlite { writer, readers, folder } => {
                 readers.close().await;
                 // The last connection to close empties the write-ahead log into the database.
                 writer.close().await;
+                folder.release();
             }
             Self::Postgres(pool) => pool.close().await,
         }

@@ -9,14 +9,14 @@ use crate::domain::{Time, shorten};
 const DATABASE: &str = "head-office.db";
 const LOCK: &str = "head-office.lock";
 
-/// The data folder of an embedded head office, held by this process alone until the value is dropped.
+/// The data folder of an embedded head office, held by this process alone until it is released or the value is dropped.
 ///
 /// SQLite itself would let two processes in; each would then think that the other's leases are left from a crash.
 #[derive(Debug)]
 pub(super) struct DataFolder {
     path: PathBuf,
     /// The operating system frees the lock with the file, also when the process is killed.
-    _lock: File,
+    lock: File,
 }
 
 impl DataFolder {
@@ -48,7 +48,13 @@ impl DataFolder {
         let _ = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| lock.write_all(text.as_bytes()));
         // SQLite gives its side files the mode of the database, so it is enough to make that one private.
         private(DATABASE).map_err(|error| fail(DATABASE, error))?;
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        Ok(Self { path: path.to_owned(), lock })
+    }
+
+    /// Lets other processes have the folder.
+    pub(super) fn release(&self) {
+        // A failure leaves it to the end of the process, which frees the lock for certain.
+        let _ = self.lock.unlock();
     }
 
     /// The database file.
