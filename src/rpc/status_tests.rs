@@ -7,7 +7,7 @@ fn code() -> BranchCode {
 }
 
 fn failure(class: FailureClass) -> EngineError {
-    EngineError::BranchUnavailable(MigrationError::new(&code(), class, "no route to host").hint("start it"))
+    EngineError::BranchUnavailable(Box::new(MigrationError::new(&code(), class, "no route to host").hint("start it")))
 }
 
 fn violations(count: usize, length: usize) -> Violations {
@@ -97,7 +97,7 @@ fn a_status_fits_into_headers_whatever_is_in_it() {
         EngineError::UnknownBranch(long.clone()),
         EngineError::UnknownMigration { target: long.clone(), nearest: Some(long.clone()) },
         EngineError::CatalogueBroken { problems },
-        EngineError::BranchUnavailable(failure),
+        EngineError::BranchUnavailable(Box::new(failure)),
         EngineError::HeadOffice(long),
     ];
     for error in errors {
