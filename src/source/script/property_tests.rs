@@ -140,7 +140,7 @@ proptest! {
                 let start = place_to_offset(&normal, statement.line, statement.column);
                 prop_assert!(start >= from, "{provider}: {:?}", statement.sql);
                 prop_assert!(normal[start..].starts_with(&statement.sql), "{provider}: {:?}", statement.sql);
-                prop_assert!(!statement.sql.is_empty() && statement.sql.trim_matches([' ', '\n', '\t', ';']) != "");
+                prop_assert!(!statement.sql.trim_matches([' ', '\n', '\t', ';']).is_empty());
                 from = start + statement.sql.len();
             }
             for problem in &reading.problems {
