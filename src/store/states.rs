@@ -104,6 +104,15 @@ impl HeadOffice {
         Ok(Some(next))
     }
 
+    /// Keeps a branch from being due before `until`, unless somebody works on it. What is known of it stays.
+    pub async fn hold_back(&self, id: BranchId, until: Time) -> Result<(), StoreError> {
+        let mut tx = self.db().begin().await?;
+        let sql = "UPDATE branch_states SET next_attempt = $2 \
+                   WHERE branch_id = $1 AND (lease_owner IS NULL OR lease_expires <= $3)";
+        tx.run(sql, args![id, until, self.now()]).await?;
+        tx.commit().await
+    }
+
     /// The branches whose turn it is, those that have waited longest first: active, not being worked on, not in need of
     /// a person, past their next attempt, and not known to be up to date with their provider's catalogue, whose digest
     /// `digests` has. Branches of a provider without a digest are left out.
