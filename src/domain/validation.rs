@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::{Branch, Connection, Provider};
@@ -33,7 +34,8 @@ impl Violations {
         if self.0.is_empty() { Ok(()) } else { Err(self) }
     }
 
-    fn text(&mut self, field: &str, value: &str, limit: usize) {
+    /// Adds one when `value` has more than `limit` characters or holds control characters.
+    pub fn text(&mut self, field: &str, value: &str, limit: usize) {
         let length = value.chars().count();
         if length > limit {
             self.add(field, format!("has {length} characters; at most {limit} are allowed"));
@@ -47,6 +49,18 @@ impl Violations {
             self.add(field, "must not be empty");
         } else {
             self.text(field, value, limit);
+        }
+    }
+
+    /// Adds one for every key and value that labels may not have, and one when there are too many.
+    pub fn pairs(&mut self, field: &str, pairs: &BTreeMap<String, String>) {
+        if pairs.len() > MAX_PAIRS {
+            self.add(field, format!("has {} entries; at most {MAX_PAIRS} are allowed", pairs.len()));
+            return;
+        }
+        for (key, value) in pairs {
+            self.required(&format!("{field} key"), key, 63);
+            self.text(&format!("{field}[{}]", super::shorten(key, 63)), value, MAX_TEXT);
         }
     }
 }
@@ -67,7 +81,7 @@ pub fn validate_branch(branch: &Branch, prefix: &str) -> Result<(), Violations> 
     let field = |name: &str| format!("{prefix}.{name}");
     found.text(&field("name"), &branch.name, MAX_TEXT);
     found.text(&field("environment"), &branch.environment, 64);
-    pairs(&mut found, &field("labels"), &branch.labels);
+    found.pairs(&field("labels"), &branch.labels);
     if !branch.provider.is_supported() {
         let text = format!("{} is not supported yet; use sqlite or postgres", branch.provider);
         found.add(field("provider"), text);
@@ -99,7 +113,7 @@ pub fn validate_branch(branch: &Branch, prefix: &str) -> Result<(), Violations> 
             found.text(&at("schema"), &server.schema, 63);
             found.required(&at("username"), &server.username, MAX_TEXT);
             found.text(&at("ssl_ca_file"), &server.ssl_ca_file, MAX_PATH);
-            pairs(&mut found, &at("options"), &server.options);
+            found.pairs(&at("options"), &server.options);
         }
         (Connection::Sqlite(_), provider) => {
             found.add(connection, format!("is a SQLite file, but the provider is {provider}; give connection.server"));
@@ -109,17 +123,6 @@ pub fn validate_branch(branch: &Branch, prefix: &str) -> Result<(), Violations> 
         }
     }
     found.into_result()
-}
-
-fn pairs(found: &mut Violations, field: &str, pairs: &std::collections::BTreeMap<String, String>) {
-    if pairs.len() > MAX_PAIRS {
-        found.add(field, format!("has {} entries; at most {MAX_PAIRS} are allowed", pairs.len()));
-        return;
-    }
-    for (key, value) in pairs {
-        found.required(&format!("{field} key"), key, 63);
-        found.text(&format!("{field}[{}]", super::shorten(key, 63)), value, MAX_TEXT);
-    }
 }
 
 #[cfg(test)]

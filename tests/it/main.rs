@@ -1,5 +1,8 @@
 //! Tests against real servers, in one binary so that they share one set of private servers.
 
+mod crash;
+mod fleet;
 mod provider;
+mod restart;
 mod store;
 mod support;

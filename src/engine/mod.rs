@@ -1,0 +1,34 @@
+//! What Branchkeeper decides and does: runs, the one algorithm that migrates a branch, the fleet-wide rollout, and the
+//! orchestrator in the background.
+
+mod apply;
+mod branches;
+mod catalogue;
+mod error;
+mod failure;
+mod halt;
+mod heartbeat;
+mod hosts;
+mod inspect;
+mod job;
+mod manager;
+pub mod orchestrator;
+mod patience;
+mod readiness;
+mod recorder;
+mod report;
+mod rollout;
+mod runs;
+mod settings;
+mod shared;
+mod validate;
+
+pub use branches::{ConnectionTest, NewBranch, TestTarget};
+pub use error::EngineError;
+pub use inspect::History;
+pub use manager::{Caller, Manager};
+pub use readiness::Readiness;
+pub use runs::{ApplyAllCommand, ApplyCommand};
+pub use settings::{AutoMigrate, EngineSettings, OnStartup};
+
+pub use crate::store::{BranchFilter, Page, Paged, StatusFilter};

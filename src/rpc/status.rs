@@ -1,0 +1,259 @@
+//! The one table that turns errors into gRPC statuses.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
+use uuid::Uuid;
+
+use crate::domain::{FailureClass, Time, Violations, shorten};
+use crate::engine::EngineError;
+
+use super::reasons::{self, DOMAIN, Reason};
+
+/// The longest message, in characters. Statuses travel in headers, which clients and proxies bound to about 8 KiB.
+const MAX_MESSAGE: usize = 800;
+/// The longest value among an error's metadata, in characters.
+const MAX_VALUE: usize = 200;
+/// The most field violations that one status lists.
+const MAX_VIOLATIONS: usize = 12;
+/// When to try again if nobody knows better.
+const RETRY_SOON: Duration = Duration::from_secs(2);
+/// The longest wait that a status asks for, however long the lock is held: its holder may be done much sooner.
+const RETRY_LATEST: Duration = Duration::from_secs(30);
+
+/// A status in the making: what every one of them has, and the details that some have.
+pub(super) struct Refusal {
+    code: Code,
+    reason: Reason,
+    message: String,
+    metadata: HashMap<String, String>,
+    details: ErrorDetails,
+}
+
+impl Refusal {
+    /// A refusal that says what happened and what to do about it.
+    pub(super) fn new(code: Code, reason: Reason, what: &str, hint: &str) -> Self {
+        let what = what.trim_end_matches(['.', ' ']);
+        let message = if hint.is_empty() { what.to_owned() } else { format!("{what}; {hint}") };
+        let refusal = Self { code, reason, message, metadata: HashMap::new(), details: ErrorDetails::new() };
+        if hint.is_empty() { refusal } else { refusal.with("hint", hint) }
+    }
+
+    /// Adds to what programs can read.
+    pub(super) fn with(mut self, key: &str, value: impl ToString) -> Self {
+        self.metadata.insert(key.to_owned(), shorten(&value.to_string(), MAX_VALUE));
+        self
+    }
+
+    /// Says when to try again.
+    pub(super) fn retry_after(mut self, wait: Duration) -> Self {
+        self.details.set_retry_info(Some(wait));
+        self
+    }
+
+    fn resource(mut self, kind: &str, name: &str) -> Self {
+        self.details.set_resource_info(kind, shorten(name, MAX_VALUE), "", "");
+        self
+    }
+
+    fn precondition(mut self, subject: &str) -> Self {
+        self.details.add_precondition_failure_violation(self.reason.name, subject, self.message.clone());
+        self
+    }
+
+    fn violations(mut self, found: &Violations) -> Self {
+        let mut listed: Vec<FieldViolation> = found
+            .0
+            .iter()
+            .take(MAX_VIOLATIONS)
+            .map(|each| FieldViolation::new(shorten(&each.field, 100), shorten(&each.description, MAX_VALUE)))
+            .collect();
+        if found.0.len() > MAX_VIOLATIONS {
+            let more = found.0.len() - MAX_VIOLATIONS;
+            listed.push(FieldViolation::new("", format!("{more} more fields cannot be accepted either")));
+        }
+        self.details.set_bad_request(listed);
+        self
+    }
+
+    /// The status.
+    pub(super) fn into_status(mut self) -> Status {
+        self.details.set_error_info(self.reason.name, DOMAIN, self.metadata);
+        Status::with_error_details(self.code, shorten(&self.message, MAX_MESSAGE), self.details)
+    }
+}
+
+/// The status of an error, in terms that a client can act on.
+pub(super) fn status_of(error: &EngineError) -> Status {
+    refusal_of(error, chrono::Utc::now()).into_status()
+}
+
+/// The status of a request whose fields cannot be accepted.
+pub(super) fn invalid(found: Violations) -> Status {
+    status_of(&EngineError::Invalid(found))
+}
+
+/// The status of a fault whose detail is in the log under `id`.
+pub(super) fn internal(id: Uuid) -> Status {
+    status_of(&EngineError::Internal { id })
+}
+
+/// What a stream ends with when the service stops before the run is over.
+pub(super) fn draining() -> Status {
+    status_of(&EngineError::Draining)
+}
+
+fn refusal_of(error: &EngineError, now: Time) -> Refusal {
+    let refuse = |code, reason| Refusal::new(code, reason, &error.message(), &error.hint());
+    let field = |name: &str| {
+        let mut violations = Violations::default();
+        violations.add(name, error.message());
+        violations
+    };
+    match error {
+        EngineError::UnknownBranch(name) => {
+            refuse(Code::NotFound, reasons::BRANCH_NOT_FOUND).with("branch", name).resource("branch", name)
+        }
+        EngineError::UnknownBranches(names) => {
+            let first = names.first().map_or("", String::as_str);
+            refuse(Code::NotFound, reasons::BRANCH_NOT_FOUND)
+                .with("branches", names.join(","))
+                .with("count", names.len())
+                .resource("branch", first)
+        }
+        EngineError::UnknownRun(id) => {
+            refuse(Code::NotFound, reasons::RUN_NOT_FOUND).with("run", id).resource("run", id)
+        }
+        EngineError::UnknownMigration { target, nearest } => {
+            let refusal = refuse(Code::NotFound, reasons::MIGRATION_NOT_FOUND)
+                .with("migration", target)
+                .resource("migration", target)
+                .violations(&field("target_migration"));
+            match nearest {
+                Some(nearest) => refusal.with("nearest", nearest),
+                None => refusal,
+            }
+        }
+        EngineError::Invalid(found) => refuse(Code::InvalidArgument, reasons::INVALID_REQUEST).violations(found),
+        EngineError::CodeTaken(code) => refuse(Code::AlreadyExists, reasons::BRANCH_CODE_TAKEN)
+            .with("branch", code)
+            .resource("branch", code.as_str()),
+        EngineError::DatabaseTaken { by } => {
+            refuse(Code::AlreadyExists, reasons::DATABASE_TAKEN).with("branch", by).resource("branch", by.as_str())
+        }
+        EngineError::RequestIdReused(id) => refuse(Code::InvalidArgument, reasons::REQUEST_ID_REUSED)
+            .with("request_id", id.as_str())
+            .violations(&field("request_id")),
+        EngineError::BadPageToken => {
+            refuse(Code::InvalidArgument, reasons::BAD_PAGE_TOKEN).violations(&field("page_token"))
+        }
+        EngineError::Locked { branch, holder, until } => {
+            let refusal = refuse(Code::Aborted, reasons::BRANCH_LOCKED)
+                .with("branch", branch)
+                .with("holder", holder)
+                .resource("branch", branch.as_str())
+                .retry_after(wait_until(*until, now));
+            match until {
+                Some(until) => refusal.with("until", until.to_rfc3339()),
+                None => refusal,
+            }
+        }
+        EngineError::BranchBusy { branch, lease } => refuse(Code::FailedPrecondition, reasons::BRANCH_BUSY)
+            .with("branch", branch)
+            .with("holder", &lease.owner)
+            .with("until", lease.expires_time.to_rfc3339())
+            .precondition(branch.as_str()),
+        EngineError::RunOver { id, state } => refuse(Code::FailedPrecondition, reasons::RUN_OVER)
+            .with("run", id)
+            .with("state", state)
+            .precondition(&id.to_string()),
+        EngineError::CatalogueBroken { problems } => refuse(Code::FailedPrecondition, reasons::CATALOGUE_BROKEN)
+            .with("problems", problems.len())
+            .with("first_problem", problems.first().map_or("", String::as_str))
+            .precondition("migrations"),
+        EngineError::Draining => refuse(Code::Unavailable, reasons::DRAINING).retry_after(RETRY_SOON),
+        EngineError::BranchUnavailable(failure) => {
+            let refusal = refuse(branch_code(failure.class), reasons::BRANCH_UNAVAILABLE)
+                .with("branch", &failure.branch_code)
+                .with("class", failure.class)
+                .resource("branch", failure.branch_code.as_str());
+            if branch_code(failure.class) == Code::Unavailable { refusal.retry_after(RETRY_SOON) } else { refusal }
+        }
+        EngineError::HeadOffice(_) => {
+            refuse(Code::Unavailable, reasons::HEAD_OFFICE_UNAVAILABLE).retry_after(RETRY_SOON)
+        }
+        EngineError::Internal { id } => refuse(Code::Internal, reasons::INTERNAL).with("id", id),
+    }
+}
+
+/// Whether asking a branch again may help by itself, or somebody has to do something first.
+fn branch_code(class: FailureClass) -> Code {
+    match class {
+        FailureClass::Connection | FailureClass::Timeout | FailureClass::Cancelled => Code::Unavailable,
+        FailureClass::Locked => Code::Aborted,
+        FailureClass::Internal => Code::Internal,
+        FailureClass::Authentication
+        | FailureClass::Sql
+        | FailureClass::Checksum
+        | FailureClass::Catalogue
+        | FailureClass::Ambiguous => Code::FailedPrecondition,
+    }
+}
+
+fn wait_until(until: Option<Time>, now: Time) -> Duration {
+    until.and_then(|until| (until - now).to_std().ok()).unwrap_or(RETRY_SOON).clamp(RETRY_SOON, RETRY_LATEST)
+}
+
+/// The full status for one that the gRPC library made by itself, before or instead of any of our code.
+pub(super) fn completed(status: &Status) -> Status {
+    let what = shorten(status.message(), MAX_VALUE);
+    let (code, reason, hint) = match status.code() {
+        Code::Unimplemented if what.is_empty() => return unknown_method(""),
+        Code::OutOfRange | Code::ResourceExhausted => {
+            (Code::ResourceExhausted, reasons::MESSAGE_TOO_LARGE, "send a smaller request, or several")
+        }
+        // The code by which clients learn that they have to compress differently.
+        Code::Unimplemented => (Code::Unimplemented, reasons::MALFORMED_MESSAGE, "use gzip, or no compression"),
+        Code::Internal | Code::InvalidArgument | Code::Unknown => (
+            Code::InvalidArgument,
+            reasons::MALFORMED_MESSAGE,
+            "use stubs generated from this service's own contract, which reflection serves",
+        ),
+        Code::DeadlineExceeded | Code::Cancelled => return deadline_exceeded(),
+        other => (other, reasons::INTERNAL, "look into the service's log"),
+    };
+    let what = if what.is_empty() { "the request could not be read".to_owned() } else { what };
+    Refusal::new(code, reason, &what, hint).into_status()
+}
+
+/// The status of a call to something that does not exist.
+pub(super) fn unknown_method(path: &str) -> Status {
+    let path = shorten(path, 100);
+    let what =
+        if path.is_empty() { "there is no such method".to_owned() } else { format!("there is no method {path}") };
+    Refusal::new(Code::Unimplemented, reasons::METHOD_NOT_FOUND, &what, "list the methods, for example with grpcurl")
+        .with("method", path)
+        .into_status()
+}
+
+/// The status of a call that nobody has capacity for.
+pub(super) fn overloaded(what: &str, limit: usize) -> Status {
+    let what = format!("the service already has {limit} {what}, as many as it may");
+    Refusal::new(Code::ResourceExhausted, reasons::OVERLOADED, &what, "try again in a moment, or raise the limit")
+        .with("limit", limit)
+        .retry_after(RETRY_SOON)
+        .into_status()
+}
+
+/// The status of a call whose client does not wait any longer.
+pub(super) fn deadline_exceeded() -> Status {
+    let hint = "work that was begun goes on: look at it with ListRuns and WatchRun, or give a longer deadline";
+    let what = "the deadline passed before the answer was there";
+    Refusal::new(Code::DeadlineExceeded, reasons::DEADLINE_EXCEEDED, what, hint).into_status()
+}
+
+#[cfg(test)]
+#[path = "status_tests.rs"]
+mod tests;
