@@ -1,0 +1,6 @@
+//! The server through real clients on a real port.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test's helpers fail its test")]
+
+mod edge;
+mod harness;
+mod lifecycle;
