@@ -1,1 +1,8 @@
-fn main() {}
+//! The program `branchkeeper`.
+
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    branchkeeper::cli::main().await
+}

@@ -1,1 +1,35 @@
 //! Head office: branches, states, leases, runs, events and audit rows.
+//!
+//! One set of statements serves two backends, an embedded SQLite file and PostgreSQL; [`HeadOffice`] is the only door.
+
+mod audit;
+mod branches;
+mod codec;
+mod db;
+mod error;
+mod events;
+mod filter;
+mod folder;
+mod head_office;
+mod leases;
+mod location;
+mod migrate;
+mod page;
+mod run_end;
+mod runs;
+mod schema;
+mod states;
+mod value;
+mod writer;
+
+pub use audit::AuditEntry;
+pub use branches::BranchFilter;
+pub use error::StoreError;
+pub use events::{Batch, Finished, Recorded};
+pub use head_office::HeadOffice;
+pub use leases::Acquire;
+pub use location::Location;
+pub use page::{Page, Paged};
+pub use run_end::{Ending, RunCounts};
+pub use runs::{CreatedRun, NewRun, RunsFilter, Scope};
+pub use states::StatusFilter;

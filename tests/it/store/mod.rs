@@ -1,1 +1,13 @@
 //! The head-office suite, over both backends.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
+
+mod branches;
+mod fixture;
+mod fleet;
+mod leases;
+mod opening;
+mod run_end;
+mod runs;
+mod states;
+mod writer;

@@ -1,1 +1,20 @@
 //! Helpers for the tests: private servers, fresh databases.
+//!
+//! Nothing here belongs to one async runtime: every test has its own, and the servers outlive them all.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
+#![allow(dead_code, unused_imports, reason = "not every helper is used by every build of the tests")]
+
+mod postgres;
+mod private;
+mod self_test;
+mod service;
+
+pub(crate) use branchkeeper::rpc::proto as pb;
+pub(crate) use postgres::{Database, Server, postgres};
+pub(crate) use service::{PROGRAM, Station, postgres_branch, sqlite_branch, watch};
+
+/// A folder that is removed when the value is dropped.
+pub(crate) fn temp_dir() -> tempfile::TempDir {
+    tempfile::Builder::new().prefix("branchkeeper-").tempdir().expect("a temporary folder can be made")
+}

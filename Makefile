@@ -1,0 +1,46 @@
+# Everything a developer needs. `make help` lists it.
+
+CARGO ?= cargo
+BRANCHES ?= 8
+
+.PHONY: help demo build test fast check-format lint proto-lint tests crash bench run clean
+
+help: ## List the targets.
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+demo: ## Start the service with a fleet of SQLite branches and migrate it before your eyes.
+	$(CARGO) run --release --quiet -- demo --branches $(BRANCHES)
+
+build: ## Build the release binary, target/release/branchkeeper.
+	$(CARGO) build --release
+
+run: ## Serve with the migrations in branch_migrations/ and the data in data/.
+	$(CARGO) run --release --quiet -- serve
+
+test: ## Everything a change has to pass. Installs what is missing when it may, or says what to install.
+	@scripts/prerequisites
+	@$(MAKE) --no-print-directory check-format lint proto-lint tests
+
+fast: ## The tests that need no server: seconds once built.
+	$(CARGO) test --lib --test house
+
+check-format:
+	$(CARGO) fmt --all --check
+
+lint:
+	$(CARGO) clippy --all-targets --locked -- --deny warnings
+
+proto-lint:
+	@scripts/buf lint
+
+tests:
+	$(CARGO) test --locked --no-fail-fast
+
+crash: ## The long crash tests: 100 kills per provider.
+	BRANCHKEEPER_CRASH_KILLS=100 $(CARGO) test --locked --test it crash:: -- --nocapture
+
+bench: ## Speed against the bare driver, as a table and as JSON.
+	$(CARGO) bench --bench fleet
+
+clean: ## Remove what was built.
+	$(CARGO) clean

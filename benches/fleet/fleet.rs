@@ -1,0 +1,151 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::floor::Times;
+use crate::support::pb::run_event::Event;
+use crate::support::pb::{ApplyAllRequest, CreateBranchRequest, StatusRequest};
+use crate::support::{Database, Server, Station, postgres_branch, sqlite_branch};
+
+/// How many branches at once, on both sides: what the service does unless it is told otherwise, per server.
+pub(crate) const PARALLEL: usize = 16;
+
+/// The branches of one comparison.
+pub(crate) struct Fleet {
+    pub(crate) kind: Kind,
+    size: usize,
+}
+
+/// Where they live.
+pub(crate) enum Kind {
+    Sqlite,
+    Postgres(&'static Server),
+}
+
+pub(crate) fn sqlite(size: usize) -> Fleet {
+    Fleet { kind: Kind::Sqlite, size }
+}
+
+pub(crate) async fn postgres(size: usize) -> Fleet {
+    Fleet { kind: Kind::Postgres(crate::support::postgres().await), size }
+}
+
+fn sample() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("branch_migrations")
+}
+
+impl Fleet {
+    pub(crate) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// The sample's up scripts for this provider, in order.
+    pub(crate) fn scripts(&self) -> Vec<String> {
+        let own = match self.kind {
+            Kind::Sqlite => ".sqlite.up.sql",
+            Kind::Postgres(_) => ".postgres.up.sql",
+        };
+        let mut names: Vec<String> = fs::read_dir(sample())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.ends_with(own) || (name.ends_with(".up.sql") && name.matches('.').count() == 2))
+            .collect();
+        names.sort();
+        names.iter().map(|name| fs::read_to_string(sample().join(name)).unwrap()).collect()
+    }
+
+    pub(crate) async fn fresh_databases(&self) -> Vec<Database> {
+        let Kind::Postgres(server) = self.kind else { return Vec::new() };
+        let mut databases = Vec::new();
+        for _ in 0..self.size {
+            databases.push(server.fresh_database().await);
+        }
+        databases
+    }
+}
+
+fn station() -> Station {
+    let mut station = Station::new();
+    station.set("PARALLEL__BRANCHES", &PARALLEL.to_string());
+    station.set("PARALLEL__PER_HOST", &PARALLEL.to_string());
+    station.set("LOG__LEVEL", "warn");
+    for entry in fs::read_dir(sample()).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, station.migrations_folder().join(path.file_name().unwrap())).unwrap();
+    }
+    station
+}
+
+/// Migrates a fleet of new branches through the service, then again when nothing is left to do.
+pub(crate) async fn turn(fleet: &Fleet) -> Times {
+    let mut station = station();
+    let databases = fleet.fresh_databases().await;
+    if let Kind::Postgres(server) = fleet.kind {
+        station.variable("BRANCH_PASSWORD", &server.password);
+    }
+    station.start().await;
+    let mut client = station.branches().await;
+    for index in 0..fleet.size {
+        let code = format!("BR{index:05}");
+        let branch = match fleet.kind {
+            Kind::Sqlite => sqlite_branch(&code),
+            Kind::Postgres(server) => postgres_branch(&code, server, &databases[index].name, "env:BRANCH_PASSWORD"),
+        };
+        client.create_branch(CreateBranchRequest { branch: Some(branch) }).await.unwrap();
+    }
+    let fresh = apply_all(&station, fleet.size, 4).await;
+    let current = apply_all(&station, fleet.size, 0).await;
+    Times { fresh, current }
+}
+
+async fn apply_all(station: &Station, branches: usize, migrations: usize) -> Duration {
+    let mut client = station.migrations().await;
+    let begun = Instant::now();
+    let mut stream = client.apply_all(ApplyAllRequest::default()).await.unwrap().into_inner();
+    let mut applied = 0;
+    while let Some(message) = stream.message().await.unwrap() {
+        match message.event.unwrap().event {
+            Some(Event::MigrationFinished(_)) => applied += 1,
+            Some(Event::RunFinished(end)) => {
+                let result = end.result.unwrap();
+                assert!(result.success, "{:?}", result.errors.first());
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(applied, branches * migrations);
+    begun.elapsed()
+}
+
+/// The service's resident memory, in bytes, with this many registered branches, after a walk through all of them.
+pub(crate) async fn memory_with_registered(count: usize) -> u64 {
+    let mut station = station();
+    station.start().await;
+    let mut registering = tokio::task::JoinSet::new();
+    for part in 0..16 {
+        let mut client = station.branches().await;
+        registering.spawn(async move {
+            for index in (part..count).step_by(16) {
+                let branch = Some(sqlite_branch(&format!("BR{index:05}")));
+                client.create_branch(CreateBranchRequest { branch }).await.unwrap();
+            }
+        });
+    }
+    while let Some(done) = registering.join_next().await {
+        done.unwrap();
+    }
+    let mut client = station.migrations().await;
+    let mut page_token = String::new();
+    let mut seen = 0;
+    loop {
+        let request = StatusRequest { page_size: 1000, page_token, ..StatusRequest::default() };
+        let page = client.status(request).await.unwrap().into_inner();
+        seen += page.branches.len();
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(seen, count);
+    station.resident_bytes()
+}

@@ -1,0 +1,67 @@
+use std::time::Duration;
+
+/// The limit of resident memory with 10,000 registered branches.
+const MEMORY_LIMIT: u64 = 150_000_000;
+
+/// One measure, on both sides.
+pub(crate) struct Comparison {
+    name: String,
+    wanted: f64,
+    floor: Vec<Duration>,
+    ours: Vec<Duration>,
+}
+
+impl Comparison {
+    /// A measure whose ratio floor/ours is wanted to be at least `wanted`.
+    pub(crate) fn new(name: String, wanted: f64) -> Self {
+        Self { name, wanted, floor: Vec::new(), ours: Vec::new() }
+    }
+
+    pub(crate) fn add(&mut self, floor: Duration, ours: Duration) {
+        self.floor.push(floor);
+        self.ours.push(ours);
+    }
+
+    fn ratio(&self) -> f64 {
+        median(&self.floor) / median(&self.ours)
+    }
+}
+
+fn median(times: &[Duration]) -> f64 {
+    let mut seconds: Vec<f64> = times.iter().map(Duration::as_secs_f64).collect();
+    seconds.sort_by(f64::total_cmp);
+    seconds[seconds.len() / 2]
+}
+
+/// Everything that was measured.
+#[derive(Default)]
+pub(crate) struct Report {
+    pub(crate) comparisons: Vec<Comparison>,
+    pub(crate) memory_bytes: u64,
+}
+
+impl Report {
+    /// Prints the table, then the same as one line of JSON.
+    pub(crate) fn print(&self) {
+        println!("{:<36} {:>10} {:>12} {:>7} {:>7}", "", "floor", "branchkeeper", "ratio", "wanted");
+        for each in &self.comparisons {
+            let (floor, ours) = (median(&each.floor), median(&each.ours));
+            println!("{:<36} {floor:>9.3}s {ours:>11.3}s {:>7.2} {:>7.2}", each.name, each.ratio(), each.wanted);
+        }
+        let memory = self.memory_bytes as f64 / 1e6;
+        let limit = MEMORY_LIMIT as f64 / 1e6;
+        println!("{:<36} {:>10} {memory:>10.1}MB {:>7} {limit:>5.0}MB", "10,000 registered branches", "", "");
+        let rows: Vec<_> = self
+            .comparisons
+            .iter()
+            .map(|each| {
+                serde_json::json!({
+                    "name": each.name, "floor_seconds": median(&each.floor), "branchkeeper_seconds": median(&each.ours),
+                    "ratio": each.ratio(), "wanted": each.wanted,
+                })
+            })
+            .collect();
+        let memory = serde_json::json!({"resident_bytes": self.memory_bytes, "limit_bytes": MEMORY_LIMIT});
+        println!("{}", serde_json::json!({"comparisons": rows, "memory": memory}));
+    }
+}

@@ -1,0 +1,2 @@
+DROP INDEX "IX_Sales_UserId";
+ALTER TABLE "Sales" DROP COLUMN "UserId";

@@ -1,0 +1,77 @@
+//! The service, put together.
+
+mod settings;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::domain::SystemClock;
+use crate::engine::{Manager, orchestrator};
+use crate::rpc;
+use crate::store::{HeadOffice, Location};
+use crate::web;
+
+/// Runs the service until `shutdown` is cancelled and everything is wound up.
+///
+/// `ready` receives the address that was bound once requests are served; it is dropped unsent when starting fails.
+pub async fn run(
+    config: Config,
+    shutdown: CancellationToken,
+    ready: oneshot::Sender<SocketAddr>,
+) -> anyhow::Result<()> {
+    if let Err(reason) = config.check_exposure() {
+        bail!(reason);
+    }
+    // The port first: that it is taken is the commonest mistake, and nothing has been touched yet.
+    let server_settings = settings::server(&config);
+    let listener = rpc::bind(&server_settings).await?;
+    let address = listener.local_addr().context("the bound address cannot be read")?;
+    let location = match &config.head_office.url {
+        Some(url) => Location::Postgres(url.expose().to_owned()),
+        None => Location::Embedded(config.data.clone()),
+    };
+    let clock = Arc::new(SystemClock);
+    let store = HeadOffice::open(&location, clock.clone()).await.context("head office cannot be opened")?;
+    let engine_settings = settings::engine(&config, clock.clone());
+    let manager = Manager::new(engine_settings, store.clone(), config.migrations.clone(), clock).await?;
+
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"), %address, owner = manager.owner(), head_office = ?location,
+        migrations = %config.migrations.display(), environment = %config.environment, "Branchkeeper starts"
+    );
+    if !address.ip().is_loopback() {
+        tracing::warn!(
+            %address,
+            "anybody who can reach this address may do everything: there is no authentication \
+             (server.allow_unauthenticated = true)"
+        );
+    }
+    orchestrator::start(&manager).await.context("the orchestrator cannot start")?;
+    let http = web::router(manager.readiness(), shutdown.clone());
+    let serving = tokio::spawn(rpc::serve(manager.clone(), listener, server_settings, http, shutdown.clone()));
+    // Nobody may be waiting for it, as when the service is run by itself.
+    let _ = ready.send(address);
+    let grace = config.server.shutdown_timeout;
+    let stopping = shutdown.clone();
+    let winding_up = async {
+        stopping.cancelled().await;
+        tracing::info!("stopping: statements that are running may finish, nothing new begins");
+        manager.shut_down(grace).await;
+    };
+    let served = async {
+        let served = serving.await;
+        // A server that fails by itself takes the rest down in order too.
+        shutdown.cancel();
+        served
+    };
+    let (served, ()) = tokio::join!(served, winding_up);
+    store.close().await;
+    tracing::info!("stopped");
+    served.context("the server ended abnormally")??;
+    Ok(())
+}

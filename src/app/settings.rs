@@ -1,0 +1,62 @@
+//! From the configuration to what each layer wants to know.
+
+use std::sync::Arc;
+
+use crate::config::{self, Config};
+use crate::domain::{Clock, Policy};
+use crate::engine::{AutoMigrate, EngineSettings, OnStartup};
+use crate::provider;
+use crate::rpc::ServerSettings;
+
+pub(super) fn engine(config: &Config, clock: Arc<dyn Clock>) -> EngineSettings {
+    let migration = &config.migration;
+    let auto = &config.auto_migrate;
+    EngineSettings {
+        environment: config.environment.as_str().to_owned(),
+        provider: provider::Settings {
+            sqlite_root: config.sqlite_root(),
+            history_table: migration.history_table.clone(),
+            connect_timeout: migration.connect_timeout,
+            lock_timeout: Some(migration.lock_timeout),
+            clock,
+        },
+        ensure_created: migration.ensure_created,
+        policy: Policy {
+            out_of_order: migration.out_of_order,
+            validate_checksums: migration.validate_checksums,
+            transaction_mode: migration.transaction_mode,
+        },
+        migration_timeout: migration.timeout,
+        lease: config.lock.lease,
+        lock_wait: config.lock.wait,
+        retry: config.retry.clone(),
+        parallel: config.parallel.branches as usize,
+        per_host: config.parallel.per_host as usize,
+        required_tables: config.validation.required_tables.clone(),
+        log_statements: migration.log_details,
+        auto: AutoMigrate {
+            enabled: auto.enabled,
+            in_production: auto.in_production,
+            on_startup: match auto.on_startup {
+                config::OnStartup::Background => OnStartup::Background,
+                config::OnStartup::Blocking => OnStartup::Blocking,
+                config::OnStartup::Off => OnStartup::Off,
+            },
+            initial_delay: auto.initial_delay,
+            interval: auto.interval,
+        },
+        run_retention: config.runs.retention,
+        audit_retention: config.audit.retention,
+    }
+}
+
+pub(super) fn server(config: &Config) -> ServerSettings {
+    ServerSettings {
+        listen: config.server.listen,
+        max_message_bytes: config.server.max_message_bytes,
+        max_connections: config.server.max_connections as usize,
+        concurrency_limit: config.server.max_concurrent_requests as usize,
+        shutdown_timeout: config.server.shutdown_timeout,
+        ..ServerSettings::default()
+    }
+}

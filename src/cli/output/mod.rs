@@ -1,0 +1,13 @@
+//! What the command line writes: tables for people, JSON for scripts.
+
+mod json;
+pub(crate) mod names;
+mod printer;
+mod style;
+mod table;
+pub(crate) mod text;
+
+pub(crate) use json::Json;
+pub(crate) use printer::{Format, Printer, notice};
+pub(crate) use style::Style;
+pub(crate) use table::{Cell, Column, Table, cut};

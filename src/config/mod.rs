@@ -1,0 +1,23 @@
+//! The service's configuration: one struct a concern, every field with its default.
+//!
+//! [`Config::read`] does the reading, [`load`] is the pure core: defaults, then the file, then variables
+//! `BRANCHKEEPER__SECTION__KEY`, then `BRANCHKEEPER_LISTEN`, `BRANCHKEEPER_DATA` and `BRANCHKEEPER_MIGRATIONS`, then the
+//! command line.
+
+mod concerns;
+mod duration;
+mod error;
+mod keys;
+mod load;
+mod read;
+mod value;
+
+pub use concerns::{
+    Audit, AutoMigrate, Config, Environment, HeadOffice, Lock, Log, LogFormat, LogLevel, Migration, OnStartup,
+    Parallel, Runs, Server, Sqlite, Validation,
+};
+pub use duration::{format_duration, parse_duration};
+pub use error::{ConfigError, Problem};
+pub use keys::key_names;
+pub use load::{ConfigFile, Overrides, load};
+pub use read::DEFAULT_FILE;

@@ -1,0 +1,264 @@
+//! The one algorithm that migrates a branch.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::failure::Failure;
+use super::halt::Halt;
+use super::recorder::Recorder;
+use super::report::{Progress, Report};
+use super::settings::EngineSettings;
+use crate::domain::{
+    Branch, EventBody, Ledger, Plan, Planned, Policy, ProviderCatalogue, RunId, RunRequest, Segment, Target, Unit,
+    plan_up,
+};
+use crate::provider::{self, Claim, Endpoint, ErrorKind, Fate, Fence, Outcome, ProviderError, Session, Stop, Work};
+
+/// How often a branch is looked at again after a connection was lost at a moment that leaves an outcome open.
+const ROUNDS: usize = 3;
+/// How many half-known statements are settled in one attempt; each migration has at most one.
+const MAX_DOUBTS: usize = 100;
+/// How long a statement that a dead process left running on the server is waited for.
+const RUNNING_POLL: Duration = Duration::from_millis(250);
+/// A bound far beyond any migration's own time limit.
+const FOREVER: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// One attempt on one branch, under a lease of head office.
+pub(super) struct Attempt<'a> {
+    pub(super) settings: &'a EngineSettings,
+    pub(super) branch: &'a Branch,
+    pub(super) catalogue: &'a ProviderCatalogue,
+    pub(super) run_id: RunId,
+    pub(super) request: &'a RunRequest,
+    pub(super) claim: Claim,
+    pub(super) halt: &'a Halt,
+    pub(super) recorder: &'a Recorder,
+}
+
+/// How an attempt ended early.
+pub(super) enum Broken {
+    /// It failed, or was refused.
+    Failed(Failure),
+    /// The connection was lost at a moment that leaves the outcome open: the ledger has to be read again.
+    Open(Failure),
+    /// The branch has seen a newer fencing token of this head office than the one in hand.
+    Stale(i64, Failure),
+}
+
+impl Attempt<'_> {
+    /// Migrates the branch as far as the run's target. What was applied and seen is in `report`, also on failure.
+    pub(super) async fn migrate(&self, report: &mut Report) -> Result<(), Broken> {
+        let endpoint = self.endpoint()?;
+        let mut round = 1;
+        loop {
+            let mut session = self.open(&endpoint).await?;
+            let ended = self.in_session(&mut session, report, round == 1).await;
+            session.close().await;
+            match ended {
+                Err(Broken::Open(failure)) if round < ROUNDS => {
+                    tracing::warn!(error = %failure.error, "the connection was lost; reading the ledger again");
+                    round += 1;
+                }
+                Err(Broken::Open(failure)) => return Err(Broken::Failed(failure)),
+                ended => return ended,
+            }
+        }
+    }
+
+    fn endpoint(&self) -> Result<Endpoint, Broken> {
+        let Branch { code, provider, connection, .. } = self.branch;
+        Endpoint::resolve(code, *provider, connection, &self.settings.provider).map_err(|error| self.broken(error))
+    }
+
+    async fn open(&self, endpoint: &Endpoint) -> Result<Session, Broken> {
+        let settings = &self.settings.provider;
+        match Session::connect(endpoint, settings).await {
+            Err(error) if error.kind == ErrorKind::DatabaseMissing && self.settings.ensure_created => {
+                provider::create(endpoint, settings).await.map_err(|error| self.broken(error))?;
+                Session::connect(endpoint, settings).await.map_err(|error| self.broken(error))
+            }
+            opened => opened.map_err(|error| self.broken(error)),
+        }
+    }
+
+    async fn in_session(&self, session: &mut Session, report: &mut Report, first: bool) -> Result<(), Broken> {
+        // The fast path: one query and no lock tell whether there is anything to do.
+        let ledger = session.ledger().await.map_err(|error| self.broken(error))?;
+        report.see(self.catalogue, &ledger);
+        let plan = self.plan(&ledger)?;
+        if first {
+            self.recorder.event(EventBody::BranchStarted {
+                branch_code: self.branch.code.clone(),
+                provider: self.branch.provider,
+                pending_migrations: u32::try_from(plan.migrations().count()).unwrap_or(u32::MAX),
+            });
+        }
+        if plan.is_empty() {
+            return Ok(());
+        }
+        self.go_on()?;
+        let stop = self.stop();
+        let fence = match session.lock(&self.claim, self.settings.lock_wait, &stop).await {
+            Ok(fence) => fence,
+            Err(error) => return Err(self.broken(error)),
+        };
+        let ended = self.locked(session, &fence, report).await;
+        if let Err(error) = session.unlock(fence).await {
+            // The session is closed next, which releases whatever it holds.
+            tracing::warn!(%error, "the session lock could not be released");
+        }
+        ended
+    }
+
+    async fn locked(&self, session: &mut Session, fence: &Fence, report: &mut Report) -> Result<(), Broken> {
+        let plan = self.settled_plan(session, fence, report).await?;
+        let total = plan.migrations().count();
+        let (statements, log) = (self.request.include_statements, self.settings.log_statements);
+        let mut progress = Progress::new(&self.branch.code, self.recorder, total, statements, log);
+        for (index, unit) in plan.units.iter().enumerate() {
+            self.go_on()?;
+            let last = index + 1 == plan.units.len();
+            self.run_unit(session, fence, unit, last, &mut progress, report).await?;
+        }
+        // Nothing is believed to be applied that the ledger does not show.
+        let ledger = session.ledger().await.map_err(|error| self.broken(error))?;
+        report.see(self.catalogue, &ledger);
+        match plan.migrations().find(|planned| !ledger.is_applied(planned.migration.id.as_str())) {
+            None => Ok(()),
+            Some(planned) => {
+                let id = &planned.migration.id;
+                let text = format!("{id} was run, but the ledger does not show it afterwards");
+                Err(self.broken(ProviderError::new(ErrorKind::Ledger, text)))
+            }
+        }
+    }
+
+    async fn run_unit(
+        &self,
+        session: &mut Session,
+        fence: &Fence,
+        unit: &Unit,
+        last: bool,
+        progress: &mut Progress<'_>,
+        report: &mut Report,
+    ) -> Result<(), Broken> {
+        let stop = self.stop();
+        match unit {
+            Unit::Atomic(planned) => {
+                let work: Vec<Work<'_>> = planned.iter().map(|planned| self.work(planned)).collect();
+                let done = session.run_atomic(fence, &work, last, &stop, progress).await;
+                done.map_err(|error| self.broken_execution(&planned.iter().collect::<Vec<_>>(), error))?;
+                report.applied.extend(planned.iter().map(|planned| planned.migration.id.clone()));
+            }
+            Unit::Stepwise(planned, segments) => {
+                // Everything may have been done and only the final mark be missing.
+                let end = planned.migration.up.statements.len();
+                let only_mark = [Segment::Transaction(end..end)];
+                let segments = if segments.is_empty() { &only_mark[..] } else { segments };
+                for (index, segment) in segments.iter().enumerate() {
+                    self.go_on()?;
+                    let finishes = index + 1 == segments.len();
+                    let work = self.work(planned);
+                    let done = session.run_segment(fence, &work, segment, finishes, &stop, progress).await;
+                    done.map_err(|error| self.broken_execution(&[planned], error))?;
+                }
+                report.applied.push(planned.migration.id.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// The plan for the branch as it stands under the lock, after every statement of unknown outcome was settled.
+    async fn settled_plan(&self, session: &mut Session, fence: &Fence, report: &mut Report) -> Result<Plan, Broken> {
+        for _ in 0..MAX_DOUBTS {
+            let ledger = session.ledger().await.map_err(|error| self.broken(error))?;
+            report.see(self.catalogue, &ledger);
+            let plan = self.plan(&ledger)?;
+            let doubt = plan.migrations().find_map(|planned| Some((planned.clone(), planned.doubtful()?)));
+            let Some((planned, index)) = doubt else { return Ok(plan) };
+            self.settle(session, fence, &planned, index).await?;
+        }
+        Err(self.broken(ProviderError::new(ErrorKind::Ledger, "the ledger holds too many half-known statements")))
+    }
+
+    async fn settle(
+        &self,
+        session: &mut Session,
+        fence: &Fence,
+        planned: &Planned,
+        index: usize,
+    ) -> Result<(), Broken> {
+        let Some(statement) = planned.migration.up.statements.get(index) else {
+            return Err(self.broken(ProviderError::new(ErrorKind::Ledger, "the journal points past the file's end")));
+        };
+        let give_up = Instant::now() + self.settings.lock_wait;
+        let applied = loop {
+            match session.fate(statement).await.map_err(|error| self.broken(error))? {
+                Fate::Applied => break true,
+                Fate::NotStarted | Fate::Rerun => break false,
+                Fate::Leftover => {
+                    let stop = self.stop();
+                    let cleared = session.clear_leftover(fence, statement, &stop).await;
+                    cleared.map_err(|error| self.broken(error))?;
+                    break false;
+                }
+                Fate::Running if Instant::now() < give_up => {
+                    self.go_on()?;
+                    tokio::time::sleep(RUNNING_POLL).await;
+                }
+                Fate::Running => {
+                    let text = "a statement of an earlier attempt is still running on the server";
+                    let holder = "a server session of an earlier attempt".to_owned();
+                    return Err(self.broken(ProviderError::new(ErrorKind::Locked { holder, until: None }, text)));
+                }
+                Fate::Unknown => {
+                    let failure = Failure::ambiguous(self.branch, planned, index, statement);
+                    return Err(Broken::Failed(failure));
+                }
+            }
+        };
+        tracing::info!(migration = %planned.migration.id, statement = index + 1, applied, "settled an interrupted statement");
+        let settled = session.settle(fence, &self.work(planned), index, applied).await;
+        settled.map_err(|error| self.broken(error))
+    }
+
+    fn plan(&self, ledger: &Ledger) -> Result<Plan, Broken> {
+        let target = self.request.target.clone().map_or(Target::Latest, Target::UpTo);
+        let mode = self.request.transaction_mode.unwrap_or(self.settings.policy.transaction_mode);
+        let policy = Policy { transaction_mode: mode, ..self.settings.policy.clone() };
+        plan_up(self.catalogue, ledger, &target, &policy)
+            .map_err(|refusals| Broken::Failed(Failure::from_refusals(self.branch, &refusals)))
+    }
+
+    fn work<'p>(&self, planned: &'p Planned) -> Work<'p> {
+        let timeout = planned.migration.timeout.unwrap_or(self.settings.migration_timeout);
+        Work { planned, run_id: self.run_id, timeout }
+    }
+
+    fn stop(&self) -> Stop {
+        Stop { deadline: Instant::now() + FOREVER, cancel: self.halt.hard().clone() }
+    }
+
+    fn go_on(&self) -> Result<(), Broken> {
+        match self.halt.reason() {
+            None => Ok(()),
+            Some(reason) => Err(Broken::Failed(Failure::halted(self.branch, reason))),
+        }
+    }
+
+    fn broken(&self, error: ProviderError) -> Broken {
+        let kind = error.kind.clone();
+        let failure = Failure::from_provider(self.branch, error, self.halt);
+        match kind {
+            ErrorKind::StaleToken { stored } => Broken::Stale(stored, failure),
+            _ => Broken::Failed(failure),
+        }
+    }
+
+    fn broken_execution(&self, planned: &[&Planned], error: provider::ExecutionError) -> Broken {
+        let open = error.outcome == Outcome::Unknown && self.halt.reason().is_none();
+        let failure = Failure::from_execution(self.branch, planned, error, self.halt);
+        if open { Broken::Open(failure) } else { Broken::Failed(failure) }
+    }
+}

@@ -1,0 +1,121 @@
+use super::halt::{Halt, HaltReason};
+use crate::domain::{Branch, FailureClass, MigrationError, Planned, Refusal, Statement, shorten};
+use crate::provider::{ErrorKind, ExecutionError, ProviderError};
+
+/// Why an attempt on a branch ended early.
+#[derive(Debug, Clone)]
+pub(super) struct Failure {
+    /// Whether it says nothing about the branch, so that the branch's state stays as it was.
+    pub(super) refused: bool,
+    /// The error that is shown.
+    pub(super) error: MigrationError,
+}
+
+impl Failure {
+    /// A failure of the branch itself.
+    pub(super) fn failed(error: MigrationError) -> Self {
+        Self { refused: false, error }
+    }
+
+    /// A failure that says nothing about the branch.
+    pub(super) fn refused(error: MigrationError) -> Self {
+        Self { refused: true, error }
+    }
+
+    /// The planner's refusals as one error; the first is told in full, the others are named.
+    pub(super) fn from_refusals(branch: &Branch, refusals: &[Refusal]) -> Self {
+        let Some(first) = refusals.first() else {
+            return Self::failed(MigrationError::new(&branch.code, FailureClass::Internal, "refused without a reason"));
+        };
+        let mut message = first.message();
+        for other in refusals.iter().skip(1).take(9) {
+            message.push_str("; ");
+            message.push_str(&other.message());
+        }
+        if refusals.len() > 10 {
+            message.push_str(&format!("; and {} more", refusals.len() - 10));
+        }
+        let (file, line) = first.place();
+        let error = MigrationError {
+            migration_id: first.migration().parse().ok(),
+            file: file.to_owned(),
+            line,
+            ..MigrationError::new(&branch.code, first.class(), message).hint(first.hint())
+        };
+        Self { refused: refusals.iter().all(Refusal::blames_request), error }
+    }
+
+    /// An error of the provider that concerns no migration in particular.
+    pub(super) fn from_provider(branch: &Branch, error: ProviderError, halt: &Halt) -> Self {
+        let refused = matches!(
+            error.kind,
+            ErrorKind::Locked { .. } | ErrorKind::Busy | ErrorKind::Cancelled | ErrorKind::FenceLost
+        );
+        if matches!(error.kind, ErrorKind::Cancelled)
+            && let Some(reason) = halt.reason()
+        {
+            return Self::halted(branch, reason);
+        }
+        let shown = MigrationError {
+            provider_code: error.code.clone(),
+            ..MigrationError::new(&branch.code, error.class(), error.message.clone()).hint(error.hint.clone())
+        };
+        Self { refused, error: shown }
+    }
+
+    /// An error of the provider while it ran a plan.
+    pub(super) fn from_execution(branch: &Branch, planned: &[&Planned], error: ExecutionError, halt: &Halt) -> Self {
+        let position = error.error.position;
+        let mut failure = Self::from_provider(branch, error.error, halt);
+        let at = error.migration.as_ref();
+        if let Some(planned) = planned.iter().find(|planned| Some(&planned.migration.id) == at) {
+            let up = &planned.migration.up;
+            failure.error.migration_id = Some(planned.migration.id.clone());
+            failure.error.file.clone_from(&up.file);
+            failure.error.statements_done = u32::try_from(error.done).unwrap_or(u32::MAX);
+            failure.error.statements_total = u32::try_from(up.statements.len()).unwrap_or(u32::MAX);
+            if let Some(statement) = error.statement.and_then(|index| up.statements.get(index)) {
+                failure.error.line = position.map_or(statement.line, |offset| statement.position(offset).0);
+                failure.error.statement = shorten(&statement.sql, 200);
+            }
+        }
+        failure
+    }
+
+    /// The work was told to stop.
+    pub(super) fn halted(branch: &Branch, reason: HaltReason) -> Self {
+        let (class, message, hint) = match reason {
+            HaltReason::Cancelled => {
+                (FailureClass::Cancelled, "the run was cancelled", "apply again when the branch should go on")
+            }
+            HaltReason::Stopping => {
+                (FailureClass::Cancelled, "the service is stopping", "the run goes on when the service is back")
+            }
+            HaltReason::LeaseLost => (
+                FailureClass::Locked,
+                "head office gave the branch to another process, or could not be reached to renew the lease",
+                "the other process, or the next attempt, goes on from the branch's ledger",
+            ),
+        };
+        Self::refused(MigrationError::new(&branch.code, class, message).hint(hint))
+    }
+
+    /// A statement's outcome is unknown and cannot be found out.
+    pub(super) fn ambiguous(branch: &Branch, planned: &Planned, index: usize, statement: &Statement) -> Self {
+        let up = &planned.migration.up;
+        let message = format!(
+            "an earlier attempt was interrupted while statement {} ran, and whether it took effect cannot be read back",
+            index + 1
+        );
+        Self::failed(MigrationError {
+            migration_id: Some(planned.migration.id.clone()),
+            file: up.file.clone(),
+            line: statement.line,
+            statement: shorten(&statement.sql, 200),
+            statements_done: u32::try_from(index).unwrap_or(u32::MAX),
+            statements_total: u32::try_from(up.statements.len()).unwrap_or(u32::MAX),
+            ..MigrationError::new(&branch.code, FailureClass::Ambiguous, message)
+                .hint("look in the branch's database whether the statement took effect, and settle it there")
+        })
+    }
+}

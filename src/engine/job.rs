@@ -1,0 +1,193 @@
+//! One branch's turn in a run: lease, attempt, next state, record.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::Rng;
+use tokio::time::Instant;
+use tracing::Instrument;
+
+use super::apply::{Attempt, Broken};
+use super::failure::Failure;
+use super::halt::Halt;
+use super::heartbeat::Heartbeat;
+use super::recorder::{Finish, Recorder};
+use super::report::Report;
+use super::shared::Shared;
+use crate::domain::{
+    Branch, BranchId, BranchOutcome, BranchState, FailureClass, Lease, MigrationError, MigrationStatus, OutcomeStatus,
+    ProviderCatalogue, Run, RunKind,
+};
+use crate::provider::Claim;
+use crate::store::{Acquire, StoreError};
+
+/// Everything that the branches of one run have in common.
+pub(super) struct Jobs {
+    pub(super) shared: Arc<Shared>,
+    pub(super) run: Run,
+    pub(super) halt: Halt,
+    pub(super) recorder: Recorder,
+}
+
+impl Jobs {
+    /// Gives `branch` its turn. Its outcome is recorded when this returns.
+    pub(super) async fn turn(&self, branch: Branch) -> OutcomeStatus {
+        let span = tracing::info_span!("branch", run = %self.run.id, branch = %branch.code);
+        self.turn_inside(branch).instrument(span).await
+    }
+
+    async fn turn_inside(&self, branch: Branch) -> OutcomeStatus {
+        let begun = Instant::now();
+        let halt = self.halt.for_branch();
+        let mut floor = 0;
+        loop {
+            if let Some(reason) = halt.reason() {
+                let failure = Failure::halted(&branch, reason);
+                return self.refuse(&branch, failure, begun).await;
+            }
+            let shared = &self.shared;
+            let lease = shared.settings.lease;
+            let (branch, before, token) = match shared.store.acquire(branch.id, &shared.owner, lease, floor).await {
+                Ok(Acquire::Granted { branch, state_before, token }) => (branch, state_before, token),
+                // Another replica found the branch due at the same moment, and does the same work.
+                Ok(Acquire::Held(_)) if self.run.kind == RunKind::AutoMigrate => return self.skip(&branch).await,
+                Ok(Acquire::Held(lease)) => return self.refuse(&branch, held(&branch, &lease), begun).await,
+                Ok(Acquire::Gone) => return self.refuse(&branch, gone(&branch), begun).await,
+                Err(error) => return self.refuse(&branch, no_head_office(&branch, &error), begun).await,
+            };
+            let heartbeat = Heartbeat::start(shared.store.clone(), branch.id, token, lease, halt.clone());
+            let catalogue = shared.catalogue.current();
+            let mut report = Report::default();
+            let ended = self.attempt(&branch, catalogue.of(branch.provider), token, &halt, &mut report).await;
+            drop(heartbeat);
+            report.failure = match ended {
+                Ok(()) => None,
+                Err(Broken::Stale(stored, failure)) if floor == 0 => {
+                    // The lease is ours and yet the branch knows a higher token: head office has forgotten some, as
+                    // after a restore from backup. It goes on above what the branch has seen.
+                    tracing::warn!(stored, token, "the branch has seen a newer fencing token; taking one above it");
+                    match shared.store.release(branch.id, token, &before).await {
+                        Ok(true) => {
+                            floor = stored;
+                            continue;
+                        }
+                        Ok(false) | Err(_) => Some(failure),
+                    }
+                }
+                Err(Broken::Stale(_, failure) | Broken::Failed(failure) | Broken::Open(failure)) => Some(failure),
+            };
+            let outcome = report.into_outcome(&branch, begun.elapsed());
+            let jitter = rand::rng().random_range(0.0..=1.0);
+            let now = shared.clock.now();
+            let next = before.after(&outcome, now, &shared.settings.retry, jitter);
+            return self.finish(&branch, outcome, Some((token, next))).await;
+        }
+    }
+
+    async fn attempt(
+        &self,
+        branch: &Branch,
+        catalogue: &ProviderCatalogue,
+        token: i64,
+        halt: &Halt,
+        report: &mut Report,
+    ) -> Result<(), Broken> {
+        let shared = &self.shared;
+        let claim = Claim {
+            head_office: shared.store.id().to_owned(),
+            token,
+            owner: shared.owner.clone(),
+            lease: shared.settings.lease,
+        };
+        let attempt = Attempt {
+            settings: &shared.settings,
+            branch,
+            catalogue,
+            run_id: self.run.id,
+            request: &self.run.request,
+            claim,
+            halt,
+            recorder: &self.recorder,
+        };
+        attempt.migrate(report).await
+    }
+
+    /// Records that the branch's turn ended before a lease was had.
+    async fn refuse(&self, branch: &Branch, failure: Failure, begun: Instant) -> OutcomeStatus {
+        let report = Report { failure: Some(failure), ..Report::default() };
+        self.finish(branch, report.into_outcome(branch, begun.elapsed()), None).await
+    }
+
+    /// Records that the branch did not need its turn.
+    async fn skip(&self, branch: &Branch) -> OutcomeStatus {
+        let outcome = Report::default().into_outcome(branch, Duration::ZERO);
+        self.finish(branch, BranchOutcome { status: OutcomeStatus::Skipped, ..outcome }, None).await
+    }
+
+    async fn finish(
+        &self,
+        branch: &Branch,
+        outcome: BranchOutcome,
+        lease: Option<(i64, BranchState)>,
+    ) -> OutcomeStatus {
+        let ended = outcome.status;
+        let stopping = self.halt.reason().is_some() && !self.halt.is_cancelled();
+        if stopping && ended == OutcomeStatus::Refused {
+            // The run goes on elsewhere or later, so the branch keeps its place in it; only the lease is given up.
+            if let Some((token, next)) = lease {
+                let next = BranchState { next_attempt_time: None, ..next };
+                if let Err(error) = self.shared.store.release(branch.id, token, &next).await {
+                    tracing::warn!(%error, "the lease could not be given up; it runs out by itself");
+                }
+            }
+            return ended;
+        }
+        let status = match &lease {
+            Some((_, next)) => next.status,
+            None => self.status_now(branch.id).await,
+        };
+        log(&outcome, status);
+        self.recorder.finish(Finish { outcome, lease, status }).await;
+        ended
+    }
+
+    async fn status_now(&self, id: BranchId) -> MigrationStatus {
+        match self.shared.store.state(id).await {
+            Ok(Some(state)) => state.status,
+            Ok(None) | Err(_) => MigrationStatus::Pending,
+        }
+    }
+}
+
+fn held(branch: &Branch, lease: &Lease) -> Failure {
+    let until = lease.expires_time.format("%Y-%m-%dT%H:%M:%SZ");
+    let message = format!("being worked on by {} until {until}", lease.owner);
+    let error = MigrationError::new(&branch.code, FailureClass::Locked, message);
+    Failure::refused(error.hint("wait and try again; the lock of a dead process clears by itself"))
+}
+
+fn gone(branch: &Branch) -> Failure {
+    let error = MigrationError::new(&branch.code, FailureClass::Cancelled, "the branch was removed meanwhile");
+    Failure::refused(error)
+}
+
+fn no_head_office(branch: &Branch, error: &StoreError) -> Failure {
+    tracing::error!(%error, "no lease could be had");
+    let error = MigrationError::new(&branch.code, FailureClass::Internal, "head office did not give a lease");
+    Failure::refused(error.hint("check head office; the service's log has the detail"))
+}
+
+/// One line per branch and outcome.
+fn log(outcome: &BranchOutcome, status: MigrationStatus) {
+    let applied = outcome.applied.len();
+    let took = format!("{:.3}s", outcome.duration.as_secs_f64());
+    match &outcome.error {
+        None if outcome.status == OutcomeStatus::Skipped => tracing::debug!(%status, "branch skipped"),
+        None => tracing::info!(%status, applied, took, "branch migrated"),
+        Some(error) => {
+            let migration = error.migration_id.as_ref().map(ToString::to_string).unwrap_or_default();
+            let place = if error.file.is_empty() { String::new() } else { format!("{}:{}", error.file, error.line) };
+            tracing::warn!(%status, applied, took, class = %error.class, migration, place, "branch not migrated: {}", error.message);
+        }
+    }
+}

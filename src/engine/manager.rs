@@ -1,0 +1,152 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use super::catalogue::CatalogueKeeper;
+use super::error::EngineError;
+use super::hosts::Hosts;
+use super::readiness::Readiness;
+use super::settings::EngineSettings;
+use super::shared::{ActiveRuns, InFlight, Shared};
+use crate::domain::{Branch, BranchRef, BranchState, Clock, MigrationStatus, Time};
+use crate::store::{AuditEntry, HeadOffice, Page, Paged, StatusFilter};
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The name that runs and audit rows carry.
+    pub name: String,
+}
+
+/// The engine as the outside sees it. Cheap to clone.
+///
+/// Its operations are spread over the modules of this folder by what they are about; this one only holds it together.
+#[derive(Clone)]
+pub struct Manager(pub(super) Arc<Shared>);
+
+impl Manager {
+    /// An engine over a head office and a migrations folder. Nothing runs in the background until
+    /// [`super::orchestrator::start`].
+    pub async fn new(
+        settings: EngineSettings,
+        store: HeadOffice,
+        migrations: PathBuf,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, EngineError> {
+        let catalogue = CatalogueKeeper::open(migrations).await.map_err(EngineError::internal)?;
+        let replica = Uuid::new_v4().simple().to_string();
+        let owner = format!("{}/{}/{}", host_name(), std::process::id(), &replica[..8]);
+        Ok(Self(Arc::new(Shared {
+            hosts: Hosts::new(settings.per_host),
+            settings,
+            store,
+            catalogue,
+            clock,
+            owner,
+            active: ActiveRuns::default(),
+            in_flight: InFlight::default(),
+            wake: Notify::new(),
+            soft: CancellationToken::new(),
+            hard: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            readiness: watch::Sender::new(Readiness::unknown()),
+        })))
+    }
+
+    /// This replica's name in leases, locks and logs.
+    pub fn owner(&self) -> &str {
+        &self.0.owner
+    }
+
+    /// Whether the service can do its work, and each change of that.
+    pub fn readiness(&self) -> watch::Receiver<Readiness> {
+        self.0.readiness.subscribe()
+    }
+
+    /// Stops: nothing new begins at once, running statements get `grace` to finish and be recorded, then they are stopped
+    /// on their servers. Returns when nothing runs any more, or a little after `grace`.
+    pub async fn shut_down(&self, grace: Duration) {
+        let shared = &self.0;
+        shared.readiness.send_modify(|readiness| readiness.draining = true);
+        shared.soft.cancel();
+        shared.tasks.close();
+        if tokio::time::timeout(grace, shared.tasks.wait()).await.is_err() {
+            tracing::warn!("statements are still running after the time allowed for stopping; they are stopped now");
+            shared.hard.cancel();
+            if tokio::time::timeout(Duration::from_secs(15), shared.tasks.wait()).await.is_err() {
+                tracing::error!("some work did not stop; its locks and leases run out by themselves");
+            }
+        }
+    }
+
+    /// Where branches stand, page by page.
+    pub async fn statuses(
+        &self,
+        filter: &StatusFilter,
+        page: &Page,
+    ) -> Result<Paged<(Branch, BranchState)>, EngineError> {
+        Ok(self.0.store.statuses(filter, page).await?)
+    }
+
+    /// How many branches stand in each status.
+    pub async fn totals(&self, filter: &StatusFilter) -> Result<BTreeMap<MigrationStatus, u64>, EngineError> {
+        Ok(self.0.store.totals(filter).await?)
+    }
+
+    /// Clears a branch's failures and makes it due now.
+    pub async fn retry(&self, which: &BranchRef, caller: &Caller) -> Result<(Branch, BranchState), EngineError> {
+        let branch = self.branch(which).await?;
+        let state = self.0.store.retry(branch.id).await.map_err(|error| busy(&branch, error))?;
+        let state = state.ok_or_else(|| EngineError::UnknownBranch(which.to_string()))?;
+        self.audit(caller, "Retry", branch.code.as_str(), serde_json::Value::Null).await;
+        self.0.wake.notify_one();
+        Ok((branch, state))
+    }
+
+    /// Leaves an audit row. The change it tells of is already committed, so a failure is logged and not passed on.
+    pub(super) async fn audit(&self, caller: &Caller, action: &str, subject: &str, detail: serde_json::Value) {
+        let entry = AuditEntry {
+            time: self.0.clock.now(),
+            who: caller.name.clone(),
+            action: action.to_owned(),
+            subject: subject.to_owned(),
+            detail,
+            outcome: "ok".to_owned(),
+        };
+        if let Err(error) = self.0.store.audit(&entry).await {
+            tracing::error!(action, subject, %error, "an audit row could not be written");
+        }
+    }
+
+    pub(super) fn now(&self) -> Time {
+        self.0.clock.now()
+    }
+}
+
+/// A store error about a branch that is being worked on, with the branch named.
+pub(super) fn busy(branch: &Branch, error: crate::store::StoreError) -> EngineError {
+    match error {
+        crate::store::StoreError::Leased(lease) => EngineError::BranchBusy { branch: branch.code.clone(), lease },
+        other => other.into(),
+    }
+}
+
+impl fmt::Debug for Manager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Manager").field("owner", &self.0.owner).finish_non_exhaustive()
+    }
+}
+
+fn host_name() -> String {
+    let read = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let name = read.or_else(|| std::env::var("HOSTNAME").ok()).unwrap_or_default();
+    let name: String = name.trim().chars().take(64).collect();
+    if name.is_empty() { "host".to_owned() } else { name }
+}

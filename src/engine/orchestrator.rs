@@ -1,0 +1,271 @@
+//! The background work: migrating what is due, recovering what died, keeping watch.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use rand::Rng;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use super::error::EngineError;
+use super::manager::{Caller, Manager};
+use super::readiness::Readiness;
+use super::settings::OnStartup;
+use crate::domain::{Branch, BranchId, BranchRef, Checksum, Provider, RunKind, RunRequest};
+use crate::store::Scope;
+
+/// How often the migrations folder is looked at.
+const CATALOGUE_POLL: Duration = Duration::from_secs(2);
+/// How often head office is asked whether it is there.
+const HEAD_OFFICE_POLL: Duration = Duration::from_secs(5);
+/// How often old runs and audit rows are cleared away.
+const PRUNE_EVERY: Duration = Duration::from_secs(3600);
+/// The most runs, and the most audit rows, cleared away at a time, and the pause when there are more.
+const MAX_PRUNE: u32 = 1_000;
+const PRUNE_PAUSE: Duration = Duration::from_secs(1);
+/// The most branches of one pass; the next pass follows at once when there were more.
+const MAX_PASS: u32 = 5_000;
+/// The most runs taken up at a time.
+const MAX_RECOVER: u32 = 100;
+
+/// Starts the background work. With [`OnStartup::Blocking`] it returns after the first pass.
+pub async fn start(manager: &Manager) -> Result<(), EngineError> {
+    recover_own_past(manager).await?;
+    look_at_head_office(manager).await;
+    let tasks = &manager.0.tasks;
+    tasks.spawn(until_stopped(manager.clone(), keep_runs));
+    tasks.spawn(until_stopped(manager.clone(), watch_catalogue));
+    tasks.spawn(until_stopped(manager.clone(), watch_head_office));
+    tasks.spawn(until_stopped(manager.clone(), prune));
+    let auto = &manager.0.settings.auto;
+    if auto.enabled && auto.on_startup == OnStartup::Blocking {
+        pass(manager).await;
+        while !manager.0.in_flight.is_empty() && !manager.0.soft.is_cancelled() {
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+    tasks.spawn(until_stopped(manager.clone(), passes));
+    Ok(())
+}
+
+async fn until_stopped<F: Future<Output = ()>>(manager: Manager, work: impl FnOnce(Manager) -> F) {
+    let stopped = manager.0.soft.clone();
+    tokio::select! {
+        () = work(manager) => {}
+        () = stopped.cancelled() => {}
+    }
+}
+
+/// An embedded head office has one user at a time: whatever earlier processes held is free, and their runs are ours.
+async fn recover_own_past(manager: &Manager) -> Result<(), EngineError> {
+    let shared = &manager.0;
+    if shared.store.is_embedded() {
+        shared.store.release_all("").await?;
+    }
+    recover(manager).await
+}
+
+/// Takes up runs whose process has died.
+async fn recover(manager: &Manager) -> Result<(), EngineError> {
+    let shared = &manager.0;
+    for run in shared.store.claim_dead_runs(&shared.owner, shared.settings.lease, MAX_RECOVER).await? {
+        tracing::warn!(run = %run.id, kind = %run.kind, "taking up a run whose process has died");
+        manager.begin(run);
+    }
+    Ok(())
+}
+
+/// Renews this process's runs, and hears of those that were cancelled through another one.
+async fn keep_runs(manager: Manager) {
+    let shared = &manager.0;
+    let life = shared.settings.lease;
+    loop {
+        sleep(life / 3).await;
+        match shared.store.keep_runs(&shared.owner, life).await {
+            Ok(cancelled) => {
+                for run in cancelled.into_iter().filter_map(|id| shared.active.get(id)) {
+                    run.halt.cancel();
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the runs could not be renewed in head office; trying again"),
+        }
+        if let Err(error) = recover(&manager).await {
+            tracing::warn!(%error, "could not look for runs whose process has died");
+        }
+    }
+}
+
+async fn watch_catalogue(manager: Manager) {
+    loop {
+        sleep(CATALOGUE_POLL).await;
+        if manager.0.catalogue.refresh().await {
+            manager.0.wake.notify_one();
+        }
+        tell_catalogue(&manager);
+    }
+}
+
+async fn watch_head_office(manager: Manager) {
+    loop {
+        sleep(HEAD_OFFICE_POLL).await;
+        look_at_head_office(&manager).await;
+    }
+}
+
+async fn look_at_head_office(manager: &Manager) {
+    let asked = timeout(HEAD_OFFICE_POLL, manager.0.store.ping()).await;
+    let answers = matches!(asked, Ok(Ok(())));
+    change_readiness(manager, |readiness| readiness.head_office = answers);
+    tell_catalogue(manager);
+}
+
+fn tell_catalogue(manager: &Manager) {
+    let good = manager.0.catalogue.problems().is_none();
+    change_readiness(manager, |readiness| readiness.catalogue = good);
+}
+
+fn change_readiness(manager: &Manager, change: impl FnOnce(&mut Readiness)) {
+    manager.0.readiness.send_if_modified(|readiness| {
+        let before = readiness.clone();
+        change(readiness);
+        let mut wrong = Vec::new();
+        if !readiness.head_office {
+            wrong.push("head office does not answer");
+        }
+        if !readiness.catalogue {
+            wrong.push("the migrations folder has errors; `branchkeeper check` lists them");
+        }
+        if readiness.draining {
+            wrong.push("stopping");
+        }
+        readiness.detail = wrong.join("; ");
+        let changed = *readiness != before;
+        if changed && before.ready() != readiness.ready() {
+            tracing::info!(ready = readiness.ready(), detail = readiness.detail, "readiness changed");
+        }
+        changed
+    });
+}
+
+async fn prune(manager: Manager) {
+    loop {
+        let shared = &manager.0;
+        let ago = |age: Duration| shared.clock.now() - TimeDelta::from_std(age).unwrap_or(TimeDelta::MAX);
+        let runs = shared.store.prune(ago(shared.settings.run_retention), MAX_PRUNE).await;
+        let audit = shared.store.prune_audit(ago(shared.settings.audit_retention), MAX_PRUNE).await;
+        let full =
+            [&runs, &audit].into_iter().any(|pruned| matches!(pruned, Ok(count) if *count >= u64::from(MAX_PRUNE)));
+        for (what, pruned) in [("runs", runs), ("audit rows", audit)] {
+            match pruned {
+                Ok(0) => {}
+                Ok(count) => tracing::info!(count, "old {what} were cleared away"),
+                Err(error) => tracing::warn!(%error, "old {what} could not be cleared away; trying again later"),
+            }
+        }
+        sleep(if full { PRUNE_PAUSE } else { PRUNE_EVERY }).await;
+    }
+}
+
+/// Makes a pass after the initial delay, then after each interval, and whenever something has become due.
+async fn passes(manager: Manager) {
+    let auto = &manager.0.settings.auto;
+    if !auto.enabled {
+        return;
+    }
+    let mut next = Instant::now()
+        + match auto.on_startup {
+            OnStartup::Background => auto.initial_delay,
+            OnStartup::Blocking | OnStartup::Off => scattered(auto.interval),
+        };
+    loop {
+        tokio::select! {
+            () = sleep_until(next) => {}
+            () = manager.0.wake.notified() => {}
+        }
+        let more = pass(&manager).await;
+        let pause = if more { Duration::ZERO } else { until_due(&manager).await };
+        next = Instant::now() + pause;
+    }
+}
+
+/// The interval, or less when a branch becomes due before.
+async fn until_due(manager: &Manager) -> Duration {
+    let interval = scattered(manager.0.settings.auto.interval);
+    match manager.0.store.next_due().await {
+        Ok(Some(time)) => {
+            let wait = (time - manager.0.clock.now()).to_std().unwrap_or(Duration::ZERO);
+            wait.max(Duration::from_millis(200)).min(interval)
+        }
+        Ok(None) | Err(_) => interval,
+    }
+}
+
+/// `interval`, a tenth more or less, so that replicas do not move in step.
+fn scattered(interval: Duration) -> Duration {
+    interval.mul_f64(rand::rng().random_range(0.9..=1.1))
+}
+
+/// One pass: everything that is due is migrated, or reported where it must not be migrated unasked. True when there was
+/// more than one pass takes.
+async fn pass(manager: &Manager) -> bool {
+    match try_pass(manager).await {
+        Ok(more) => more,
+        Err(error) => {
+            tracing::warn!(%error, "the orchestrator's pass failed; it is repeated later");
+            false
+        }
+    }
+}
+
+async fn try_pass(manager: &Manager) -> Result<bool, EngineError> {
+    let shared = &manager.0;
+    if shared.catalogue.problems().is_some() {
+        tracing::warn!("the migrations folder has errors; nothing is migrated until they are corrected");
+        return Ok(false);
+    }
+    let catalogue = shared.catalogue.current();
+    let digests: Vec<(Provider, Checksum)> =
+        Provider::ALL.into_iter().map(|provider| (provider, catalogue.of(provider).digest().clone())).collect();
+    let due = shared.store.due(&digests, MAX_PASS).await?;
+    let full = due.len() >= MAX_PASS as usize;
+    let mut to_migrate = Vec::new();
+    for id in due.into_iter().filter(|id| !shared.in_flight.contains(*id)) {
+        match shared.store.branch(&BranchRef::Id(id)).await? {
+            Some(branch) if is_held_back(manager, &branch) => {
+                let again = shared.clock.now()
+                    + TimeDelta::from_std(shared.settings.auto.interval).unwrap_or(TimeDelta::zero());
+                manager.report_pending(&branch, again).await?;
+            }
+            Some(branch) => to_migrate.push(branch.id),
+            None => {}
+        }
+    }
+    if !to_migrate.is_empty() {
+        begin_run(manager, to_migrate).await?;
+    }
+    Ok(full)
+}
+
+/// Migrates `branches` in a run of its own, so that the next pass need not wait for the slowest of them.
+async fn begin_run(manager: &Manager, branches: Vec<BranchId>) -> Result<(), EngineError> {
+    let caller = Caller { name: "orchestrator".into() };
+    let flight = manager.0.in_flight.add(branches.clone());
+    let scope = Scope::Branches(branches);
+    let run = manager.create(RunKind::AutoMigrate, RunRequest::default(), scope, None, &caller).await?;
+    let waiting = manager.clone();
+    manager.0.tasks.spawn(async move {
+        let ended = waiting.wait_until_over(run.id).await;
+        drop(flight);
+        match ended {
+            Ok(_) | Err(EngineError::Draining) => {}
+            Err(error) => tracing::warn!(run = %run.id, %error, "lost sight of the orchestrator's run"),
+        }
+    });
+    Ok(())
+}
+
+/// Whether a branch must not be migrated unasked.
+fn is_held_back(manager: &Manager, branch: &Branch) -> bool {
+    let settings = &manager.0.settings;
+    let environment = if branch.environment.is_empty() { &settings.environment } else { &branch.environment };
+    environment.eq_ignore_ascii_case("production") && !settings.auto.in_production
+}

@@ -1,0 +1,144 @@
+//! Writes what happens in a run to head office, in batches.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::halt::Halt;
+use crate::domain::{BranchOutcome, BranchState, Clock, EventBody, MigrationStatus, RunId, Time};
+use crate::store::{Batch, Finished, HeadOffice, StoreError};
+
+/// The most entries written in one transaction.
+const MAX_BATCH: usize = 512;
+/// How long head office may be away before the run is given up; its branches' ledgers keep what was done, and the run
+/// is taken up again later.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A branch with which a run is through.
+pub(super) struct Finish {
+    /// What came of it.
+    pub(super) outcome: BranchOutcome,
+    /// The lease that ends with it, and the state that the branch has then; `None` when no lease was had.
+    pub(super) lease: Option<(i64, BranchState)>,
+    /// Where the branch stands, for the event.
+    pub(super) status: MigrationStatus,
+}
+
+enum Entry {
+    Event(Time, EventBody),
+    Finish(Time, Box<Finish>, oneshot::Sender<()>),
+}
+
+/// Takes events and outcomes of one run. Events are only queued; the queue stays short, because every branch waits at its
+/// end until all of it is written.
+#[derive(Clone)]
+pub(super) struct Recorder {
+    queue: mpsc::UnboundedSender<Entry>,
+    clock: Arc<dyn Clock>,
+}
+
+/// What the writing side of a recorder needs.
+pub(super) struct Book {
+    pub(super) store: HeadOffice,
+    pub(super) run_id: RunId,
+    pub(super) owner: String,
+    pub(super) branches_total: u32,
+    pub(super) branches_done: u32,
+    /// Told the newest sequence number after each write.
+    pub(super) sequence: watch::Sender<i64>,
+    /// Pulled when the run turns out to belong to another process now.
+    pub(super) halt: Halt,
+}
+
+impl Recorder {
+    /// Starts writing. The task ends when all recorders of the run are dropped and the queue is written.
+    pub(super) fn start(book: Book, clock: Arc<dyn Clock>) -> (Self, tokio::task::JoinHandle<()>) {
+        let (queue, entries) = mpsc::unbounded_channel();
+        (Self { queue, clock }, tokio::spawn(book.keep(entries)))
+    }
+
+    /// Records an event. Its time is now.
+    pub(super) fn event(&self, body: EventBody) {
+        // The writer only goes away when the run is given up; then nobody counts on the event any more.
+        let _ = self.queue.send(Entry::Event(self.clock.now(), body));
+    }
+
+    /// Records that the run is through with a branch, gives up its lease, and waits until that is committed.
+    pub(super) async fn finish(&self, finish: Finish) {
+        let (written, wait) = oneshot::channel();
+        if self.queue.send(Entry::Finish(self.clock.now(), Box::new(finish), written)).is_ok() {
+            let _ = wait.await;
+        }
+    }
+}
+
+impl Book {
+    async fn keep(mut self, mut entries: mpsc::UnboundedReceiver<Entry>) {
+        let mut taken = Vec::with_capacity(MAX_BATCH);
+        while entries.recv_many(&mut taken, MAX_BATCH).await > 0 {
+            let mut batch =
+                Batch { run_id: self.run_id, owner: self.owner.clone(), events: Vec::new(), finished: Vec::new() };
+            let mut waiting = Vec::new();
+            for entry in taken.drain(..) {
+                match entry {
+                    Entry::Event(time, body) => batch.events.push((time, body)),
+                    Entry::Finish(time, finish, written) => {
+                        self.branches_done += 1;
+                        batch.events.push((time, self.finished_event(&finish)));
+                        let Finish { outcome, lease, .. } = *finish;
+                        batch.finished.push(Finished { outcome, next: lease });
+                        waiting.push(written);
+                    }
+                }
+            }
+            if !self.write(batch).await {
+                return;
+            }
+            for written in waiting {
+                let _ = written.send(());
+            }
+        }
+    }
+
+    /// Writes a batch, with patience while head office is away. False when the run is given up.
+    async fn write(&self, batch: Batch) -> bool {
+        let give_up = tokio::time::Instant::now() + PATIENCE;
+        let mut pause = Duration::from_millis(100);
+        loop {
+            match self.store.record(batch.clone()).await {
+                Ok(recorded) => {
+                    if let Some(newest) = recorded.events.last() {
+                        self.sequence.send_replace(newest.sequence);
+                    }
+                    for branch in recorded.lost {
+                        tracing::warn!(run = %self.run_id, %branch, "the lease was lost before the outcome was recorded");
+                    }
+                    return true;
+                }
+                Err(StoreError::Unavailable(detail)) if tokio::time::Instant::now() + pause < give_up => {
+                    tracing::warn!(run = %self.run_id, detail, "head office is away; the run's events wait");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(Duration::from_secs(5));
+                }
+                Err(error) => {
+                    tracing::error!(run = %self.run_id, %error, "the run cannot be recorded any more; its work stops");
+                    self.halt.abandon();
+                    return false;
+                }
+            }
+        }
+    }
+
+    fn finished_event(&self, finish: &Finish) -> EventBody {
+        EventBody::BranchFinished {
+            branch_code: finish.outcome.branch_code.clone(),
+            status: finish.status,
+            applied_migrations: finish.outcome.applied.clone(),
+            error: finish.outcome.error.clone(),
+            duration: finish.outcome.duration,
+            branches_done: self.branches_done,
+            branches_total: self.branches_total,
+        }
+    }
+}

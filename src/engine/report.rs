@@ -1,0 +1,118 @@
+use std::time::Duration;
+
+use super::failure::Failure;
+use super::recorder::Recorder;
+use crate::domain::{
+    Branch, BranchCode, BranchOutcome, EventBody, Ledger, MigrationId, Observed, OutcomeStatus, ProviderCatalogue,
+    pending,
+};
+use crate::provider::Observer;
+
+/// What an attempt on a branch has come to so far.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    /// What was applied.
+    pub(super) applied: Vec<MigrationId>,
+    /// The ledger as it was last seen.
+    pub(super) observed: Option<Observed>,
+    /// Why it did not succeed.
+    pub(super) failure: Option<Failure>,
+}
+
+impl Report {
+    /// Takes note of a ledger.
+    pub(super) fn see(&mut self, catalogue: &ProviderCatalogue, ledger: &Ledger) {
+        self.observed = Some(observe(catalogue, ledger));
+    }
+
+    /// The outcome that is recorded.
+    pub(super) fn into_outcome(self, branch: &Branch, duration: Duration) -> BranchOutcome {
+        let status = match &self.failure {
+            None => OutcomeStatus::Succeeded,
+            Some(failure) if failure.refused => OutcomeStatus::Refused,
+            Some(_) => OutcomeStatus::Failed,
+        };
+        BranchOutcome {
+            branch_id: branch.id,
+            branch_code: branch.code.clone(),
+            status,
+            applied: self.applied,
+            error: self.failure.map(|failure| failure.error),
+            duration,
+            observed: self.observed,
+        }
+    }
+}
+
+/// What a ledger shows, as head office keeps it.
+pub(super) fn observe(catalogue: &ProviderCatalogue, ledger: &Ledger) -> Observed {
+    let lacks = pending(catalogue, ledger).len();
+    Observed {
+        last_migration: ledger.last_applied().map(|row| row.id.clone()),
+        pending: u32::try_from(lacks).unwrap_or(u32::MAX),
+        verified_digest: (lacks == 0).then(|| catalogue.digest().clone()),
+    }
+}
+
+/// Turns what the provider reports into events and log lines.
+pub(super) struct Progress<'a> {
+    branch: &'a BranchCode,
+    recorder: &'a Recorder,
+    total: u32,
+    begun: u32,
+    include_statements: bool,
+    log_statements: bool,
+}
+
+impl<'a> Progress<'a> {
+    /// Reports on `total` migrations of one branch.
+    pub(super) fn new(
+        branch: &'a BranchCode,
+        recorder: &'a Recorder,
+        total: usize,
+        include_statements: bool,
+        log_statements: bool,
+    ) -> Self {
+        Self { branch, recorder, total: count(total), begun: 0, include_statements, log_statements }
+    }
+}
+
+impl Observer for Progress<'_> {
+    fn migration_started(&mut self, id: &MigrationId) {
+        self.begun += 1;
+        self.recorder.event(EventBody::MigrationStarted {
+            branch_code: self.branch.clone(),
+            migration_id: id.clone(),
+            index: self.begun,
+            total: self.total,
+        });
+    }
+
+    fn statement_finished(&mut self, id: &MigrationId, index: usize, total: usize, took: Duration) {
+        if self.log_statements {
+            tracing::info!(migration = %id, statement = index + 1, total, ?took, "statement finished");
+        }
+        if self.include_statements {
+            self.recorder.event(EventBody::StatementFinished {
+                branch_code: self.branch.clone(),
+                migration_id: id.clone(),
+                index: count(index + 1),
+                total: count(total),
+                duration: took,
+            });
+        }
+    }
+
+    fn migration_finished(&mut self, id: &MigrationId, took: Duration) {
+        tracing::debug!(migration = %id, ?took, "migration applied");
+        self.recorder.event(EventBody::MigrationFinished {
+            branch_code: self.branch.clone(),
+            migration_id: id.clone(),
+            duration: took,
+        });
+    }
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}

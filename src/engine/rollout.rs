@@ -1,0 +1,169 @@
+//! Takes a run through its branches, many at once.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use super::halt::Halt;
+use super::job::Jobs;
+use super::recorder::{Book, Recorder};
+use super::shared::Shared;
+use crate::domain::{BranchId, EventBody, OutcomeStatus, Run};
+use crate::provider::Endpoint;
+use crate::store::{Ending, StoreError};
+
+/// How many branches are read from head office at once.
+const PAGE: u32 = 256;
+
+/// Works on `run` until every branch has had its turn, the run is cancelled, or the service stops. In the last case the
+/// run stays open in head office, to be taken up again.
+pub(super) async fn execute(shared: Arc<Shared>, run: Run, halt: Halt, sequence: watch::Sender<i64>) {
+    let id = run.id;
+    let done = match shared.store.finished_count(id).await {
+        Ok(done) => done,
+        Err(error) => {
+            return tracing::error!(run = %id, %error, "the run could not be begun; it will be taken up again");
+        }
+    };
+    let run = match shared.store.start_run(id, &shared.owner).await {
+        Ok(run) => run,
+        Err(error) => {
+            return tracing::error!(run = %id, %error, "the run could not be begun; it will be taken up again");
+        }
+    };
+    let book = Book {
+        store: shared.store.clone(),
+        run_id: id,
+        owner: shared.owner.clone(),
+        branches_total: run.branches_total,
+        branches_done: done,
+        sequence: sequence.clone(),
+        halt: halt.clone(),
+    };
+    let (recorder, writing) = Recorder::start(book, Arc::clone(&shared.clock));
+    recorder.event(EventBody::RunStarted { branches_total: run.branches_total });
+    tracing::info!(run = %id, kind = %run.kind, branches = run.branches_total, done, "run begins");
+
+    let limit = run.request.max_parallel.map_or(shared.settings.parallel, |most| most as usize).max(1);
+    let stop_on_error = run.request.stop_on_error;
+    let jobs = Arc::new(Jobs { shared: Arc::clone(&shared), run, halt: halt.clone(), recorder });
+    let walked = walk(&jobs, limit, stop_on_error).await;
+    drop(jobs);
+    // The writer ends when the last recorder is gone and everything is written.
+    if let Err(error) = writing.await {
+        tracing::error!(run = %id, %error, "the writer of the run's events failed");
+    }
+    match walked {
+        Err(error) => tracing::error!(run = %id, %error, "the run was interrupted; it will be taken up again"),
+        Ok(()) if halt.reason().is_some() && !halt.is_cancelled() => {
+            tracing::info!(run = %id, "the run is interrupted; it goes on when the service is back");
+        }
+        Ok(()) => {
+            let ending = if halt.is_cancelled() { Ending::Cancelled } else { Ending::Done };
+            match shared.store.end_run(id, &shared.owner, ending).await {
+                Ok(run) => {
+                    let result = run.result.clone().unwrap_or_default();
+                    tracing::info!(
+                        run = %id, state = %run.state, succeeded = result.branches_succeeded,
+                        failed = result.branches_failed, skipped = result.branches_skipped, "run over"
+                    );
+                    sequence.send_replace(run.last_sequence);
+                }
+                Err(error) => tracing::error!(run = %id, %error, "the run's end could not be recorded"),
+            }
+        }
+    }
+}
+
+/// Gives every unfinished branch of the run its turn, `limit` at a time.
+async fn walk(jobs: &Arc<Jobs>, limit: usize, stop_on_error: bool) -> Result<(), StoreError> {
+    let places = Arc::new(Semaphore::new(limit));
+    // Branches that wait for their server's own cap do not keep the others from their turn, up to this many.
+    let window = (limit * 4).max(64);
+    let mut queue = Queue { position: 0, page: VecDeque::new(), exhausted: false };
+    let mut turns = JoinSet::new();
+    let mut failed = false;
+    while !(failed && stop_on_error) && jobs.halt.reason().is_none() {
+        while let Some(ended) = turns.try_join_next() {
+            failed |= is_failure(ended);
+        }
+        if turns.len() >= window {
+            if let Some(ended) = turns.join_next().await {
+                failed |= is_failure(ended);
+            }
+            continue;
+        }
+        if stop_on_error && turns.len() >= limit {
+            // Nothing is prepared ahead, so that nothing more begins after the first failure.
+            if let Some(ended) = turns.join_next().await {
+                failed |= is_failure(ended);
+            }
+            continue;
+        }
+        let Some(id) = queue.next(jobs).await? else { break };
+        turns.spawn(place_and_turn(Arc::clone(jobs), Arc::clone(&places), id));
+    }
+    while let Some(ended) = turns.join_next().await {
+        is_failure(ended);
+    }
+    Ok(())
+}
+
+fn is_failure(ended: Result<Option<OutcomeStatus>, tokio::task::JoinError>) -> bool {
+    match ended {
+        Ok(status) => matches!(status, Some(OutcomeStatus::Failed | OutcomeStatus::Refused)),
+        Err(error) => {
+            tracing::error!(%error, "a branch's turn ended abnormally; its lease runs out by itself");
+            true
+        }
+    }
+}
+
+/// Waits for a place on the branch's server, then for one in the run, then gives the branch its turn.
+async fn place_and_turn(jobs: Arc<Jobs>, places: Arc<Semaphore>, id: BranchId) -> Option<OutcomeStatus> {
+    let shared = &jobs.shared;
+    let branch = match shared.store.branch(&crate::domain::BranchRef::Id(id)).await {
+        Ok(Some(branch)) => branch,
+        // Removed since the run was made: its place is counted as skipped at the run's end.
+        Ok(None) => return Some(OutcomeStatus::Skipped),
+        Err(error) => {
+            tracing::error!(branch = %id, %error, "the branch could not be read from head office");
+            return Some(OutcomeStatus::Failed);
+        }
+    };
+    let settings = &shared.settings.provider;
+    let endpoint = Endpoint::resolve(&branch.code, branch.provider, &branch.connection, settings);
+    // A connection that does not resolve fails in its turn, with the reason recorded.
+    let host = endpoint.map_or_else(|_| String::new(), |endpoint| endpoint.host_key());
+    let halted = jobs.halt.soft();
+    let _on_host = tokio::select! {
+        place = shared.hosts.enter(host) => place?,
+        () = halted.cancelled() => return None,
+    };
+    let _in_run = tokio::select! {
+        place = places.acquire_owned() => place.ok()?,
+        () = halted.cancelled() => return None,
+    };
+    Some(jobs.turn(branch).await)
+}
+
+/// The run's unfinished branches, read page by page.
+struct Queue {
+    position: i64,
+    page: VecDeque<(i64, BranchId)>,
+    exhausted: bool,
+}
+
+impl Queue {
+    async fn next(&mut self, jobs: &Jobs) -> Result<Option<BranchId>, StoreError> {
+        if self.page.is_empty() && !self.exhausted {
+            self.page = jobs.shared.store.unfinished(jobs.run.id, self.position, PAGE).await?.into();
+            self.exhausted = self.page.is_empty();
+        }
+        let Some((position, id)) = self.page.pop_front() else { return Ok(None) };
+        self.position = position;
+        Ok(Some(id))
+    }
+}

@@ -1,0 +1,158 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::checks::{self, Files, Groups};
+use super::content::{self, has_statement};
+use super::directive::{self, Directives, Place};
+use super::file_name::Direction;
+use super::folder::{self, Listing};
+use super::problem::{Problem, Problems};
+use super::script;
+use crate::domain::{Catalogue, Checksum, Migration, MigrationId, Provider, Script};
+
+/// Reads a folder of migrations. Ok only if nothing at all is wrong; otherwise every problem at once.
+///
+/// Only the providers that this build supports get a view of their own; files for the others are checked as far as
+/// their text allows. Synchronous: reads every file.
+pub fn load(folder: &Path) -> Result<Catalogue, Problems> {
+    load_listing(folder, folder::list(folder))
+}
+
+pub(super) fn load_listing(folder: &Path, listing: Listing) -> Result<Catalogue, Problems> {
+    let mut problems = listing.problems;
+    let groups = checks::group(&listing.files, &mut problems);
+    let mut migrations: BTreeMap<Provider, Vec<Migration>> = BTreeMap::new();
+    for (id, files) in &groups {
+        let texts = read_files(folder, files, &mut problems);
+        let mut files = Reader { groups: &groups, id, files, texts: &texts, read: BTreeMap::new() };
+        files.read_all(&mut problems);
+        for provider in supported() {
+            if let Some(migration) = files.migration(provider) {
+                migrations.entry(provider).or_default().push(migration);
+            }
+        }
+    }
+    if !problems.is_empty() {
+        problems.sort();
+        problems.dedup();
+        return Err(Problems(problems));
+    }
+    let catalogue = Catalogue::new(|provider| {
+        let mut list = migrations.remove(&provider).unwrap_or_default();
+        if provider == Provider::Sqlite {
+            script::unify_case(list.iter_mut().flat_map(|each| &mut each.up.statements));
+        }
+        list
+    });
+    Ok(catalogue)
+}
+
+fn supported() -> impl Iterator<Item = Provider> {
+    Provider::ALL.into_iter().filter(|provider| provider.is_supported())
+}
+
+struct Text {
+    text: String,
+    checksum: Checksum,
+}
+
+fn read_files<'f>(folder: &Path, files: &'f Files, problems: &mut Vec<Problem>) -> BTreeMap<&'f str, Text> {
+    let mut texts = BTreeMap::new();
+    for (_, file) in files.iter() {
+        match folder::read(folder, file).and_then(|bytes| content::decode(file, bytes)) {
+            Ok(text) => drop(texts.insert(file, Text { checksum: Checksum::of_text(&text), text })),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    texts
+}
+
+/// One migration's files as they read for each provider.
+struct Reader<'a> {
+    groups: &'a Groups,
+    id: &'a MigrationId,
+    files: &'a Files,
+    texts: &'a BTreeMap<&'a str, Text>,
+    read: BTreeMap<(Direction, Provider), (Script, Directives)>,
+}
+
+impl Reader<'_> {
+    fn read_all(&mut self, problems: &mut Vec<Problem>) {
+        for (direction, file) in self.files.iter() {
+            let Some(text) = self.texts.get(file) else { continue };
+            let uses = |provider: &Provider| {
+                let is_reached = self.files.of(Direction::Up, *provider).is_some();
+                is_reached && self.files.of(direction, *provider) == Some(file)
+            };
+            let readers: Vec<Provider> = supported().filter(uses).collect();
+            if !has_statement(&text.text) {
+                problems.push(empty(file));
+                continue;
+            }
+            let mut found = Vec::new();
+            for provider in &readers {
+                found.push((*provider, self.read_one(direction, file, &text.text, *provider)));
+            }
+            problems.extend(merge(found));
+        }
+    }
+
+    fn read_one(&mut self, direction: Direction, file: &str, text: &str, provider: Provider) -> Vec<Problem> {
+        let reading = script::read(provider, file, text);
+        let mut problems = reading.problems;
+        if reading.statements.is_empty() && problems.is_empty() {
+            problems.push(empty(file));
+        }
+        let place = if direction == Direction::Up { Place::Allowed } else { Place::Refused };
+        let directives = directive::read(file, text, &reading.comments, place, &mut problems);
+        for (needs, at) in &directives.depends_on {
+            if let Some((message, hint)) = checks::dependency(self.groups, provider, self.id, needs) {
+                problems.push(Problem::at(file, *at, message, hint));
+            }
+        }
+        let script = Script { file: file.to_owned(), statements: reading.statements };
+        self.read.insert((direction, provider), (script, directives));
+        problems
+    }
+
+    fn migration(&mut self, provider: Provider) -> Option<Migration> {
+        let checksum = self.texts.get(self.files.of(Direction::Up, provider)?)?.checksum.clone();
+        let (up, directives) = self.read.remove(&(Direction::Up, provider))?;
+        Some(Migration {
+            id: self.id.clone(),
+            description: directives.description,
+            checksum,
+            transaction_mode: directives.transaction_mode,
+            timeout: directives.timeout,
+            depends_on: directives.depends_on.into_iter().map(|(id, _)| id).collect(),
+            up,
+            down: self.read.remove(&(Direction::Down, provider)).map(|(script, _)| script),
+        })
+    }
+}
+
+fn empty(file: &str) -> Problem {
+    Problem::of_file(file, "has no statement", "where there is nothing to do, write 'SELECT 1;'")
+}
+
+/// The problems that a file's readers found, each once; those that only some of them found say whose they are.
+fn merge(found: Vec<(Provider, Vec<Problem>)>) -> Vec<Problem> {
+    let readers = found.len();
+    let mut by_problem: BTreeMap<Problem, Vec<&'static str>> = BTreeMap::new();
+    for (provider, problems) in found {
+        for problem in problems {
+            by_problem.entry(problem).or_default().push(provider.as_str());
+        }
+    }
+    let named = |(mut problem, providers): (Problem, Vec<&str>)| {
+        if providers.len() < readers {
+            problem.message = format!("for {}: {}", providers.join(" and "), problem.message);
+        }
+        problem
+    };
+    by_problem.into_iter().map(named).collect()
+}
+
+#[cfg(test)]
+#[path = "load_tests.rs"]
+mod tests;

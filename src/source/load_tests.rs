@@ -1,0 +1,228 @@
+use std::fs;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::domain::TransactionMode;
+use crate::source::{MAX_FILE_BYTES, counts};
+
+fn folder(files: &[(&str, &str)]) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    for (name, text) in files {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+fn good(files: &[(&str, &str)]) -> Catalogue {
+    match load(folder(files).path()) {
+        Ok(catalogue) => catalogue,
+        Err(problems) => panic!("{problems}"),
+    }
+}
+
+fn bad(files: &[(&str, &str)]) -> Vec<String> {
+    let problems = load(folder(files).path()).unwrap_err();
+    problems.0.iter().map(ToString::to_string).collect()
+}
+
+fn ids(catalogue: &Catalogue, provider: Provider) -> Vec<&str> {
+    catalogue.of(provider).migrations().iter().map(|each| each.id.as_str()).collect()
+}
+
+fn up<'c>(catalogue: &'c Catalogue, provider: Provider, id: &str) -> (&'c str, &'c str) {
+    let migration = catalogue.of(provider).find(id).unwrap();
+    (&migration.up.file, &migration.up.statements[0].sql)
+}
+
+#[test]
+fn an_empty_folder_is_in_order() {
+    let catalogue = good(&[("README.md", "#"), (".gitkeep", "")]);
+    assert!(Provider::ALL.iter().all(|provider| catalogue.of(*provider).migrations().is_empty()));
+}
+
+#[test]
+fn files_come_together_for_each_provider() {
+    let catalogue = good(&[
+        ("9_First.sql", "a"),
+        ("10_Both.up.sql", "b;"),
+        ("10_Both.postgres.up.sql", "p;"),
+        ("10_Both.down.sql", "d;"),
+        ("11_Only.postgres.up.sql", "o;"),
+        ("11_Only.down.sql", "[;"),
+        ("12_Other.mysql.up.sql", "DELIMITER //"),
+        ("R__views.sqlite.sql", "v;"),
+    ]);
+    assert_eq!(ids(&catalogue, Provider::Sqlite), ["9_First", "10_Both", "R__views"]);
+    assert_eq!(ids(&catalogue, Provider::Postgres), ["9_First", "10_Both", "11_Only"]);
+    assert!(ids(&catalogue, Provider::MySql).is_empty());
+    assert_eq!(up(&catalogue, Provider::Sqlite, "10"), ("10_Both.up.sql", "b"));
+    assert_eq!(up(&catalogue, Provider::Postgres, "10"), ("10_Both.postgres.up.sql", "p"));
+    let both = catalogue.of(Provider::Postgres).find("10").unwrap();
+    assert_eq!(both.down.as_ref().unwrap().file, "10_Both.down.sql");
+    assert_eq!(both.checksum, Checksum::of_text("p;"));
+    assert!(catalogue.of(Provider::Sqlite).find("9").unwrap().down.is_none());
+    let counts = counts(&catalogue);
+    assert_eq!((counts[0].provider, counts[0].versioned, counts[0].repeatable), (Provider::Sqlite, 2, 1));
+    assert_eq!((counts[1].versioned, counts[1].reversible, counts[1].statements), (3, 2, 3));
+}
+
+#[test]
+fn directives_and_dependencies_reach_the_migration() {
+    let text = "-- branchkeeper: transaction-mode=None timeout=5s depends-on=9_A description=\"Why not\"\nb";
+    let catalogue = good(&[("9_A.sql", "a"), ("10_B.sql", text)]);
+    let migration = catalogue.of(Provider::Postgres).find("10").unwrap();
+    assert_eq!(migration.transaction_mode, Some(TransactionMode::None));
+    assert_eq!(migration.timeout.unwrap().as_secs(), 5);
+    assert_eq!(migration.depends_on, ["9_A".parse().unwrap()]);
+    assert_eq!(migration.description, "Why not");
+}
+
+#[test]
+fn a_windows_checkout_reads_the_same() {
+    let unix = good(&[("1_A.sql", "-- x\nINSERT INTO a VALUES ('b\nc');\n d;\n")]);
+    let windows = good(&[("1_A.sql", "\u{feff}-- x\r\nINSERT INTO a VALUES ('b\r\nc');\r\n d;\r\n")]);
+    for provider in supported() {
+        assert_eq!(unix.of(provider).migrations(), windows.of(provider).migrations());
+        assert_eq!(unix.of(provider).digest(), windows.of(provider).digest());
+    }
+}
+
+#[test]
+fn everything_wrong_with_names_is_reported_at_once() {
+    let found = bad(&[
+        ("1_A.sql", "a"),
+        ("1_A.up.sql", "a"),
+        ("0010_B.sql", "a"),
+        ("10_C.sql", "a"),
+        ("10_C.down.sql", "a"),
+        ("11_D.down.sql", "a"),
+        ("12_E.postgres.up.sql", "a"),
+        ("12_E.sqlite.down.sql", "a"),
+        ("13_Foo.up.sql", "a"),
+        ("13_Fo.down.sql", "a"),
+        ("R__v.sql", "a"),
+        ("R__V.sql", "a"),
+        ("R__w.down.sql", "a"),
+        ("14_F.yaml", "up:"),
+        ("15_G.oracle.sql", "a"),
+        ("notes.txt", "a"),
+    ]);
+    let expected = [
+        "10_C.sql: has the same number as 0010_B (give it a number of its own)",
+        "11_D.down.sql: is a down file without an up file (add the up file, or delete this one)",
+        "12_E.sqlite.down.sql: undoes a migration that has no up file for sqlite (add the up file, or delete this one)",
+        "13_Fo.down.sql: is a down file without an up file (did you mean 13_Foo?)",
+        "14_F.yaml: portable migration files are not supported yet (write it as .up.sql and .down.sql files)",
+        "15_G.oracle.sql: 'oracle' is neither a provider nor up or down (use sqlite, sqlserver, postgres, mysql)",
+        "1_A.up.sql: is the same migration file as 1_A.sql (keep one of the two)",
+        "R__v.sql: has the same name as R__V (letter case does not tell names apart)",
+        "R__w.down.sql: a repeatable migration has no down file (delete it)",
+        "notes.txt: 'notes.txt' is not a migration file's name (use <number>_<Name>[.<provider>].up.sql, .down.sql or .sql, or R__<name>[.<provider>].sql)",
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn everything_wrong_with_contents_is_reported_at_once() {
+    let folder = folder(&[
+        ("1_A.sql", ""),
+        ("2_B.sql", "-- only\n/* comments */;"),
+        ("3_C.mysql.sql", "-- only"),
+        ("4_D.sql", "a\nb\0"),
+        ("6_F.sql", "a;\nBEGIN;"),
+        ("7_G.sql", "CREATE TABLE a (b"),
+        ("8_H.sql", "-- branchkeeper: timeout=1\na"),
+        ("9_I.postgres.sql", "'"),
+        ("9_I.down.sql", "-- branchkeeper: timeout=1s\na"),
+    ]);
+    fs::write(folder.path().join("5_E.sql"), b"a\n\xff").unwrap();
+    let problems = load(folder.path()).unwrap_err();
+    let expected = "\
+1_A.sql: has no statement (where there is nothing to do, write 'SELECT 1;')
+2_B.sql: has no statement (where there is nothing to do, write 'SELECT 1;')
+3_C.mysql.sql: has no statement (where there is nothing to do, write 'SELECT 1;')
+4_D.sql:2:2: contains a NUL character (remove it; save the file as plain UTF-8 text)
+5_E.sql:2:1: is not UTF-8: byte 0xff (save it as UTF-8)
+6_F.sql:2:1: BEGIN is refused: Branchkeeper controls the transaction (remove it; '-- branchkeeper: transaction-mode=None' at the head of the file runs it without one)
+7_G.sql:1:16: for postgres: this parenthesis is never closed (a ';' inside parentheses does not end the statement)
+8_H.sql:1:26: '1' is not a time limit (write it like 300s, 10m or 1h)
+9_I.down.sql:1:4: a down file has no directives of its own (put it into the up file)
+9_I.postgres.sql:1:1: the string that begins here is never closed (close it with ')";
+    assert_eq!(problems.to_string(), expected);
+}
+
+#[test]
+fn dependencies_have_to_exist_and_come_before() {
+    let on = |ids: &str| format!("-- branchkeeper: depends-on={ids}\na");
+    let found = bad(&[
+        ("1_A.sql", "a"),
+        ("2_B.postgres.sql", "a"),
+        ("3_C.sql", &on("1_A,2_B")),
+        ("4_D.sql", &on("4_D,5_E,1_AA")),
+        ("5_E.sql", &on("nothing_at,99_None")),
+        ("R__v.sql", &on("5_E")),
+    ]);
+    let expected = [
+        "3_C.sql:1:33: for sqlite: depends on 2_B, which has no up file for sqlite (add 2_B.sqlite.up.sql, or remove it from depends-on)",
+        "4_D.sql:1:29: 4_D depends on itself (remove it from depends-on)",
+        "4_D.sql:1:33: depends on 5_E, which comes later (a migration can only depend on earlier ones)",
+        "4_D.sql:1:37: depends on 1_AA, which is not in the folder (did you mean 1_A?)",
+        "5_E.sql:1:29: 'nothing_at' is not a migration's id (write depends-on=<number>_<Name>,<number>_<Name>)",
+        "5_E.sql:1:40: depends on 99_None, which is not in the folder (name a migration of this folder)",
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn folders_and_odd_files_are_problems() {
+    let folder = folder(&[("1_A.sql", "a")]);
+    fs::create_dir(folder.path().join("sub")).unwrap();
+    fs::create_dir(folder.path().join(".git")).unwrap();
+    let large = fs::File::create(folder.path().join("2_B.sql")).unwrap();
+    large.set_len(MAX_FILE_BYTES + 1).unwrap();
+    let found = load(folder.path()).unwrap_err().to_string();
+    assert_eq!(
+        found,
+        "2_B.sql: is larger than 16 MiB (spread it over several migrations)\n\
+         sub: is a folder (migrations lie flat in one folder; move its files up or the folder elsewhere)"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn links_to_files_are_followed() {
+    use std::os::unix::fs::symlink;
+    let elsewhere = folder(&[("data", "a;b")]);
+    let folder = folder(&[]);
+    symlink(elsewhere.path().join("data"), folder.path().join("1_A.sql")).unwrap();
+    assert_eq!(load(folder.path()).unwrap().of(Provider::Sqlite).migrations()[0].up.statements.len(), 2);
+    symlink(elsewhere.path().join("gone"), folder.path().join("2_B.sql")).unwrap();
+    symlink(elsewhere.path(), folder.path().join("3_C.sql")).unwrap();
+    let problems = load(folder.path()).unwrap_err();
+    let files: Vec<_> = problems.0.iter().map(|each| each.file.as_str()).collect();
+    assert_eq!(files, ["2_B.sql", "3_C.sql"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn names_that_are_not_utf_8_are_problems() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = folder(&[]);
+    fs::write(folder.path().join(std::ffi::OsStr::from_bytes(b"1_\xff.sql")), "a").unwrap();
+    assert_eq!(load(folder.path()).unwrap_err().0[0].message, "has a name that is not UTF-8");
+}
+
+#[test]
+fn a_missing_folder_is_a_problem() {
+    let parent = folder(&[("file", "")]);
+    let missing = load(&parent.path().join("gone")).unwrap_err();
+    assert_eq!(missing.0[0].message, "the migrations folder can't be read: entity not found");
+    assert!(load(&parent.path().join("file")).is_err());
+}
+
+#[test]
+fn sqlite_tables_are_tracked_without_regard_to_case() {
+    let catalogue = good(&[("1_A.sqlite.sql", "CREATE TABLE Foo(a)"), ("2_B.sqlite.sql", "DROP TABLE foo")]);
+    assert!(catalogue.of(Provider::Sqlite).tables(|_| true).is_empty());
+}

@@ -1,0 +1,119 @@
+use super::db::Tx;
+use super::filter::Query;
+use super::head_office::to_micros;
+use super::value::{args, json};
+use super::writer::{Command, Reply};
+use super::{HeadOffice, StoreError, codec, leases};
+use crate::domain::{BranchId, BranchOutcome, BranchState, Event, EventBody, RunId, Time};
+
+/// What one replica records of a run in one step: all of it or nothing.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// The run.
+    pub run_id: RunId,
+    /// Who records; has to be the run's owner.
+    pub owner: String,
+    /// What happened, in order.
+    pub events: Vec<(Time, EventBody)>,
+    /// The branches that are finished with this.
+    pub finished: Vec<Finished>,
+}
+
+/// A branch that is finished.
+#[derive(Debug, Clone)]
+pub struct Finished {
+    /// What came of it. The first outcome recorded for a branch of a run is the one that counts.
+    pub outcome: BranchOutcome,
+    /// The branch's next state and the token of the lease under which it was worked on; the lease ends with it. `None`
+    /// when it was not worked on, which leaves its state alone.
+    pub next: Option<(i64, BranchState)>,
+}
+
+/// What was recorded.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Recorded {
+    /// The events with their numbers.
+    pub events: Vec<Event>,
+    /// Branches whose lease was no longer ours: their outcome is recorded, their state is not.
+    pub lost: Vec<BranchId>,
+}
+
+impl HeadOffice {
+    /// Records a batch. Events get the numbers that follow the run's newest one.
+    ///
+    /// # Errors
+    /// [`StoreError::RunLost`] when the run is over or no longer its owner's; then nothing is recorded.
+    pub async fn record(&self, batch: Batch) -> Result<Recorded, StoreError> {
+        match self.write(Command::Record(Box::new(batch))).await? {
+            Reply::Recorded(recorded) => Ok(recorded),
+            other => Err(other.unexpected()),
+        }
+    }
+
+    /// A run's events after number `after`, in order, at most `limit`; those of single statements only when asked for.
+    pub async fn events(
+        &self,
+        id: RunId,
+        after: i64,
+        include_statements: bool,
+        limit: u32,
+    ) -> Result<Vec<Event>, StoreError> {
+        let select = "SELECT sequence, time, body FROM events WHERE run_id = $1 AND sequence > $2";
+        let mut query = Query::new(select, args![id, after]);
+        if !include_statements {
+            query.push(" AND is_statement = 0");
+        }
+        query.push(" ORDER BY sequence LIMIT ").arg(limit);
+        let rows = self.db().rows(&query.sql, query.args).await?;
+        rows.iter().map(|row| codec::event(id, row)).collect()
+    }
+}
+
+/// See [`HeadOffice::record`]. Refuses before it writes anything.
+pub(super) async fn record(tx: &mut Tx, batch: &Batch) -> Result<Recorded, StoreError> {
+    let bodies: Vec<_> = batch.events.iter().map(|(time, body)| (to_micros(*time), body.clone())).collect();
+    let events = append(tx, batch.run_id, &batch.owner, bodies).await?;
+    let mut recorded = Recorded { events, lost: Vec::new() };
+    let mut finished: Vec<&Finished> = batch.finished.iter().collect();
+    finished.sort_by_key(|finished| finished.outcome.branch_id);
+    for Finished { outcome, next } in finished {
+        let sql = "UPDATE run_branches SET status = $3, applied = $4, error = $5, duration_us = $6 \
+                   WHERE run_id = $1 AND branch_id = $2 AND status IS NULL";
+        let values = args![
+            batch.run_id,
+            outcome.branch_id,
+            outcome.status.as_str(),
+            json(&outcome.applied)?,
+            outcome.error.as_ref().map(json).transpose()?,
+            i64::try_from(outcome.duration.as_micros()).unwrap_or(i64::MAX),
+        ];
+        tx.run(sql, values).await?;
+        if let Some((token, state)) = next
+            && !leases::release(tx, outcome.branch_id, *token, state).await?
+        {
+            recorded.lost.push(outcome.branch_id);
+        }
+    }
+    Ok(recorded)
+}
+
+/// Appends events to a run that is still its owner's, and locks the run's row until the transaction ends.
+pub(super) async fn append(
+    tx: &mut Tx,
+    run_id: RunId,
+    owner: &str,
+    bodies: Vec<(Time, EventBody)>,
+) -> Result<Vec<Event>, StoreError> {
+    let number = "UPDATE runs SET last_sequence = last_sequence + $3 \
+                  WHERE id = $1 AND owner = $2 AND end_time IS NULL RETURNING id, last_sequence";
+    let count = i64::try_from(bodies.len()).unwrap_or(i64::MAX);
+    let row = tx.row(number, args![run_id, owner, count]).await?.ok_or(StoreError::RunLost(run_id))?;
+    let first = row.of("runs", "id").int("last_sequence")? - count + 1;
+    let number = |(sequence, (time, body))| Event { run_id, sequence, time, body };
+    let events: Vec<Event> = (first..).zip(bodies).map(number).collect();
+    let row =
+        |event: &Event| Ok(args![run_id, event.sequence, event.time, json(&event.body)?, event.body.is_statement()]);
+    let rows = events.iter().map(row).collect::<Result<_, StoreError>>()?;
+    tx.insert("INSERT INTO events (run_id, sequence, time, body, is_statement)", rows).await?;
+    Ok(events)
+}

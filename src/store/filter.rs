@@ -1,0 +1,98 @@
+use std::collections::BTreeMap;
+
+use super::value::{Args, Value};
+use crate::domain::{BranchRef, Provider, Selector};
+
+/// A query that is put together from fixed text and parameters.
+#[derive(Debug)]
+pub(super) struct Query {
+    pub(super) sql: String,
+    pub(super) args: Args,
+}
+
+impl Query {
+    /// Begins with this text, which has the placeholders of `args`.
+    pub(super) fn new(sql: impl Into<String>, args: Args) -> Self {
+        Self { sql: sql.into(), args }
+    }
+
+    /// Appends fixed text.
+    pub(super) fn push(&mut self, sql: &str) -> &mut Self {
+        self.sql.push_str(sql);
+        self
+    }
+
+    /// Appends a parameter.
+    pub(super) fn arg(&mut self, value: impl Into<Value>) -> &mut Self {
+        self.args.push(value.into());
+        self.sql.push_str(&format!("${}", self.args.len()));
+        self
+    }
+
+    /// Appends `(…, …)` of parameters; for an empty list, one that matches nothing.
+    pub(super) fn list<V: Into<Value>>(&mut self, values: impl IntoIterator<Item = V>) -> &mut Self {
+        self.push("(");
+        let mut first = true;
+        for value in values {
+            if !std::mem::take(&mut first) {
+                self.push(", ");
+            }
+            self.arg(value);
+        }
+        if first {
+            self.push("NULL");
+        }
+        self.push(")")
+    }
+
+    /// Appends a condition on `b`, a row of `branches`: it has all of these labels.
+    pub(super) fn labels(&mut self, labels: &BTreeMap<String, String>) -> &mut Self {
+        for (key, value) in labels {
+            self.push(" AND EXISTS (SELECT 1 FROM branch_labels l WHERE l.branch_id = b.id AND l.key = ");
+            self.arg(key.as_str()).push(" AND l.value = ").arg(value.as_str()).push(")");
+        }
+        self
+    }
+
+    /// Appends a condition on `b`: it is on one of these providers, or there are none.
+    pub(super) fn providers(&mut self, providers: &[Provider]) -> &mut Self {
+        if !providers.is_empty() {
+            self.push(" AND b.provider IN ").list(providers.iter().map(|provider| provider.as_str()));
+        }
+        self
+    }
+
+    /// Appends a condition on `b`: the selector means it.
+    pub(super) fn selector(&mut self, selector: &Selector) -> &mut Self {
+        self.references(&selector.branches).labels(&selector.labels).providers(&selector.providers)
+    }
+
+    /// Appends a condition on `b`: it is one of these, or there are none.
+    pub(super) fn references(&mut self, references: &[BranchRef]) -> &mut Self {
+        if references.is_empty() {
+            return self;
+        }
+        let ids = references.iter().filter_map(|reference| match reference {
+            BranchRef::Id(id) => Some(*id),
+            BranchRef::Code(_) => None,
+        });
+        let codes = references.iter().filter_map(|reference| match reference {
+            BranchRef::Id(_) => None,
+            BranchRef::Code(code) => Some(code.folded()),
+        });
+        self.push(" AND (b.id IN ").list(ids).push(" OR b.code_folded IN ").list(codes).push(")")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_count_on() {
+        let mut query = Query::new("SELECT 1 WHERE a = $1", vec![Value::from(1i64)]);
+        query.push(" AND b IN ").list(["x", "y"]).push(" AND c IN ").list(Vec::<i64>::new());
+        assert_eq!(query.sql, "SELECT 1 WHERE a = $1 AND b IN ($2, $3) AND c IN (NULL)");
+        assert_eq!(query.args.len(), 3);
+    }
+}

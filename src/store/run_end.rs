@@ -1,0 +1,134 @@
+use super::db::Tx;
+use super::value::{Row, args, json};
+use super::{HeadOffice, StoreError, codec, events};
+use crate::domain::{EventBody, MigrationId, MigrationResult, OutcomeStatus, Run, RunId, RunKind, RunState, Time};
+
+/// Why a run ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Nothing is left to do, or no further branch is to be begun. Succeeds when every branch did.
+    Done,
+    /// It was cancelled. Still succeeds when every branch did, because then the wish came too late.
+    Cancelled,
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RunCounts {
+    /// Branches that are not finished.
+    pub unfinished: u32,
+    /// Branches that succeeded.
+    pub succeeded: u32,
+    /// Branches that failed.
+    pub failed: u32,
+    /// Branches that were refused.
+    pub refused: u32,
+    /// Branches whose turn never came.
+    pub skipped: u32,
+}
+
+impl RunCounts {
+    /// Branches that are finished, however they ended.
+    pub fn finished(&self) -> u32 {
+        self.succeeded + self.failed + self.refused + self.skipped
+    }
+}
+
+const COUNT: &str = "SELECT status, COUNT(*) AS branches FROM run_branches WHERE run_id = $1 GROUP BY status";
+
+impl HeadOffice {
+    /// How far a run is; all zero when there is none.
+    pub async fn counts(&self, id: RunId) -> Result<RunCounts, StoreError> {
+        counts(&self.db().rows(COUNT, args![id]).await?)
+    }
+
+    /// How many branches of a run are finished.
+    pub async fn finished_count(&self, id: RunId) -> Result<u32, StoreError> {
+        Ok(self.counts(id).await?.finished())
+    }
+
+    /// Ends a run: its unfinished branches are skipped, its result is drawn up from the recorded outcomes, and the last
+    /// event is appended; all in one transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::RunLost`] when the run is over or not `owner`'s.
+    pub async fn end_run(&self, id: RunId, owner: &str, ending: Ending) -> Result<Run, StoreError> {
+        let now = self.now();
+        let mut tx = self.db().begin().await?;
+        // Locks the run, so that nobody records a further outcome.
+        events::append(&mut tx, id, owner, Vec::new()).await?;
+        let select = format!("SELECT {} FROM runs WHERE id = $1", codec::RUN);
+        let row = tx.row(&select, args![id]).await?.ok_or(StoreError::RunLost(id))?;
+        let run = codec::run(&row)?;
+        let skip = "UPDATE run_branches SET status = $2 WHERE run_id = $1 AND status IS NULL";
+        tx.run(skip, args![id, OutcomeStatus::Skipped.as_str()]).await?;
+        let result = result(&mut tx, &run, now).await?;
+        let state = match ending {
+            _ if result.success => RunState::Succeeded,
+            Ending::Done => RunState::Failed,
+            Ending::Cancelled => RunState::Cancelled,
+        };
+        let last = EventBody::RunFinished { result: result.clone() };
+        events::append(&mut tx, id, owner, vec![(now, last)]).await?;
+        let end =
+            format!("UPDATE runs SET state = $2, result = $3, end_time = $4 WHERE id = $1 RETURNING {}", codec::RUN);
+        let row = tx.row(&end, args![id, state.as_str(), json(&result)?, now]).await?;
+        let run = codec::run(&row.ok_or(StoreError::RunLost(id))?)?;
+        tx.commit().await?;
+        Ok(run)
+    }
+}
+
+fn counts(rows: &[Row]) -> Result<RunCounts, StoreError> {
+    let mut counts = RunCounts::default();
+    for row in rows {
+        let row = row.of("run_branches", "status");
+        let number = row.count("branches")?;
+        match row.opt_name("status", OutcomeStatus::from_name)? {
+            None => counts.unfinished = number,
+            Some(OutcomeStatus::Succeeded) => counts.succeeded = number,
+            Some(OutcomeStatus::Failed) => counts.failed = number,
+            Some(OutcomeStatus::Refused) => counts.refused = number,
+            Some(OutcomeStatus::Skipped) => counts.skipped = number,
+        }
+    }
+    Ok(counts)
+}
+
+/// Draws up the result; its lists are bounded, whatever the size of the fleet.
+async fn result(tx: &mut Tx, run: &Run, now: Time) -> Result<MigrationResult, StoreError> {
+    let counts = counts(&tx.rows(COUNT, args![run.id]).await?)?;
+    let most = u32::try_from(MigrationResult::MAX_APPLIED).unwrap_or(u32::MAX);
+    let sql = "SELECT run_id, branch_code, applied FROM run_branches \
+               WHERE run_id = $1 AND applied <> '[]' ORDER BY position LIMIT $2";
+    let mut applied_migrations = Vec::new();
+    for row in tx.rows(sql, args![run.id, most]).await? {
+        let row = row.of("run_branches", "run_id");
+        let code = row.text("branch_code")?;
+        let applied: Vec<MigrationId> = row.json("applied")?;
+        applied_migrations.extend(applied.iter().map(|id| match run.kind {
+            RunKind::Apply => id.to_string(),
+            RunKind::ApplyAll | RunKind::AutoMigrate => format!("[{code}] {id}"),
+        }));
+        if applied_migrations.len() >= MigrationResult::MAX_APPLIED {
+            break;
+        }
+    }
+    applied_migrations.truncate(MigrationResult::MAX_APPLIED);
+    let most = u32::try_from(MigrationResult::MAX_ERRORS).unwrap_or(u32::MAX);
+    let sql = "SELECT run_id, error FROM run_branches \
+               WHERE run_id = $1 AND error IS NOT NULL ORDER BY position LIMIT $2";
+    let rows = tx.rows(sql, args![run.id, most]).await?;
+    let errors = rows.iter().map(|row| row.of("run_branches", "run_id").json("error")).collect::<Result<_, _>>()?;
+    let began = run.start_time.unwrap_or(run.create_time);
+    Ok(MigrationResult {
+        success: counts.finished() == counts.succeeded,
+        applied_migrations,
+        errors,
+        duration: (now - began).to_std().unwrap_or_default(),
+        branches_processed: counts.succeeded + counts.failed + counts.refused,
+        branches_succeeded: counts.succeeded,
+        branches_failed: counts.failed + counts.refused,
+        branches_skipped: counts.skipped,
+    })
+}

@@ -1,0 +1,104 @@
+//! Head office's own tables, as a list of versions that is only ever appended to.
+//!
+//! Types are TEXT and BIGINT alone. `{key}` stands for TEXT that sorts by its bytes, so that both backends list in the
+//! same order whatever the PostgreSQL database's language is.
+
+/// The statements that lead from one version to the next; the first entry makes version 1.
+pub(super) const VERSIONS: &[&[&str]] = &[&[
+    "CREATE TABLE meta (name {key} NOT NULL PRIMARY KEY, value TEXT NOT NULL)",
+    "CREATE TABLE branches (
+        id {key} NOT NULL PRIMARY KEY,
+        code TEXT NOT NULL,
+        code_folded {key} NOT NULL UNIQUE,
+        name TEXT NOT NULL,
+        provider {key} NOT NULL,
+        connection TEXT NOT NULL,
+        fingerprint {key} NOT NULL UNIQUE,
+        labels TEXT NOT NULL,
+        is_active BIGINT NOT NULL,
+        environment TEXT NOT NULL,
+        create_time BIGINT NOT NULL,
+        update_time BIGINT NOT NULL
+    )",
+    // The labels again, one a row, to select by.
+    "CREATE TABLE branch_labels (
+        branch_id {key} NOT NULL REFERENCES branches (id) ON DELETE CASCADE,
+        key {key} NOT NULL,
+        value {key} NOT NULL,
+        PRIMARY KEY (branch_id, key)
+    )",
+    "CREATE INDEX branch_labels_by_value ON branch_labels (key, value, branch_id)",
+    // While a lease is held, status is InProgress and status_before is what it was. lease_token stays when a lease ends:
+    // the next one gets a higher number.
+    "CREATE TABLE branch_states (
+        branch_id {key} NOT NULL PRIMARY KEY REFERENCES branches (id) ON DELETE CASCADE,
+        status {key} NOT NULL,
+        status_before {key},
+        last_migration TEXT,
+        last_attempt BIGINT,
+        retry_count BIGINT NOT NULL,
+        next_attempt BIGINT,
+        error TEXT,
+        failure_class TEXT,
+        lease_owner TEXT,
+        lease_token BIGINT NOT NULL,
+        lease_expires BIGINT,
+        pending_count BIGINT,
+        verified_digest TEXT
+    )",
+    "CREATE INDEX branch_states_by_status ON branch_states (status, branch_id)",
+    "CREATE INDEX branch_states_due ON branch_states (next_attempt, branch_id)",
+    "CREATE TABLE runs (
+        id {key} NOT NULL PRIMARY KEY,
+        kind {key} NOT NULL,
+        state {key} NOT NULL,
+        requested_by TEXT NOT NULL,
+        request_id {key} UNIQUE,
+        request_fingerprint TEXT NOT NULL,
+        request TEXT NOT NULL,
+        branches_total BIGINT NOT NULL,
+        create_time BIGINT NOT NULL,
+        start_time BIGINT,
+        end_time BIGINT,
+        result TEXT,
+        last_sequence BIGINT NOT NULL,
+        owner TEXT NOT NULL,
+        owner_expires BIGINT NOT NULL,
+        cancel_requested BIGINT NOT NULL
+    )",
+    "CREATE INDEX runs_by_time ON runs (create_time, id)",
+    "CREATE INDEX runs_by_state ON runs (state, create_time, id)",
+    "CREATE INDEX runs_by_end ON runs (end_time)",
+    // No reference to branches: a run's record outlives its branches.
+    "CREATE TABLE run_branches (
+        run_id {key} NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+        position BIGINT NOT NULL,
+        branch_id {key} NOT NULL,
+        branch_code TEXT NOT NULL,
+        status {key},
+        applied TEXT,
+        error TEXT,
+        duration_us BIGINT,
+        PRIMARY KEY (run_id, position)
+    )",
+    "CREATE UNIQUE INDEX run_branches_by_branch ON run_branches (branch_id, run_id)",
+    "CREATE TABLE events (
+        run_id {key} NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+        sequence BIGINT NOT NULL,
+        time BIGINT NOT NULL,
+        body TEXT NOT NULL,
+        is_statement BIGINT NOT NULL,
+        PRIMARY KEY (run_id, sequence)
+    )",
+    // The id is a UUID of version 7, which sorts by time.
+    "CREATE TABLE audit (
+        id {key} NOT NULL PRIMARY KEY,
+        time BIGINT NOT NULL,
+        who TEXT NOT NULL,
+        action TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        detail TEXT NOT NULL,
+        outcome TEXT NOT NULL
+    )",
+    "CREATE INDEX audit_by_time ON audit (time, id)",
+]];

@@ -1,0 +1,235 @@
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use branchkeeper::rpc::proto::branch_service_client::BranchServiceClient;
+use branchkeeper::rpc::proto::migration_service_client::MigrationServiceClient;
+use branchkeeper::rpc::proto::{self as pb, StatusRequest};
+use tonic::transport::{Channel, Endpoint};
+
+/// The built program.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_branchkeeper");
+
+/// A folder with the data, the migrations and the log of one service, which can be started and killed again and again.
+pub(crate) struct Station {
+    folder: tempfile::TempDir,
+    address: SocketAddr,
+    variables: Vec<(String, String)>,
+    child: Option<Child>,
+}
+
+impl Station {
+    /// A service that is not started yet. Nothing is migrated unasked unless a variable says so.
+    pub(crate) fn new() -> Self {
+        let folder = super::temp_dir();
+        fs::create_dir(folder.path().join("migrations")).unwrap();
+        // The port is free now; the service takes it a moment later.
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let variables = vec![
+            ("BRANCHKEEPER__AUTO_MIGRATE__ENABLED".to_owned(), "false".to_owned()),
+            ("BRANCHKEEPER__LOG__FORMAT".to_owned(), "json".to_owned()),
+        ];
+        Self { folder, address, variables, child: None }
+    }
+
+    /// Sets a configuration variable, such as `LOCK__LEASE`.
+    pub(crate) fn set(&mut self, key: &str, value: &str) {
+        self.variable(&format!("BRANCHKEEPER__{key}"), value);
+    }
+
+    /// Sets any environment variable of the service.
+    pub(crate) fn variable(&mut self, name: &str, value: &str) {
+        self.variables.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Writes a migration file.
+    pub(crate) fn migration(&self, name: &str, sql: &str) {
+        // Written aside and renamed, as a careful deployment does, so that a running service never sees half of it.
+        let hidden = self.folder.path().join(format!(".{name}"));
+        fs::write(&hidden, sql).unwrap();
+        fs::rename(hidden, self.migrations_folder().join(name)).unwrap();
+    }
+
+    pub(crate) fn migrations_folder(&self) -> PathBuf {
+        self.folder.path().join("migrations")
+    }
+
+    pub(crate) fn data_folder(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// The file of a SQLite branch at its default place.
+    pub(crate) fn sqlite_file(&self, code: &str) -> PathBuf {
+        self.data_folder().join(format!("branches/{code}/Database/{code}.db"))
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Everything that the service has logged, over all its lives.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.folder.path().join("service.log")
+    }
+
+    /// Starts the process without waiting until it serves.
+    pub(crate) fn spawn(&mut self) {
+        assert!(self.child.is_none(), "the service is running already");
+        let log = fs::File::options().create(true).append(true).open(self.log_file()).unwrap();
+        let mut command = Command::new(PROGRAM);
+        command
+            .args(["serve", "--listen", &self.address.to_string()])
+            .args(["--data".as_ref(), self.data_folder().as_os_str()])
+            .args(["--migrations".as_ref(), self.migrations_folder().as_os_str()])
+            .current_dir(self.folder.path())
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::from(log.try_clone().unwrap()))
+            .stderr(Stdio::from(log));
+        self.child = Some(command.spawn().unwrap());
+    }
+
+    /// Starts the service and waits until it answers.
+    pub(crate) async fn start(&mut self) {
+        self.spawn();
+        self.wait_until_serving().await;
+    }
+
+    pub(crate) async fn wait_until_serving(&mut self) {
+        let begun = Instant::now();
+        while self.try_channel().await.is_none() {
+            let exited = self.child.as_mut().unwrap().try_wait().unwrap();
+            assert!(exited.is_none(), "the service ended ({exited:?}); its log:\n{}", self.log());
+            assert!(begun.elapsed() < Duration::from_secs(60), "the service does not answer; its log:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn try_channel(&self) -> Option<Channel> {
+        let endpoint = Endpoint::from_shared(self.url()).unwrap().connect_timeout(Duration::from_secs(5));
+        endpoint.connect().await.ok()
+    }
+
+    pub(crate) async fn channel(&self) -> Channel {
+        self.try_channel().await.unwrap_or_else(|| panic!("the service does not answer; its log:\n{}", self.log()))
+    }
+
+    pub(crate) async fn migrations(&self) -> MigrationServiceClient<Channel> {
+        MigrationServiceClient::new(self.channel().await)
+    }
+
+    pub(crate) async fn branches(&self) -> BranchServiceClient<Channel> {
+        BranchServiceClient::new(self.channel().await)
+    }
+
+    /// Registers an active branch.
+    pub(crate) async fn register(&self, branch: pb::Branch) -> pb::Branch {
+        let request = pb::CreateBranchRequest { branch: Some(branch) };
+        self.branches().await.create_branch(request).await.unwrap().into_inner().branch.unwrap()
+    }
+
+    /// Kills the process as a power cut would.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    /// Asks the process to stop, and waits until it has.
+    pub(crate) fn stop(&mut self) -> std::process::ExitStatus {
+        let mut child = self.child.take().unwrap();
+        let asked = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+        assert!(asked.success());
+        child.wait().unwrap()
+    }
+
+    /// Waits until every branch stands in one of `statuses`, and gives where they stand.
+    pub(crate) async fn settled(&self, within: Duration, statuses: &[pb::MigrationStatus]) -> Vec<pb::BranchStatus> {
+        let begun = Instant::now();
+        let mut client = self.migrations().await;
+        loop {
+            let request = StatusRequest { page_size: 1000, ..StatusRequest::default() };
+            let seen = client.status(request).await.unwrap().into_inner().branches;
+            if seen.iter().all(|branch| statuses.contains(&branch.status())) {
+                return seen;
+            }
+            if begun.elapsed() > within {
+                let open = seen.iter().filter(|branch| !statuses.contains(&branch.status()));
+                let open: Vec<_> =
+                    open.map(|b| format!("{} {:?} {}", b.branch_code, b.status(), b.error_details)).collect();
+                panic!("branches are not settled: {open:#?}\n{}", tail(&self.log_file()));
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+impl Drop for Station {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn tail(file: &Path) -> String {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(40)..].join("\n")
+}
+
+/// A SQLite branch at its default place.
+pub(crate) fn sqlite_branch(code: &str) -> pb::Branch {
+    pb::Branch { code: code.to_owned(), provider: pb::Provider::Sqlite.into(), ..pb::Branch::default() }
+}
+
+/// A branch in a database on the tests' PostgreSQL server. The password is found under `password_ref`.
+pub(crate) fn postgres_branch(code: &str, server: &super::Server, database: &str, password_ref: &str) -> pb::Branch {
+    let connection = pb::ServerConnection {
+        host: server.host.clone(),
+        port: u32::from(server.port),
+        database: database.to_owned(),
+        username: server.username.clone(),
+        password_ref: password_ref.to_owned(),
+        ..pb::ServerConnection::default()
+    };
+    pb::Branch {
+        code: code.to_owned(),
+        provider: pb::Provider::Postgres.into(),
+        connection: Some(pb::Connection { kind: Some(pb::connection::Kind::Server(connection)) }),
+        ..pb::Branch::default()
+    }
+}
+
+/// All events of a run after a sequence number, to its end.
+pub(crate) async fn watch(station: &Station, run_id: &str, after_sequence: i64) -> Vec<pb::RunEvent> {
+    let request = pb::WatchRunRequest { run_id: run_id.to_owned(), after_sequence, include_statements: true };
+    let mut stream = station.migrations().await.watch_run(request).await.unwrap().into_inner();
+    let mut events = Vec::new();
+    let next = async {
+        while let Some(message) = stream.message().await.unwrap() {
+            events.push(message.event.unwrap());
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(120), next).await.expect("the run ends in time");
+    events
+}
+
+impl Station {
+    /// The resident memory of the running process, in bytes.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let id = self.child.as_ref().unwrap().id();
+        let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() * 1024
+    }
+}
