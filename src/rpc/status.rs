@@ -216,11 +216,14 @@ fn refusal_of(error: &EngineError, now: Time) -> Refusal {
             .precondition("migrations"),
         EngineError::Draining => refuse(Code::Unavailable, reasons::DRAINING).retry_after(RETRY_SOON),
         EngineError::BranchUnavailable(failure) => {
-            let refusal = refuse(branch_code(failure.class), reasons::BRANCH_UNAVAILABLE)
+            let code = branch_code(failure.class);
+            let hint = error.hint();
+            let hint = if hint.is_empty() { "try the branch's connection with TestConnection" } else { &hint };
+            let refusal = Refusal::new(code, reasons::BRANCH_UNAVAILABLE, &failure.to_string(), hint)
                 .with("branch", &failure.branch_code)
                 .with("class", failure.class)
                 .resource("branch", failure.branch_code.as_str());
-            if branch_code(failure.class) == Code::Unavailable { refusal.retry_after(RETRY_SOON) } else { refusal }
+            if matches!(code, Code::Unavailable | Code::Aborted) { refusal.retry_after(RETRY_SOON) } else { refusal }
         }
         EngineError::HeadOffice(_) => {
             refuse(Code::Unavailable, reasons::HEAD_OFFICE_UNAVAILABLE).retry_after(RETRY_SOON)

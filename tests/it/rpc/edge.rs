@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use branchkeeper::domain::RunId;
 use branchkeeper::rpc::ServerSettings;
 use branchkeeper::rpc::proto::{CreateBranchRequest, GetBranchRequest, GetBranchResponse, WatchRunRequest};
 use prost::Message;
@@ -13,7 +12,7 @@ use tonic::{Code, Request};
 use tonic_prost::ProstCodec;
 use tonic_types::StatusExt;
 
-use super::harness::{Served, reason, settings, start};
+use super::harness::{ENDLESS, Served, reason, settings, start, start_with};
 
 #[tokio::test]
 async fn reflection_lists_what_is_served_in_both_versions() {
@@ -150,10 +149,12 @@ async fn one_call_too_many_is_refused_and_health_still_answers() {
 
 #[tokio::test]
 async fn event_streams_are_bounded_and_give_their_place_back() {
-    let served = start(ServerSettings { max_followers: 1, ..settings() }).await;
+    let limited = ServerSettings { max_followers: 1, ..settings() };
+    let served = start_with(limited, &[("1_Endless.sql", ENDLESS)]).await;
+    served.register("BR001").await;
     let mut client = served.migrations().await;
-    let request = WatchRunRequest { run_id: RunId::generate().to_string(), ..Default::default() };
-    let first = client.watch_run(request.clone()).await.unwrap();
+    let (run_id, first) = served.begin_run().await;
+    let request = WatchRunRequest { run_id, ..Default::default() };
     let status = client.watch_run(request.clone()).await.unwrap_err();
     assert_eq!((status.code(), reason(&status).as_str()), (Code::ResourceExhausted, "OVERLOADED"));
     drop(first);

@@ -2,17 +2,15 @@
 
 use std::time::Duration;
 
-use branchkeeper::domain::RunId;
-use branchkeeper::engine::Readiness;
 use branchkeeper::rpc::ServerSettings;
-use branchkeeper::rpc::proto::WatchRunRequest;
+use branchkeeper::rpc::proto::{ApplyRequest, WatchRunRequest};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 
-use super::harness::{Served, ready, reason, settings, start};
+use super::harness::{ENDLESS, SLOW, Served, reason, settings, start, start_with};
 
 const SERVICES: [&str; 2] = ["branchkeeper.v1.MigrationService", "branchkeeper.v1.BranchService"];
 
@@ -29,12 +27,14 @@ async fn health_follows_readiness_and_liveness_does_not() {
     let served = start(settings()).await;
     let mut health = served.health().await;
     let mut watch = health.watch(about(SERVICES[0])).await.unwrap().into_inner();
-    let mut next = async || watch.message().await.unwrap().unwrap().status();
+    let mut next = async || {
+        let message = tokio::time::timeout(Duration::from_secs(20), watch.message()).await.unwrap();
+        message.unwrap().unwrap().status()
+    };
     assert_eq!(next().await, ServingStatus::Serving);
     assert!(served.get("/readyz").await.0.starts_with("http/1.1 200"));
 
-    let broken = Readiness { catalogue: false, detail: "7_x.sql is empty".into(), ..ready() };
-    served.readiness.send(broken).unwrap();
+    served.migration("7_Empty.sql", "");
     assert_eq!(next().await, ServingStatus::NotServing);
     for service in SERVICES {
         assert_eq!(check(&served, service).await, ServingStatus::NotServing);
@@ -44,11 +44,11 @@ async fn health_follows_readiness_and_liveness_does_not() {
     assert!(head.starts_with("http/1.1 503") && head.contains("content-type: application/json"), "{head}");
     let body: serde_json::Value = serde_json::from_str(&body).unwrap();
     assert_eq!((&body["ready"], &body["catalogue"]), (&false.into(), &false.into()));
-    assert_eq!(body["detail"], "7_x.sql is empty");
+    assert!(body["detail"].as_str().unwrap().contains("migrations folder"), "{body}");
     let (head, _) = served.get("/healthz").await;
     assert!(head.starts_with("http/1.1 200"), "{head}");
 
-    served.readiness.send(ready()).unwrap();
+    served.remove_migration("7_Empty.sql");
     assert_eq!(next().await, ServingStatus::Serving);
     let unknown = health.check(about("nobody.knows.It")).await.unwrap_err();
     assert_eq!(unknown.code(), Code::NotFound);
@@ -57,18 +57,37 @@ async fn health_follows_readiness_and_liveness_does_not() {
 
 #[tokio::test]
 async fn stopping_ends_open_watches_and_says_why() {
-    let served = start(settings()).await;
+    let served = start_with(settings(), &[("1_Endless.sql", ENDLESS)]).await;
     let mut health = served.health().await.watch(about("")).await.unwrap().into_inner();
     assert_eq!(health.message().await.unwrap().unwrap().status(), ServingStatus::Serving);
-    let request = WatchRunRequest { run_id: RunId::generate().to_string(), ..Default::default() };
+    served.register("BR001").await;
+    let (run_id, mut all) = served.begin_run().await;
+    let request = WatchRunRequest { run_id, ..Default::default() };
     let mut events = served.migrations().await.watch_run(request).await.unwrap().into_inner();
     let _idle = served.channel().await;
 
     assert!(served.stop().await < Duration::from_secs(3));
     assert_eq!(health.message().await.unwrap().unwrap().status(), ServingStatus::NotServing);
     assert!(health.message().await.unwrap().is_none());
-    let end = events.message().await.unwrap_err();
+    let end = loop {
+        if let Err(end) = events.message().await {
+            break end;
+        }
+    };
     assert_eq!((end.code(), reason(&end).as_str()), (Code::Unavailable, "DRAINING"));
+    assert_eq!(reason(&all.message().await.unwrap_err()), "DRAINING");
+}
+
+#[tokio::test]
+async fn a_call_at_work_may_finish_while_the_server_stops() {
+    let served = start_with(settings(), &[("1_Slow.sql", SLOW)]).await;
+    served.register("BR001").await;
+    let mut client = served.migrations().await;
+    let apply = ApplyRequest { branch: "BR001".into(), ..Default::default() };
+    let apply = tokio::spawn(async move { client.apply(apply).await });
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    assert!(served.stop().await < Duration::from_secs(5));
+    assert!(apply.await.unwrap().unwrap().into_inner().result.unwrap().success);
 }
 
 #[tokio::test]
