@@ -51,9 +51,12 @@ pub async fn run(
              (server.allow_unauthenticated = true)"
         );
     }
-    orchestrator::start(&manager).await.context("the orchestrator cannot start")?;
     let http = web::router(manager.readiness(), shutdown.clone());
     let serving = tokio::spawn(rpc::serve(manager.clone(), listener, server_settings, http, shutdown.clone()));
+    if let Err(error) = orchestrator::start(&manager).await {
+        shutdown.cancel();
+        return Err(error).context("the orchestrator cannot start");
+    }
     // Nobody may be waiting for it, as when the service is run by itself.
     let _ = ready.send(address);
     let grace = config.server.shutdown_timeout;

@@ -85,7 +85,7 @@ impl Attempt<'_> {
     async fn in_session(&self, session: &mut Session, report: &mut Report, first: bool) -> Result<(), Broken> {
         // The fast path: one query and no lock tell whether there is anything to do.
         let ledger = session.ledger().await.map_err(|error| self.broken(error))?;
-        report.see(self.catalogue, &ledger);
+        report.see(self.catalogue, &ledger, self.run_id);
         let plan = self.plan(&ledger)?;
         if first {
             self.recorder.event(EventBody::BranchStarted {
@@ -123,7 +123,7 @@ impl Attempt<'_> {
         }
         // Nothing is believed to be applied that the ledger does not show.
         let ledger = session.ledger().await.map_err(|error| self.broken(error))?;
-        report.see(self.catalogue, &ledger);
+        report.see(self.catalogue, &ledger, self.run_id);
         match plan.migrations().find(|planned| !ledger.is_applied(planned.migration.id.as_str())) {
             None => Ok(()),
             Some(planned) => {
@@ -149,7 +149,7 @@ impl Attempt<'_> {
                 let work: Vec<Work<'_>> = planned.iter().map(|planned| self.work(planned)).collect();
                 let done = session.run_atomic(fence, &work, last, &stop, progress).await;
                 done.map_err(|error| self.broken_execution(&planned.iter().collect::<Vec<_>>(), error))?;
-                report.applied.extend(planned.iter().map(|planned| planned.migration.id.clone()));
+                planned.iter().for_each(|planned| report.applied(planned.migration.id.clone()));
             }
             Unit::Stepwise(planned, segments) => {
                 // Everything may have been done and only the final mark be missing.
@@ -163,7 +163,7 @@ impl Attempt<'_> {
                     let done = session.run_segment(fence, &work, segment, finishes, &stop, progress).await;
                     done.map_err(|error| self.broken_execution(&[planned], error))?;
                 }
-                report.applied.push(planned.migration.id.clone());
+                report.applied(planned.migration.id.clone());
             }
         }
         Ok(())
@@ -173,7 +173,7 @@ impl Attempt<'_> {
     async fn settled_plan(&self, session: &mut Session, fence: &Fence, report: &mut Report) -> Result<Plan, Broken> {
         for _ in 0..MAX_DOUBTS {
             let ledger = session.ledger().await.map_err(|error| self.broken(error))?;
-            report.see(self.catalogue, &ledger);
+            report.see(self.catalogue, &ledger, self.run_id);
             let plan = self.plan(&ledger)?;
             let doubt = plan.migrations().find_map(|planned| Some((planned.clone(), planned.doubtful()?)));
             let Some((planned, index)) = doubt else { return Ok(plan) };

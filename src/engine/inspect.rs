@@ -50,6 +50,7 @@ impl Manager {
     /// Compares a branch's ledger and tables with the catalogue.
     pub async fn validate(&self, which: &BranchRef) -> Result<(Branch, Vec<Finding>), EngineError> {
         let branch = self.branch(which).await?;
+        self.0.catalogue.refresh().await;
         let (ledger, tables) = match self.look(&branch).await {
             Ok(seen) => seen,
             Err(error) => {
@@ -74,6 +75,8 @@ impl Manager {
 
     /// Reads a branch's ledger, and keeps in head office what was seen.
     async fn ledger(&self, branch: &Branch) -> Result<Ledger, EngineError> {
+        // A file that was put into the folder a moment ago counts.
+        self.0.catalogue.refresh().await;
         let ledger = self.read_ledger(branch).await.map_err(|error| unavailable(branch, error))?;
         let catalogue = self.0.catalogue.current();
         let seen = observe(catalogue.of(branch.provider), &ledger);

@@ -11,6 +11,7 @@ use super::apply::{Attempt, Broken};
 use super::failure::Failure;
 use super::halt::Halt;
 use super::heartbeat::Heartbeat;
+use super::patience::patiently;
 use super::recorder::{Finish, Recorder};
 use super::report::Report;
 use super::shared::Shared;
@@ -47,7 +48,7 @@ impl Jobs {
             }
             let shared = &self.shared;
             let lease = shared.settings.lease;
-            let (branch, before, token) = match shared.store.acquire(branch.id, &shared.owner, lease, floor).await {
+            let (branch, before, token) = match self.acquire(&branch, &halt, floor).await {
                 Ok(Acquire::Granted { branch, state_before, token }) => (branch, state_before, token),
                 // Another replica found the branch due at the same moment, and does the same work.
                 Ok(Acquire::Held(_)) if self.run.kind == RunKind::AutoMigrate => return self.skip(&branch).await,
@@ -81,6 +82,29 @@ impl Jobs {
             let now = shared.clock.now();
             let next = before.after(&outcome, now, &shared.settings.retry, jitter);
             return self.finish(&branch, outcome, Some((token, next))).await;
+        }
+    }
+
+    /// Takes the branch's lease, with patience while head office is away.
+    async fn acquire(&self, branch: &Branch, halt: &Halt, floor: i64) -> Result<Acquire, StoreError> {
+        let shared = &self.shared;
+        let mut asked = 0;
+        let acquired = patiently(halt, || {
+            asked += 1;
+            shared.store.acquire(branch.id, &shared.owner, shared.settings.lease, floor)
+        });
+        let acquired = acquired.await?;
+        match &acquired {
+            // An earlier question may have been carried out although its answer was lost. Nobody keeps that lease alive,
+            // so it runs out.
+            Acquire::Held(lease) if asked > 1 && lease.owner == shared.owner => {
+                tokio::select! {
+                    () = tokio::time::sleep(shared.settings.lease) => {}
+                    () = halt.soft().cancelled() => {}
+                }
+                patiently(halt, || shared.store.acquire(branch.id, &shared.owner, shared.settings.lease, floor)).await
+            }
+            _ => Ok(acquired),
         }
     }
 

@@ -82,7 +82,12 @@ impl Manager {
             shared.hard.cancel();
             if tokio::time::timeout(Duration::from_secs(15), shared.tasks.wait()).await.is_err() {
                 tracing::error!("some work did not stop; its locks and leases run out by themselves");
+                return;
             }
+        }
+        // What is interrupted need not wait until our claims run out.
+        if let Err(error) = shared.store.release_all(&shared.owner).await {
+            tracing::warn!(%error, "the remaining leases could not be given up; they run out by themselves");
         }
     }
 

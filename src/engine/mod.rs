@@ -13,6 +13,7 @@ mod inspect;
 mod job;
 mod manager;
 pub mod orchestrator;
+mod patience;
 mod readiness;
 mod recorder;
 mod report;

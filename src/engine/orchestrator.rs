@@ -15,6 +15,8 @@ use crate::store::Scope;
 
 /// How often the migrations folder is looked at.
 const CATALOGUE_POLL: Duration = Duration::from_secs(2);
+/// How long others may join a branch that has become due.
+const GATHER: Duration = Duration::from_millis(100);
 /// How often head office is asked whether it is there.
 const HEAD_OFFICE_POLL: Duration = Duration::from_secs(5);
 /// How often old runs and audit rows are cleared away.
@@ -30,11 +32,8 @@ const MAX_RECOVER: u32 = 100;
 /// Starts the background work. With [`OnStartup::Blocking`] it returns after the first pass.
 pub async fn start(manager: &Manager) -> Result<(), EngineError> {
     recover_own_past(manager).await?;
-    look_at_head_office(manager).await;
     let tasks = &manager.0.tasks;
     tasks.spawn(until_stopped(manager.clone(), keep_runs));
-    tasks.spawn(until_stopped(manager.clone(), watch_catalogue));
-    tasks.spawn(until_stopped(manager.clone(), watch_head_office));
     tasks.spawn(until_stopped(manager.clone(), prune));
     let auto = &manager.0.settings.auto;
     if auto.enabled && auto.on_startup == OnStartup::Blocking {
@@ -43,6 +42,10 @@ pub async fn start(manager: &Manager) -> Result<(), EngineError> {
             sleep(Duration::from_millis(20)).await;
         }
     }
+    // From here on the service says whether it is ready.
+    look_at_head_office(manager).await;
+    tasks.spawn(until_stopped(manager.clone(), watch_catalogue));
+    tasks.spawn(until_stopped(manager.clone(), watch_head_office));
     tasks.spawn(until_stopped(manager.clone(), passes));
     Ok(())
 }
@@ -179,7 +182,8 @@ async fn passes(manager: Manager) {
     loop {
         tokio::select! {
             () = sleep_until(next) => {}
-            () = manager.0.wake.notified() => {}
+            // Whoever registers one branch often registers more.
+            () = manager.0.wake.notified() => sleep(GATHER).await,
         }
         let more = pass(&manager).await;
         let pause = if more { Duration::ZERO } else { until_due(&manager).await };

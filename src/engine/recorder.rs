@@ -1,20 +1,16 @@
 //! Writes what happens in a run to head office, in batches.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::halt::Halt;
+use super::patience::patiently;
 use crate::domain::{BranchOutcome, BranchState, Clock, EventBody, MigrationStatus, RunId, Time};
-use crate::store::{Batch, Finished, HeadOffice, StoreError};
+use crate::store::{Batch, Finished, HeadOffice};
 
 /// The most entries written in one transaction.
 const MAX_BATCH: usize = 512;
-/// How long head office may be away before the run is given up; its branches' ledgers keep what was done, and the run
-/// is taken up again later.
-const PATIENCE: Duration = Duration::from_secs(60);
-
 /// A branch with which a run is through.
 pub(super) struct Finish {
     /// What came of it.
@@ -101,31 +97,23 @@ impl Book {
         }
     }
 
-    /// Writes a batch, with patience while head office is away. False when the run is given up.
+    /// Writes a batch, with patience while head office is away. False when the run is given up: the branches' ledgers keep
+    /// what was done, and the run is taken up again later.
     async fn write(&self, batch: Batch) -> bool {
-        let give_up = tokio::time::Instant::now() + PATIENCE;
-        let mut pause = Duration::from_millis(100);
-        loop {
-            match self.store.record(batch.clone()).await {
-                Ok(recorded) => {
-                    if let Some(newest) = recorded.events.last() {
-                        self.sequence.send_replace(newest.sequence);
-                    }
-                    for branch in recorded.lost {
-                        tracing::warn!(run = %self.run_id, %branch, "the lease was lost before the outcome was recorded");
-                    }
-                    return true;
+        match patiently(&self.halt, || self.store.record(batch.clone())).await {
+            Ok(recorded) => {
+                if let Some(newest) = recorded.events.last() {
+                    self.sequence.send_replace(newest.sequence);
                 }
-                Err(StoreError::Unavailable(detail)) if tokio::time::Instant::now() + pause < give_up => {
-                    tracing::warn!(run = %self.run_id, detail, "head office is away; the run's events wait");
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(Duration::from_secs(5));
+                for branch in recorded.lost {
+                    tracing::warn!(run = %self.run_id, %branch, "the lease was lost before the outcome was recorded");
                 }
-                Err(error) => {
-                    tracing::error!(run = %self.run_id, %error, "the run cannot be recorded any more; its work stops");
-                    self.halt.abandon();
-                    return false;
-                }
+                true
+            }
+            Err(error) => {
+                tracing::error!(run = %self.run_id, %error, "the run cannot be recorded any more; its work stops");
+                self.halt.abandon();
+                false
             }
         }
     }

@@ -4,7 +4,7 @@ use super::failure::Failure;
 use super::recorder::Recorder;
 use crate::domain::{
     Branch, BranchCode, BranchOutcome, EventBody, Ledger, MigrationId, Observed, OutcomeStatus, ProviderCatalogue,
-    pending,
+    RunId, pending,
 };
 use crate::provider::Observer;
 
@@ -20,9 +20,21 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// Takes note of a ledger.
-    pub(super) fn see(&mut self, catalogue: &ProviderCatalogue, ledger: &Ledger) {
+    /// Takes note of a ledger. What it records for this run was applied by it, also if the connection or the process was
+    /// lost before that could be told.
+    pub(super) fn see(&mut self, catalogue: &ProviderCatalogue, ledger: &Ledger, run: RunId) {
         self.observed = Some(observe(catalogue, ledger));
+        let ours = ledger.rows.iter().filter(|row| row.is_applied() && row.run_id == Some(run));
+        for id in ours.filter_map(|row| row.id.parse().ok()) {
+            self.applied(id);
+        }
+    }
+
+    /// Takes note of an applied migration.
+    pub(super) fn applied(&mut self, id: MigrationId) {
+        if !self.applied.contains(&id) {
+            self.applied.push(id);
+        }
     }
 
     /// The outcome that is recorded.

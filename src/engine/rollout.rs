@@ -8,9 +8,10 @@ use tokio::task::JoinSet;
 
 use super::halt::Halt;
 use super::job::Jobs;
+use super::patience::patiently;
 use super::recorder::{Book, Recorder};
 use super::shared::Shared;
-use crate::domain::{BranchId, EventBody, OutcomeStatus, Run};
+use crate::domain::{BranchId, BranchRef, EventBody, OutcomeStatus, Run};
 use crate::provider::Endpoint;
 use crate::store::{Ending, StoreError};
 
@@ -21,13 +22,13 @@ const PAGE: u32 = 256;
 /// run stays open in head office, to be taken up again.
 pub(super) async fn execute(shared: Arc<Shared>, run: Run, halt: Halt, sequence: watch::Sender<i64>) {
     let id = run.id;
-    let done = match shared.store.finished_count(id).await {
+    let done = match patiently(&halt, || shared.store.finished_count(id)).await {
         Ok(done) => done,
         Err(error) => {
             return tracing::error!(run = %id, %error, "the run could not be begun; it will be taken up again");
         }
     };
-    let run = match shared.store.start_run(id, &shared.owner).await {
+    let run = match patiently(&halt, || shared.store.start_run(id, &shared.owner)).await {
         Ok(run) => run,
         Err(error) => {
             return tracing::error!(run = %id, %error, "the run could not be begun; it will be taken up again");
@@ -62,7 +63,7 @@ pub(super) async fn execute(shared: Arc<Shared>, run: Run, halt: Halt, sequence:
         }
         Ok(()) => {
             let ending = if halt.is_cancelled() { Ending::Cancelled } else { Ending::Done };
-            match shared.store.end_run(id, &shared.owner, ending).await {
+            match patiently(&halt, || shared.store.end_run(id, &shared.owner, ending)).await {
                 Ok(run) => {
                     let result = run.result.clone().unwrap_or_default();
                     tracing::info!(
@@ -124,7 +125,8 @@ fn is_failure(ended: Result<Option<OutcomeStatus>, tokio::task::JoinError>) -> b
 /// Waits for a place on the branch's server, then for one in the run, then gives the branch its turn.
 async fn place_and_turn(jobs: Arc<Jobs>, places: Arc<Semaphore>, id: BranchId) -> Option<OutcomeStatus> {
     let shared = &jobs.shared;
-    let branch = match shared.store.branch(&crate::domain::BranchRef::Id(id)).await {
+    let which = BranchRef::Id(id);
+    let branch = match patiently(&jobs.halt, || shared.store.branch(&which)).await {
         Ok(Some(branch)) => branch,
         // Removed since the run was made: its place is counted as skipped at the run's end.
         Ok(None) => return Some(OutcomeStatus::Skipped),
@@ -159,7 +161,8 @@ struct Queue {
 impl Queue {
     async fn next(&mut self, jobs: &Jobs) -> Result<Option<BranchId>, StoreError> {
         if self.page.is_empty() && !self.exhausted {
-            self.page = jobs.shared.store.unfinished(jobs.run.id, self.position, PAGE).await?.into();
+            let next = || jobs.shared.store.unfinished(jobs.run.id, self.position, PAGE);
+            self.page = patiently(&jobs.halt, next).await?.into();
             self.exhausted = self.page.is_empty();
         }
         let Some((position, id)) = self.page.pop_front() else { return Ok(None) };

@@ -2,7 +2,7 @@ use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use tonic::{Request, Response, Status};
 
-use crate::engine::Manager;
+use crate::engine::{Manager, StatusFilter};
 
 use super::calls::{caller, to_the_end};
 use super::convert::{self, branch_ref, branch_status_to_proto, migration_to_proto, run_to_proto};
@@ -93,7 +93,9 @@ impl proto::migration_service_server::MigrationService for MigrationService {
 
     async fn status(&self, request: Request<proto::StatusRequest>) -> Result<Response<proto::StatusResponse>, Status> {
         let (filter, mut page) = convert::status_query(request.into_inner()).map_err(invalid)?;
-        let totals = self.manager.totals(&filter).await.map_err(|error| status_of(&error))?;
+        // The totals say how the whole selection stands, also when only some statuses are listed.
+        let all = StatusFilter { statuses: Vec::new(), ..filter.clone() };
+        let totals = self.manager.totals(&all).await.map_err(|error| status_of(&error))?;
         let (totals, total_branches) = convert::totals_to_proto(&totals);
         loop {
             let found = self.manager.statuses(&filter, &page).await.map_err(|error| status_of(&error))?;

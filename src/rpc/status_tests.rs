@@ -7,7 +7,11 @@ fn code() -> BranchCode {
 }
 
 fn failure(class: FailureClass) -> EngineError {
+<<<<<<< HEAD
     EngineError::BranchUnavailable(Box::new(MigrationError::new(&code(), class, "no route to host")))
+=======
+    EngineError::BranchUnavailable(Box::new(MigrationError::new(&code(), class, "no route to host").hint("start it")))
+>>>>>>> main
 }
 
 fn violations(count: usize, length: usize) -> Violations {

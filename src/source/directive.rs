@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::place::Places;
 use super::problem::{Problem, shown};
-use super::script::{Comment, MARK};
+use super::script::{Comment, MARK, MAX_PROBLEMS};
 use super::suggest::{distance, nearest};
 use crate::domain::{MigrationId, TransactionMode};
 
@@ -63,8 +63,10 @@ struct Reader<'a, 'p> {
 
 impl Reader<'_, '_> {
     fn problem(&mut self, offset: usize, message: impl Into<String>, hint: impl Into<String>) {
-        let place = self.places.at(offset);
-        self.problems.push(Problem::at(self.file, place, message, hint));
+        if self.problems.len() < MAX_PROBLEMS {
+            let place = self.places.at(offset);
+            self.problems.push(Problem::at(self.file, place, message, hint));
+        }
     }
 
     fn comment(&mut self, comment: Comment, place: Place) {

@@ -101,6 +101,11 @@ fn every_mistake_is_reported() {
 }
 
 #[test]
+fn the_number_of_problems_is_bounded() {
+    assert_eq!(bad(&("-- branchkeeper: x=1\n".repeat(1_000) + "a")).len(), MAX_PROBLEMS);
+}
+
+#[test]
 fn a_down_file_has_none() {
     let (_, problems) = read_as(Place::Refused, "-- branchkeeper: timeout=1s\na");
     assert_eq!(problems[0].message, "a down file has no directives of its own");

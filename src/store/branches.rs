@@ -66,6 +66,7 @@ impl HeadOffice {
     pub async fn branches(&self, filter: &BranchFilter, page: &Page) -> Result<Paged<Branch>, StoreError> {
         let list = format!("branches {filter:?}");
         let mut query = Query::new(format!("SELECT {} FROM branches b WHERE 1 = 1", codec::BRANCH), args![]);
+        filter.selector.check_size()?;
         query.selector(&filter.selector);
         if let Some(is_active) = filter.is_active {
             query.push(" AND b.is_active = ").arg(is_active);

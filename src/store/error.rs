@@ -49,6 +49,12 @@ pub enum StoreError {
         /// What is wrong.
         problem: String,
     },
+    /// The database's file or pages are damaged.
+    #[error(
+        "head office's database is damaged: {0}; restore it from a backup, or begin with an empty one, register the \
+         branches again, and their states are learnt from their ledgers"
+    )]
+    Damaged(String),
     /// The database was written by a newer Branchkeeper.
     #[error(
         "head office has version {found}, this Branchkeeper knows versions up to {known}; use the newer Branchkeeper"
@@ -110,7 +116,7 @@ impl From<sqlx::Error> for StoreError {
                 };
                 match kind {
                     Kind::Unavailable => Self::Unavailable(text),
-                    Kind::Damaged => Self::Corrupt { table: "(any)", key: String::new(), problem: text },
+                    Kind::Damaged => Self::Damaged(text),
                     Kind::Internal => Self::Internal(text),
                 }
             }

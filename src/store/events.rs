@@ -44,7 +44,21 @@ impl HeadOffice {
     /// # Errors
     /// [`StoreError::RunLost`] when the run is over or no longer its owner's; then nothing is recorded.
     pub async fn record(&self, batch: Batch) -> Result<Recorded, StoreError> {
-        match self.write(Command::Record(Box::new(batch))).await? {
+        self.record_batch(batch, None).await
+    }
+
+    /// As [`HeadOffice::record`], for a run's only recorder, which knows the number of the run's newest event. Such a
+    /// batch can be sent again after [`StoreError::Unavailable`], when it is not known whether it was recorded: if it
+    /// was, its events are returned and nothing is written.
+    ///
+    /// # Errors
+    /// As [`HeadOffice::record`]; [`StoreError::Internal`] when the run's newest event is another one.
+    pub async fn record_after(&self, batch: Batch, newest: i64) -> Result<Recorded, StoreError> {
+        self.record_batch(batch, Some(newest)).await
+    }
+
+    async fn record_batch(&self, batch: Batch, after: Option<i64>) -> Result<Recorded, StoreError> {
+        match self.write(Command::Record { batch: Box::new(batch), after }).await? {
             Reply::Recorded(recorded) => Ok(recorded),
             other => Err(other.unexpected()),
         }
@@ -69,8 +83,13 @@ impl HeadOffice {
     }
 }
 
-/// See [`HeadOffice::record`]. Refuses before it writes anything.
-pub(super) async fn record(tx: &mut Tx, batch: &Batch) -> Result<Recorded, StoreError> {
+/// See [`HeadOffice::record`] and [`HeadOffice::record_after`]. Refuses before it writes anything.
+pub(super) async fn record(tx: &mut Tx, batch: &Batch, after: Option<i64>) -> Result<Recorded, StoreError> {
+    if let Some(after) = after
+        && let Some(events) = recorded_before(tx, batch, after).await?
+    {
+        return Ok(Recorded { events, lost: Vec::new() });
+    }
     let bodies: Vec<_> = batch.events.iter().map(|(time, body)| (to_micros(*time), body.clone())).collect();
     let events = append(tx, batch.run_id, &batch.owner, bodies).await?;
     let mut recorded = Recorded { events, lost: Vec::new() };
@@ -95,6 +114,29 @@ pub(super) async fn record(tx: &mut Tx, batch: &Batch) -> Result<Recorded, Store
         }
     }
     Ok(recorded)
+}
+
+/// The events of a batch that was recorded already; `None` when it was not.
+async fn recorded_before(tx: &mut Tx, batch: &Batch, after: i64) -> Result<Option<Vec<Event>>, StoreError> {
+    let run_id = batch.run_id;
+    let lock = "UPDATE runs SET last_sequence = last_sequence \
+                WHERE id = $1 AND owner = $2 AND end_time IS NULL RETURNING id, last_sequence";
+    let row = tx.row(lock, args![run_id, batch.owner.as_str()]).await?.ok_or(StoreError::RunLost(run_id))?;
+    let newest = row.of("runs", "id").int("last_sequence")?;
+    if newest == after {
+        return Ok(None);
+    }
+    let count = i64::try_from(batch.events.len()).unwrap_or(i64::MAX);
+    if after.checked_add(count) != Some(newest) {
+        return Err(StoreError::internal(format!("run {run_id} has {newest} events where {after} were expected")));
+    }
+    let numbered = |(sequence, (time, body)): (i64, &(Time, EventBody))| Event {
+        run_id,
+        sequence,
+        time: to_micros(*time),
+        body: body.clone(),
+    };
+    Ok(Some((after + 1..).zip(&batch.events).map(numbered).collect()))
 }
 
 /// Appends events to a run that is still its owner's, and locks the run's row until the transaction ends.

@@ -1,7 +1,22 @@
 use std::collections::BTreeMap;
 
+use super::StoreError;
 use super::value::{Args, Value};
 use crate::domain::{BranchRef, Provider, Selector};
+
+/// The most branches that a selector may name: each is a parameter, and SQLite takes 32,766 of them in a statement.
+const MAX_NAMED: usize = 20_000;
+
+impl Selector {
+    /// Refuses a selector that names more branches than a statement can hold. Requests are bounded far below that.
+    pub(super) fn check_size(&self) -> Result<(), StoreError> {
+        if self.branches.len() > MAX_NAMED {
+            let count = self.branches.len();
+            return Err(StoreError::internal(format!("a selector names {count} branches; at most {MAX_NAMED} work")));
+        }
+        Ok(())
+    }
+}
 
 /// A query that is put together from fixed text and parameters.
 #[derive(Debug)]

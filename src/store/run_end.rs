@@ -74,9 +74,18 @@ impl HeadOffice {
             format!("UPDATE runs SET state = $2, result = $3, end_time = $4 WHERE id = $1 RETURNING {}", codec::RUN);
         let row = tx.row(&end, args![id, state.as_str(), json(&result)?, now]).await?;
         let run = codec::run(&row.ok_or(StoreError::RunLost(id))?)?;
+        if run.kind == RunKind::Apply && refused_only(&mut tx, id).await? {
+            // Nothing was tried, so the same request sent again is to be tried, not answered with this.
+            tx.run("UPDATE runs SET request_id = NULL WHERE id = $1", args![id]).await?;
+        }
         tx.commit().await?;
         Ok(run)
     }
+}
+
+async fn refused_only(tx: &mut Tx, id: RunId) -> Result<bool, StoreError> {
+    let counts = counts(&tx.rows(COUNT, args![id]).await?)?;
+    Ok(counts.succeeded == 0 && counts.failed == 0)
 }
 
 fn counts(rows: &[Row]) -> Result<RunCounts, StoreError> {

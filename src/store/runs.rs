@@ -5,6 +5,7 @@ use super::db::Tx;
 use super::filter::Query;
 use super::head_office::later;
 use super::value::{args, json};
+use super::writer::{Command, Reply};
 use super::{HeadOffice, Page, Paged, StoreError, codec, page};
 use crate::domain::{
     BranchId, BranchRef, Checksum, RequestId, Run, RunId, RunKind, RunRequest, RunState, Selector, Time,
@@ -167,19 +168,10 @@ impl HeadOffice {
 
     /// Heartbeat: keeps all of `owner`'s unfinished runs for `ttl` from now. Returns those that somebody wants cancelled.
     pub async fn keep_runs(&self, owner: &str, ttl: Duration) -> Result<Vec<RunId>, StoreError> {
-        let sql = "UPDATE runs SET owner_expires = $2 WHERE owner = $1 AND end_time IS NULL \
-                   RETURNING id, cancel_requested";
-        let mut tx = self.db().begin().await?;
-        let rows = tx.rows(sql, args![owner, later(self.now(), ttl)]).await?;
-        tx.commit().await?;
-        let mut cancelled = Vec::new();
-        for row in &rows {
-            let row = row.of("runs", "id");
-            if row.flag("cancel_requested")? {
-                cancelled.push(row.parse("id")?);
-            }
+        match self.write(Command::KeepRuns { owner: owner.into(), ttl }).await? {
+            Reply::Kept(cancelled) => Ok(cancelled),
+            other => Err(other.unexpected()),
         }
-        Ok(cancelled)
     }
 
     /// Takes over up to `limit` unfinished runs whose owner has not been heard of in time, the oldest first. No run is
@@ -231,6 +223,20 @@ impl HeadOffice {
     }
 }
 
+/// See [`HeadOffice::keep_runs`].
+pub(super) async fn keep(tx: &mut Tx, now: Time, owner: &str, ttl: Duration) -> Result<Vec<RunId>, StoreError> {
+    let sql = "UPDATE runs SET owner_expires = $2 WHERE owner = $1 AND end_time IS NULL \
+               RETURNING id, cancel_requested";
+    let mut cancelled = Vec::new();
+    for row in tx.rows(sql, args![owner, later(now, ttl)]).await? {
+        let row = row.of("runs", "id");
+        if row.flag("cancel_requested")? {
+            cancelled.push(row.parse("id")?);
+        }
+    }
+    Ok(cancelled)
+}
+
 /// The run that has this request id, if it was made by the same request.
 async fn existing(tx: &mut Tx, request_id: RequestId, fingerprint: &Checksum) -> Result<Run, StoreError> {
     let sql = format!("SELECT {}, request_fingerprint FROM runs WHERE request_id = $1", codec::RUN);
@@ -263,6 +269,7 @@ async fn add_branches(tx: &mut Tx, run: RunId, ids: &[BranchId]) -> Result<(), S
 }
 
 async fn add_selected(tx: &mut Tx, run: RunId, selector: &Selector) -> Result<(), StoreError> {
+    selector.check_size()?;
     if !selector.branches.is_empty() {
         let mut query = Query::new("SELECT b.id AS id, b.code_folded AS code FROM branches b WHERE 1 = 1", args![]);
         query.references(&selector.branches);

@@ -10,8 +10,9 @@ use super::db::Db;
 use super::events::{self, Batch, Recorded};
 use super::head_office::to_micros;
 use super::leases::{self, Acquire};
+use super::runs;
 use super::{HeadOffice, StoreError};
-use crate::domain::{BranchId, BranchState, Clock, Time};
+use crate::domain::{BranchId, BranchState, Clock, RunId, Time};
 
 /// How many commands wait before callers do.
 pub(super) const QUEUE: usize = 1024;
@@ -24,7 +25,8 @@ pub(super) enum Command {
     Acquire { id: BranchId, owner: String, ttl: Duration, floor: i64 },
     Renew { id: BranchId, token: i64, ttl: Duration },
     Release { id: BranchId, token: i64, state: Box<BranchState> },
-    Record(Box<Batch>),
+    Record { batch: Box<Batch>, after: Option<i64> },
+    KeepRuns { owner: String, ttl: Duration },
 }
 
 /// What came of it.
@@ -33,6 +35,7 @@ pub(super) enum Reply {
     Acquired(Acquire),
     Done(bool),
     Recorded(Recorded),
+    Kept(Vec<RunId>),
 }
 
 /// A command and who waits for it.
@@ -44,10 +47,11 @@ pub(super) struct Job {
 
 /// How a group's transaction failed.
 enum Failure {
-    /// Nothing of it took effect.
-    Undone,
-    /// The commit itself was not answered: it may have taken effect.
-    Unknown(StoreError),
+    /// One of its commands failed, and nothing of it took effect.
+    OfOne,
+    /// No transaction could be begun, or the commit was not answered and may have taken effect. Either way the commands
+    /// must not be tried again here.
+    OfAll(StoreError),
 }
 
 impl HeadOffice {
@@ -85,7 +89,8 @@ impl Command {
             }
             Self::Renew { id, token, ttl } => leases::renew(tx, now, *id, *token, *ttl).await.map(Reply::Done),
             Self::Release { id, token, state } => leases::release(tx, *id, *token, state).await.map(Reply::Done),
-            Self::Record(batch) => events::record(tx, batch).await.map(Reply::Recorded),
+            Self::Record { batch, after } => events::record(tx, batch, *after).await.map(Reply::Recorded),
+            Self::KeepRuns { owner, ttl } => runs::keep(tx, now, owner, *ttl).await.map(Reply::Kept),
         }
     }
 
@@ -93,7 +98,9 @@ impl Command {
     fn order(&self, other: &Self) -> Ordering {
         let key = |command: &Self| match command {
             Self::Acquire { id, .. } | Self::Renew { id, .. } | Self::Release { id, .. } => (0, Some(*id), None),
-            Self::Record(batch) => (1, None, Some(batch.run_id)),
+            // A heartbeat locks many runs, in no order: by itself, before any other run is locked.
+            Self::KeepRuns { .. } => (1, None, None),
+            Self::Record { batch, .. } => (2, None, Some(batch.run_id)),
         };
         key(self).cmp(&key(other))
     }
@@ -113,12 +120,12 @@ pub(super) async fn write(db: Db, clock: Arc<dyn Clock>, mut queue: mpsc::Receiv
                     let _ = job.reply.send(reply);
                 }
             }
-            Err(Failure::Unknown(error)) => {
+            Err(Failure::OfAll(error)) => {
                 for job in jobs.drain(..) {
                     let _ = job.reply.send(Err(error.clone()));
                 }
             }
-            Err(Failure::Undone) => one_by_one(&db, &mut jobs, now).await,
+            Err(Failure::OfOne) => one_by_one(&db, &mut jobs, now).await,
         }
     }
 }
@@ -126,16 +133,16 @@ pub(super) async fn write(db: Db, clock: Arc<dyn Clock>, mut queue: mpsc::Receiv
 /// Runs all commands in one transaction. A command that is refused (it found its run lost, say) has written nothing and
 /// does not trouble the others; one that fails undoes the transaction.
 async fn together(db: &Db, commands: &[&Command], now: Time) -> Result<Vec<Result<Reply, StoreError>>, Failure> {
-    let mut tx = db.begin().await.map_err(|_| Failure::Undone)?;
+    let mut tx = db.begin().await.map_err(Failure::OfAll)?;
     let mut replies = Vec::with_capacity(commands.len());
     for command in commands {
         match command.run(&mut tx, now).await {
             Ok(reply) => replies.push(Ok(reply)),
             Err(refused @ StoreError::RunLost(_)) => replies.push(Err(refused)),
-            Err(_) => return Err(Failure::Undone),
+            Err(_) => return Err(Failure::OfOne),
         }
     }
-    tx.commit().await.map_err(Failure::Unknown)?;
+    tx.commit().await.map_err(Failure::OfAll)?;
     Ok(replies)
 }
 

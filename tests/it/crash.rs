@@ -104,7 +104,8 @@ fn exactly_once(code: &str, migrations: usize, marks: &BTreeMap<(i64, i64), i64>
     assert_eq!(marks.len(), migrations * 3, "{code}: {marks:?}");
 }
 
-const COUNT: &str = "SELECT CAST(migration AS BIGINT), CAST(part AS BIGINT), COUNT(*) FROM audit GROUP BY migration, part";
+const COUNT: &str =
+    "SELECT CAST(migration AS BIGINT), CAST(part AS BIGINT), COUNT(*) FROM audit GROUP BY migration, part";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sqlite_branches_survive_kills() {

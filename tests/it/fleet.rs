@@ -79,10 +79,13 @@ async fn ten_broken_branches_do_not_disturb_the_other_190() {
         };
         station.register(branch).await;
     }
-    let events = apply_all(&station, ApplyAllRequest {
-        branches: (5..11).map(|index| format!("BR{index:03}")).collect(),
-        ..ApplyAllRequest::default()
-    })
+    let events = apply_all(
+        &station,
+        ApplyAllRequest {
+            branches: (5..11).map(|index| format!("BR{index:03}")).collect(),
+            ..ApplyAllRequest::default()
+        },
+    )
     .await;
     assert!(result(&events).success, "{:?}", result(&events));
 

@@ -1,6 +1,9 @@
 //! Tests against real servers, in one binary so that they share one set of private servers.
 
+mod crash;
+mod fleet;
 mod provider;
+mod restart;
 mod rpc;
 mod store;
 mod support;

@@ -28,7 +28,11 @@ pub(super) use self::scanner::{Comment, MARK};
 pub const MAX_STATEMENTS: usize = 200_000;
 
 /// The most problems reported for one file; the first ones are what a person mends first.
-const MAX_PROBLEMS: usize = 50;
+pub(super) const MAX_PROBLEMS: usize = 50;
+
+/// How many tokens of a statement are looked at to tell what it does. Those that matter stand at its beginning, or in
+/// `COPY` behind a query that people write.
+const MAX_TOKENS: usize = 100_000;
 
 /// Splits a script into its statements, or says everything that is wrong with it.
 ///
@@ -174,8 +178,10 @@ struct Reader<'a> {
     text: &'a str,
     scanner: Scanner<'a>,
     places: Places<'a>,
-    /// The tokens of the statement being read.
+    /// The first tokens of the statement being read.
     tokens: Vec<Token>,
+    /// Where the last token of the statement ends.
+    end: usize,
     statements: Vec<Statement>,
     problems: Vec<Problem>,
 }
@@ -189,6 +195,7 @@ impl<'a> Reader<'a> {
             scanner: Scanner::new(text, dialect.rules()),
             places: Places::new(text),
             tokens: Vec::new(),
+            end: 0,
             statements: Vec::new(),
             problems: Vec::new(),
         }
@@ -223,7 +230,10 @@ impl<'a> Reader<'a> {
                     self.scanner.skip_copy_data();
                 }
             } else {
-                self.tokens.push(token);
+                self.end = token.end;
+                if self.tokens.len() < MAX_TOKENS {
+                    self.tokens.push(token);
+                }
             }
             if self.statements.len() > MAX_STATEMENTS {
                 let message = format!("has more than {MAX_STATEMENTS} statements");
@@ -243,7 +253,7 @@ impl<'a> Reader<'a> {
     /// Closes the statement that the tokens make up; true when data for the command-line tool follows it.
     fn finish(&mut self) -> bool {
         let tokens = std::mem::take(&mut self.tokens);
-        let (Some(first), Some(last)) = (tokens.first(), tokens.last()) else { return false };
+        let Some(first) = tokens.first() else { return false };
         let at = Cursor::new(self.dialect.provider(), self.text, &tokens);
         let place = self.places.at(first.start);
         let mut data = false;
@@ -252,7 +262,7 @@ impl<'a> Reader<'a> {
             self.problems.push(Problem::at(self.file, place, message, hint));
         } else {
             self.statements.push(Statement {
-                sql: self.text.get(first.start..last.end).unwrap_or_default().to_owned(),
+                sql: self.text.get(first.start..self.end).unwrap_or_default().to_owned(),
                 line: place.0,
                 column: place.1,
                 alone: self.dialect.alone(at),

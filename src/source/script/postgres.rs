@@ -10,8 +10,10 @@ pub(super) const RULES: Rules =
 /// a function's or procedure's body, in which `CASE … END` nests.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Ender {
-    /// Where the open parentheses stand.
-    parens: Vec<usize>,
+    /// How many parentheses are open.
+    parens: usize,
+    /// Where the outermost of them stands.
+    outermost: usize,
     /// How many words of `CREATE [OR REPLACE] FUNCTION|PROCEDURE` have been seen.
     head: Head,
     /// Where a `BEGIN` stands whose `ATOMIC` may come next.
@@ -38,9 +40,15 @@ impl Ender {
     pub(super) fn ends(&mut self, token: Token, text: &str) -> bool {
         let begin = self.begin.take();
         match token.kind {
-            Kind::Symbol('(') => self.parens.push(token.start),
-            Kind::Symbol(')') => drop(self.parens.pop()),
-            Kind::Symbol(';') if self.parens.is_empty() && self.body.is_none() => {
+            Kind::Symbol('(') => {
+                if self.parens == 0 {
+                    self.outermost = token.start;
+                }
+                self.parens += 1;
+            }
+            // psql, too, lets a surplus one pass; the server refuses it.
+            Kind::Symbol(')') => self.parens = self.parens.saturating_sub(1),
+            Kind::Symbol(';') if self.parens == 0 && self.body.is_none() => {
                 *self = Self::default();
                 return true;
             }
@@ -60,7 +68,7 @@ impl Ender {
             Head::Routine => Head::Routine,
             _ => Head::Other,
         };
-        if self.head != Head::Routine || !self.parens.is_empty() {
+        if self.head != Head::Routine || self.parens > 0 {
             return;
         }
         match (&mut self.body, begin) {
@@ -79,9 +87,9 @@ impl Ender {
 
     /// What the end of the text leaves unfinished.
     pub(super) fn unfinished(&self) -> Option<Unfinished> {
-        if let Some(start) = self.parens.last() {
+        if self.parens > 0 {
             let hint = "a ';' inside parentheses does not end the statement";
-            return Some(Unfinished { start: *start, message: "this parenthesis is never closed", hint });
+            return Some(Unfinished { start: self.outermost, message: "this parenthesis is never closed", hint });
         }
         let (start, _) = self.body?;
         let hint = "add the END of the body, and one END for every CASE in it";

@@ -169,7 +169,7 @@ fn what_is_never_closed_is_named_where_it_begins() {
         (Provider::Postgres, "a \"b", "1:3 the quoted name that begins here is never closed"),
         (Provider::Postgres, "a;\n/* /* */ b", "2:1 the comment that begins here is never closed"),
         (Provider::Postgres, "a;$x$ b $y$", "1:3 the dollar-quoted string that begins here is never closed"),
-        (Provider::Postgres, "CREATE TABLE a (\nb (c;\nd;", "2:3 this parenthesis is never closed"),
+        (Provider::Postgres, "CREATE TABLE a (\nb (c;\nd;", "1:16 this parenthesis is never closed"),
         (Provider::Postgres, "CREATE FUNCTION f()\nBEGIN ATOMIC a; b;", "2:1 the body that begins here never ends"),
         (Provider::Sqlite, "a;\n b 'c", "2:4 the string that begins here is never closed"),
         (Provider::Sqlite, "a [b;", "1:3 the bracketed name that begins here is never closed"),
@@ -255,6 +255,14 @@ fn the_number_of_statements_is_bounded() {
     let problems = split(Provider::Sqlite, "f", &"a;".repeat(MAX_STATEMENTS + 1)).unwrap_err();
     assert_eq!(problems[0].message, "has more than 200000 statements");
     assert_eq!(sqlite(&"a;".repeat(1_000)).len(), 1_000);
+}
+
+#[test]
+fn a_statement_of_very_many_tokens_stays_whole() {
+    let values = format!("INSERT INTO a VALUES {}(0)", "(1),".repeat(MAX_TOKENS));
+    for provider in BOTH {
+        assert_eq!(sqls(provider, &format!("{values} ; b")), [values.as_str(), "b"]);
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ over_both_backends!(
     creating_the_same_code_at_once_works_once,
     updates_replace_everything,
     updates_keep_codes_and_databases_unique,
+    updating_to_the_same_code_at_once_works_once,
     deleting_forgets_the_branch,
     a_thousand_branches_page_in_order,
     filters_combine,
@@ -100,6 +101,27 @@ async fn updates_keep_codes_and_databases_unique(f: Fixture) {
     // Only the spelling changes: its own code is not in the way.
     second.code = "br002".parse().unwrap();
     f.office.update_branch(&second, "fingerprint of BR002").await.unwrap();
+}
+
+async fn updating_to_the_same_code_at_once_works_once(f: Fixture) {
+    let branches = f.add_many(8).await;
+    let replica = f.replica().await;
+    let attempts = branches.into_iter().enumerate().map(|(number, mut branch)| {
+        let office = if number % 2 == 0 { f.office.clone() } else { replica.clone() };
+        let fingerprint = format!("fingerprint of {}", branch.code);
+        branch.code = "SAME".parse().unwrap();
+        tokio::spawn(async move { office.update_branch(&branch, &fingerprint).await })
+    });
+    let mut changed = 0;
+    for attempt in attempts.collect::<Vec<_>>() {
+        match attempt.await.unwrap() {
+            Ok(()) => changed += 1,
+            Err(error) => {
+                assert!(matches!(&error, StoreError::CodeTaken { code } if code.as_str() == "SAME"), "{error}")
+            }
+        }
+    }
+    assert_eq!(changed, 1);
 }
 
 async fn deleting_forgets_the_branch(f: Fixture) {

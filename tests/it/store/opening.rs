@@ -91,7 +91,7 @@ async fn a_file_that_is_no_database_is_refused() {
     std::fs::write(folder.path().join("head-office.db"), "not a database at all ".repeat(100)).unwrap();
     let location = Location::Embedded(folder.path().to_owned());
     let error = HeadOffice::open(&location, Arc::new(SystemClock)).await.unwrap_err();
-    assert!(matches!(&error, StoreError::Corrupt { problem, .. } if problem.contains("not a database")), "{error}");
+    assert!(matches!(&error, StoreError::Damaged(text) if text.contains("not a database")), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -130,6 +130,41 @@ async fn a_server_that_is_not_there_is_reported_in_time() {
     let error = HeadOffice::open(&location, Arc::new(SystemClock)).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
     assert!(begin.elapsed().as_secs() < 20);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_fail_as_unavailable_while_the_database_is_away() {
+    let f = Fixture::postgres().await;
+    let branch = f.add("BR001").await;
+    let Backend::Postgres(database) = &f.backend else { unreachable!() };
+    let mut admin = database.server.connect_to("postgres").await;
+    let away = format!("{}_away", database.name);
+    let mut rename = async |from: &str, to: &str| {
+        let kill = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1";
+        sqlx::query(kill).bind(from).fetch_all(&mut admin).await.unwrap();
+        let rename = format!("ALTER DATABASE {from} RENAME TO {to}");
+        sqlx::query(sqlx::AssertSqlSafe(rename)).execute(&mut admin).await.unwrap();
+    };
+    rename(&database.name, &away).await;
+    let begin = std::time::Instant::now();
+    let calls: Vec<_> = (0..300)
+        .map(|_| {
+            let (office, id) = (f.office.clone(), branch.id);
+            tokio::spawn(async move { office.renew(id, 1, super::fixture::TTL).await })
+        })
+        .collect();
+    for call in calls {
+        let result = call.await.unwrap();
+        assert!(matches!(result, Err(StoreError::Unavailable(_))), "{result:?}");
+    }
+    for result in
+        [f.office.ping().await, f.office.state(branch.id).await.map(drop), f.office.retry(branch.id).await.map(drop)]
+    {
+        assert!(matches!(result, Err(StoreError::Unavailable(_))), "{result:?}");
+    }
+    assert!(begin.elapsed().as_secs() < 30, "nobody waits long: {:?}", begin.elapsed());
+    rename(&away, &database.name).await;
+    f.acquire(&branch).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

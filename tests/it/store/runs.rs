@@ -16,6 +16,7 @@ over_both_backends!(
     a_request_id_makes_one_run,
     the_same_request_at_once_makes_one_run,
     events_are_numbered_without_gaps,
+    a_batch_can_be_sent_again,
     statements_are_shown_when_asked_for,
     the_first_outcome_counts,
     a_dead_run_is_claimed_once,
@@ -203,6 +204,25 @@ async fn events_are_numbered_without_gaps(f: Fixture) {
     }
     assert_eq!(read.iter().map(|event| event.sequence).collect::<Vec<_>>(), expected);
     assert_eq!(f.office.run(run.id).await.unwrap().unwrap().last_sequence, 600);
+}
+
+async fn a_batch_can_be_sent_again(f: Fixture) {
+    let branch = f.add("BR001").await;
+    let run = f.run(RunKind::Apply, std::slice::from_ref(&branch)).await;
+    let first = batch(run.id, vec![event(&branch.code, 1), event(&branch.code, 2)], Vec::new());
+    let done = finished(outcome(&branch, OutcomeStatus::Succeeded));
+    let second = batch(run.id, vec![event(&branch.code, 3)], vec![done]);
+    let recorded = f.office.record_after(first.clone(), 0).await.unwrap();
+    assert_eq!(f.office.record_after(first.clone(), 0).await.unwrap(), recorded, "the answer was lost, say");
+    let newest = f.office.record_after(second.clone(), 2).await.unwrap();
+    assert_eq!(newest.events[0].sequence, 3);
+    assert_eq!(f.office.record_after(second, 2).await.unwrap(), newest);
+    assert_eq!(f.office.events(run.id, 0, true, 10).await.unwrap().len(), 3);
+    assert_eq!(f.office.finished_count(run.id).await.unwrap(), 1);
+    // Somebody else has recorded meanwhile, so it is not this batch that stands there.
+    assert!(matches!(f.office.record_after(first.clone(), 0).await, Err(StoreError::Internal(_))));
+    f.office.end_run(run.id, ME, Ending::Done).await.unwrap();
+    assert!(matches!(f.office.record_after(first, 0).await, Err(StoreError::RunLost(_))));
 }
 
 async fn statements_are_shown_when_asked_for(f: Fixture) {

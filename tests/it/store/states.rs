@@ -16,6 +16,7 @@ over_both_backends!(
     due_branches_come_in_order,
     statuses_and_totals_are_filtered,
     a_look_records_what_it_saw,
+    a_branch_that_is_held_back_waits,
     a_new_connection_makes_the_branch_due,
     nothing_changes_a_leased_branch,
     unreadable_rows_are_named,
@@ -215,6 +216,19 @@ async fn a_look_records_what_it_saw(f: Fixture) {
     let state = f.office.observe(branch.id, &saw(0)).await.unwrap().unwrap();
     assert_eq!((state.status, state.pending_count), (MigrationStatus::RequiresManualIntervention, Some(0)));
     assert_eq!(f.office.observe(branchkeeper::domain::BranchId::generate(), &saw(0)).await.unwrap(), None);
+}
+
+async fn a_branch_that_is_held_back_waits(f: Fixture) {
+    let branch = f.add("BR001").await;
+    let until = f.now() + TTL;
+    f.office.hold_back(branch.id, until).await.unwrap();
+    assert_eq!(f.office.due(&current(), 10).await.unwrap(), []);
+    assert_eq!(f.office.next_due().await.unwrap(), Some(until));
+    f.clock.advance(TTL);
+    assert_eq!(f.office.due(&current(), 10).await.unwrap(), [branch.id]);
+    f.acquire(&branch).await;
+    f.office.hold_back(branch.id, f.now() + TTL).await.unwrap();
+    assert_eq!(f.state(&branch).await.next_attempt_time, Some(until), "whoever works on it decides");
 }
 
 async fn a_new_connection_makes_the_branch_due(f: Fixture) {

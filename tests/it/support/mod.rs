@@ -11,7 +11,7 @@ mod self_test;
 mod service;
 
 pub(crate) use branchkeeper::rpc::proto as pb;
-pub(crate) use postgres::{Database, Server, postgres};
+pub(crate) use postgres::{Database, Server, own_postgres, postgres};
 pub(crate) use service::{PROGRAM, Station, postgres_branch, sqlite_branch, watch};
 
 /// A folder that is removed when the value is dropped.

@@ -47,7 +47,47 @@ pub(crate) async fn postgres() -> &'static Server {
     tokio::task::spawn_blocking(start).await.expect("PostgreSQL for the tests starts")
 }
 
+/// A server that the calling test has for itself and may crash. `None`, said aloud, when the tests were given a server by
+/// URL: that one is not ours to crash.
+pub(crate) async fn own_postgres() -> Option<&'static Server> {
+    if std::env::var(URL_VARIABLE).is_ok_and(|url| !url.is_empty()) {
+        println!("skipped: this test crashes its server, and {URL_VARIABLE} names one that others may use");
+        return None;
+    }
+    let private = tokio::task::spawn_blocking(private::start).await.expect("PostgreSQL for the test starts");
+    let server = Server {
+        host: "127.0.0.1".into(),
+        port: private.port,
+        username: "postgres".into(),
+        password: private.password,
+        maintenance: "postgres".into(),
+    };
+    // It lives as long as the process, like the one that all tests share.
+    Some(Box::leak(Box::new(server)))
+}
+
 impl Server {
+    /// Kills one of the server's processes, upon which it drops every connection, recovers and starts again. Returns when
+    /// it answers again.
+    pub(crate) async fn crash(&self) {
+        let mut connection = self.connect_to(&self.maintenance).await;
+        let process: i32 =
+            sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut connection).await.expect("it answers");
+        let killed = std::process::Command::new("kill").args(["-KILL", &process.to_string()]).status();
+        assert!(killed.expect("kill can be run").success());
+        let begun = std::time::Instant::now();
+        loop {
+            let asked =
+                async { sqlx::query("SELECT 1").execute(&mut self.options(&self.maintenance).connect().await?).await };
+            // The process is gone before the others have noticed.
+            if begun.elapsed() > std::time::Duration::from_millis(200) && asked.await.is_ok() {
+                return;
+            }
+            assert!(begun.elapsed() < std::time::Duration::from_secs(60), "the server does not come back");
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    }
+
     fn from_url(url: &str) -> Self {
         let parse = || {
             let rest = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://"))?;

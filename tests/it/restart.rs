@@ -1,0 +1,98 @@
+//! Servers that go away in the middle: head office's, and the branches' own.
+
+use std::time::{Duration, Instant};
+
+use sqlx::Row;
+
+use crate::support::pb::run_event::Event;
+use crate::support::pb::{self, ApplyAllRequest, MigrationStatus, RunEvent, WatchRunRequest};
+use crate::support::{Station, own_postgres, postgres_branch, sqlite_branch};
+
+/// Watches a run to its end, coming back after every break of the stream; no event is lost or seen twice.
+async fn watch_through(station: &Station, run_id: &str, mut last: i64) -> pb::MigrationResult {
+    let begun = Instant::now();
+    loop {
+        assert!(begun.elapsed() < Duration::from_secs(120), "the run does not end:\n{}", station.log());
+        let request = WatchRunRequest { run_id: run_id.into(), after_sequence: last, include_statements: false };
+        let Ok(stream) = station.migrations().await.watch_run(request).await else {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let mut stream = stream.into_inner();
+        while let Ok(Some(message)) = stream.message().await {
+            let RunEvent { sequence, event, .. } = message.event.unwrap();
+            assert_eq!(sequence, last + 1);
+            last = sequence;
+            if let Some(Event::RunFinished(end)) = event {
+                return end.result.unwrap();
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_goes_on_when_head_office_was_away() {
+    let Some(server) = own_postgres().await else { return };
+    let database = server.fresh_database().await;
+    let mut station = Station::new();
+    station.set("HEAD_OFFICE__URL", &database.url());
+    let insert = "INSERT INTO t WITH RECURSIVE n(i) AS \
+                  (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) SELECT i FROM n;\n";
+    station.migration("1_Slow.sql", &format!("CREATE TABLE t (n INTEGER);\n{insert}"));
+    station.start().await;
+    for index in 0..40 {
+        station.register(sqlite_branch(&format!("BR{index:03}"))).await;
+    }
+    let request = ApplyAllRequest { max_parallel: 2, ..ApplyAllRequest::default() };
+    let mut stream = station.migrations().await.apply_all(request).await.unwrap().into_inner();
+    let (mut last, mut run_id, mut finished) = (0, String::new(), 0);
+    while finished < 5 {
+        let event = stream.message().await.unwrap().unwrap().event.unwrap();
+        finished += usize::from(matches!(event.event, Some(Event::BranchFinished(_))));
+        (last, run_id) = (event.sequence, event.run_id);
+    }
+    drop(stream);
+    server.crash().await;
+    let result = watch_through(&station, &run_id, last).await;
+    assert!(result.success, "{result:?}");
+    assert_eq!(result.branches_succeeded, 40);
+    assert!(!station.log().contains(&server.password));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn branches_recover_when_their_server_was_away() {
+    let Some(server) = own_postgres().await else { return };
+    let mut station = Station::new();
+    station.variable("BRANCH_PASSWORD", &server.password);
+    station.set("AUTO_MIGRATE__ENABLED", "true");
+    station.set("AUTO_MIGRATE__INITIAL_DELAY", "1ms");
+    station.set("RETRY__BACKOFF", "100ms");
+    station.set("RETRY__MAX_ATTEMPTS", "20");
+    station.set("LOCK__LEASE", "2s");
+    for number in 1..=5 {
+        let create = if number == 1 { "CREATE TABLE audit (migration INTEGER NOT NULL);\n" } else { "" };
+        let mode = if number == 3 { "-- branchkeeper: transaction-mode=None\n" } else { "" };
+        let sql = format!("{mode}{create}INSERT INTO audit VALUES ({number});\nSELECT pg_sleep(0.15);\n");
+        station.migration(&format!("{number}_Step.sql"), &sql);
+    }
+    station.start().await;
+    let mut databases = Vec::new();
+    for index in 0..12 {
+        let database = server.fresh_database().await;
+        let code = format!("BR{index:03}");
+        station.register(postgres_branch(&code, server, &database.name, "env:BRANCH_PASSWORD")).await;
+        databases.push(database);
+    }
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        server.crash().await;
+    }
+    station.settled(Duration::from_secs(90), &[MigrationStatus::Completed]).await;
+    for database in &databases {
+        let mut connection = server.connect_to(&database.name).await;
+        let rows = sqlx::query("SELECT migration, COUNT(*) FROM audit GROUP BY 1 ORDER BY 1");
+        let rows = rows.fetch_all(&mut connection).await.unwrap();
+        let marks: Vec<(i32, i64)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+        assert_eq!(marks, [(1, 1), (2, 1), (3, 1), (4, 1), (5, 1)], "{}", database.name);
+    }
+}
