@@ -55,7 +55,8 @@ async fn answer(calls: &Calls, request: Request, next: Next) -> Response {
         Ok(slot) => Some(slot),
         Err(_) => {
             info!(limit = calls.limit, "refused: too many calls at once");
-            return status::overloaded("calls at work", calls.limit).into_http();
+            let hint = "try again in a moment, or raise server.max_concurrent_requests";
+            return status::overloaded("calls at work", calls.limit, hint).into_http();
         }
     };
     let deadline = deadline(request.headers());

@@ -14,7 +14,7 @@ use crate::engine::Manager;
 
 use super::convert::event_to_proto;
 use super::proto;
-use super::status::{draining, status_of};
+use super::status::{draining, overloaded, status_of};
 
 /// The least time between two questions that were answered with nothing.
 const IDLE_STEP: Duration = Duration::from_millis(100);
@@ -40,7 +40,7 @@ impl Followers {
             return Err(draining());
         }
         let slot = Arc::clone(&self.slots).try_acquire_owned();
-        slot.map_err(|_| super::status::overloaded("calls that follow a run", self.limit))
+        slot.map_err(|_| overloaded("calls that follow a run", self.limit, "try again when some of them have ended"))
     }
 
     /// The events of `run` after `after`, to the run's end. Nothing is fetched before the client asks for it, so a slow

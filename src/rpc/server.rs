@@ -168,7 +168,12 @@ pub async fn serve(
         tokio::time::sleep(Duration::from_secs(1)).await;
     };
     tokio::select! {
-        (served, ()) = async { tokio::join!(server, health) } => served?,
+        ended = async {
+            tokio::try_join!(server, async {
+                health.await;
+                Ok(())
+            })
+        } => drop(ended?),
         () = limit => {}
     }
     info!("stopped serving");

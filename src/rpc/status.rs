@@ -283,9 +283,9 @@ pub(super) fn unknown_method(path: &str) -> Status {
 }
 
 /// The status of a call that nobody has capacity for.
-pub(super) fn overloaded(what: &str, limit: usize) -> Status {
+pub(super) fn overloaded(what: &str, limit: usize, hint: &str) -> Status {
     let what = format!("the service already has {limit} {what}, as many as it may");
-    Refusal::new(Code::ResourceExhausted, reasons::OVERLOADED, &what, "try again in a moment, or raise the limit")
+    Refusal::new(Code::ResourceExhausted, reasons::OVERLOADED, &what, hint)
         .with("limit", limit)
         .retry_after(RETRY_SOON)
         .into_status()

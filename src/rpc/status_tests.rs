@@ -7,11 +7,7 @@ fn code() -> BranchCode {
 }
 
 fn failure(class: FailureClass) -> EngineError {
-<<<<<<< HEAD
     EngineError::BranchUnavailable(Box::new(MigrationError::new(&code(), class, "no route to host")))
-=======
-    EngineError::BranchUnavailable(Box::new(MigrationError::new(&code(), class, "no route to host").hint("start it")))
->>>>>>> main
 }
 
 fn violations(count: usize, length: usize) -> Violations {

@@ -33,6 +33,8 @@ async fn reflection_lists_what_is_served_in_both_versions() {
             let ask = |question| ServerReflectionRequest { host: String::new(), message_request: Some(question) };
             let mut questions = vec![ask(MessageRequest::ListServices(String::new()))];
             questions.extend(expected.map(|name| ask(MessageRequest::FileContainingSymbol(name.to_owned()))));
+            let imported = "google/protobuf/timestamp.proto".to_owned();
+            questions.push(ask(MessageRequest::FileByFilename(imported)));
             let mut client = ServerReflectionClient::new(served.channel().await);
             let mut answers = client.server_reflection_info(tokio_stream::iter(questions)).await.unwrap().into_inner();
             let first = answers.message().await.unwrap().unwrap().message_response;
@@ -40,7 +42,7 @@ async fn reflection_lists_what_is_served_in_both_versions() {
             let mut names: Vec<String> = list.service.into_iter().map(|service| service.name).collect();
             names.sort();
             assert_eq!(names, expected);
-            for name in expected {
+            for name in expected.into_iter().chain(["an imported file"]) {
                 let file = answers.message().await.unwrap().unwrap().message_response;
                 assert!(matches!(file, Some(MessageResponse::FileDescriptorResponse(_))), "{name}: {file:?}");
             }
