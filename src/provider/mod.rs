@@ -1,1 +1,38 @@
-//! One branch database: connect, create, lock, ledger, execute.
+//! One branch database: connecting, creating, locking, the ledger, running statements and stopping them, looking into
+//! the catalog.
+//!
+//! A provider contributes primitives (its folder) and SQL text (its [`Dialect`](dialect::Dialect)); the logic over them
+//! stands once, in the files beside this one. Every text that goes to a server passes through [`connection`].
+
+mod catalog;
+mod claim;
+mod connection;
+mod create;
+mod dialect;
+mod endpoint;
+mod error;
+mod fate;
+mod flush;
+mod hold;
+mod ledger;
+mod lock;
+mod message;
+mod postgres;
+mod run;
+mod secret;
+mod segment;
+mod session;
+mod settings;
+mod sql;
+mod sqlite;
+mod stop;
+
+pub use create::{TestReport, create, test};
+pub use endpoint::Endpoint;
+pub use error::{ErrorKind, ExecutionError, Outcome, ProviderError};
+pub use fate::Fate;
+pub use lock::{Claim, Fence};
+pub use run::{Observer, Work};
+pub use session::Session;
+pub use settings::Settings;
+pub use stop::Stop;

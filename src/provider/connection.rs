@@ -1,0 +1,198 @@
+use std::time::Duration;
+
+use futures_util::{Stream, TryStreamExt};
+use sqlx::postgres::PgRow;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{AssertSqlSafe, Either, RawSql, Row as _};
+
+use super::error::ProviderError;
+use super::stop::{Reason, Stop};
+use super::{postgres, sqlite};
+
+/// How long a statement that was told to stop may take to do so, before stronger means are used.
+pub(super) const GRACE: Duration = Duration::from_secs(5);
+
+/// A connection to a branch's database.
+pub(super) enum Connection {
+    Sqlite(sqlite::Wire),
+    Postgres(Box<postgres::Wire>),
+}
+
+/// What the server sends back while it works through a text.
+pub(super) enum Reply {
+    /// The next statement is done.
+    Done,
+    /// A row of the statement that is running.
+    Row(Row),
+}
+
+/// A row of any provider. Everything is read as text, because the values may be anybody's.
+pub(super) enum Row {
+    Sqlite(SqliteRow),
+    Postgres(PgRow),
+}
+
+impl Row {
+    /// The column's text, `None` for NULL. Fails when it is not text.
+    pub(super) fn text(&self, index: usize) -> Result<Option<String>, String> {
+        let value = match self {
+            Self::Sqlite(row) => row.try_get_unchecked(index),
+            Self::Postgres(row) => row.try_get_unchecked(index),
+        };
+        value.map_err(|_| "a value is not readable as text".into())
+    }
+
+    /// The column's text, empty for NULL and for what can't be read.
+    pub(super) fn text_or_empty(&self, index: usize) -> String {
+        self.text(index).ok().flatten().unwrap_or_default()
+    }
+
+    /// The column as a whole number, `None` for NULL and for what is none.
+    pub(super) fn number(&self, index: usize) -> Option<i64> {
+        self.text(index).ok().flatten()?.trim().parse().ok()
+    }
+
+    /// Whether the column is true, in any provider's spelling.
+    pub(super) fn is_true(&self, index: usize) -> bool {
+        matches!(&*self.text_or_empty(index), "t" | "true" | "1")
+    }
+}
+
+/// A text that did not go through.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) error: ProviderError,
+    pub(super) cause: Cause,
+    /// Where in the whole text, in characters from its first.
+    pub(super) at: Option<usize>,
+    pub(super) ended: Ended,
+}
+
+/// Causes that the logic over the providers tells apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// A table that the text names does not exist.
+    MissingTable,
+    /// A table exists, but not with these columns.
+    ForeignShape,
+    /// A NULL in a column that takes none.
+    NotNull,
+    /// A lock that somebody else holds; the statement did nothing and can be sent again.
+    Busy,
+    /// The object is there already.
+    Exists,
+    Other,
+}
+
+/// What is left of a connection after a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// The server answered and waits for the next text.
+    Answered,
+    /// The server said why and ended the session: nothing uncommitted remains.
+    Goodbye,
+    /// Nobody knows how far the server has come.
+    Lost,
+}
+
+/// What to do with a text whose time is up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Overdue {
+    /// Stop the server's work, and wait for its answer.
+    Kill,
+    /// Give the connection up.
+    Abandon,
+}
+
+/// What is called with every reply.
+pub(super) type Sink<'a> = dyn FnMut(Reply) + Send + 'a;
+
+/// The one place where text becomes SQL. Whoever builds a text quotes names and values by the dialect; migrations' own
+/// statements are run as they stand, which is what they are for.
+pub(super) fn raw(text: &str) -> RawSql {
+    sqlx::raw_sql(AssertSqlSafe(text.to_owned()))
+}
+
+impl Connection {
+    /// Sends one text of one or more statements and hands every reply to `sink`. The connection may be used again after
+    /// success and after [`Ended::Answered`] only.
+    pub(super) async fn send(
+        &mut self,
+        text: &str,
+        stop: &Stop,
+        overdue: Overdue,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), Failure> {
+        match self {
+            Self::Sqlite(wire) => wire.send(text, stop, overdue, sink).await,
+            Self::Postgres(wire) => wire.send(text, stop, overdue, sink).await,
+        }
+    }
+
+    /// Where in a statement that failed just now the server stopped understanding it, for providers that have to be asked.
+    pub(super) async fn error_offset(&mut self, sql: &str) -> Option<usize> {
+        match self {
+            Self::Sqlite(wire) => sqlite::error_offset(&mut wire.connection, sql).await,
+            Self::Postgres(_) => None,
+        }
+    }
+
+    /// Whether the next statement could be hit by something meant for an earlier one.
+    pub(super) fn is_tainted(&self) -> bool {
+        match self {
+            Self::Sqlite(_) => false,
+            Self::Postgres(wire) => wire.tainted,
+        }
+    }
+
+    /// Says goodbye to the server, without waiting long for it.
+    pub(super) async fn close(self) {
+        match self {
+            Self::Sqlite(wire) => wire.close().await,
+            Self::Postgres(wire) => wire.close().await,
+        }
+    }
+}
+
+/// How a text ended.
+pub(super) struct Driven {
+    /// `None` when it was given up.
+    pub(super) end: Option<Result<(), sqlx::Error>>,
+    /// Why it was stopped, if it was.
+    pub(super) stopped: Option<Reason>,
+}
+
+/// Drains `replies`. When it is time to stop, `kill` runs beside, and whichever is finished first decides.
+pub(super) async fn drive<S>(mut replies: S, stop: &Stop, kill: impl Future<Output = ()>, sink: &mut Sink<'_>) -> Driven
+where
+    S: Stream<Item = Result<Reply, sqlx::Error>> + Unpin,
+{
+    let reason = tokio::select! {
+        biased;
+        end = drain(&mut replies, sink) => return Driven { end: Some(end), stopped: None },
+        reason = stop.reached() => reason,
+    };
+    tokio::select! {
+        biased;
+        end = drain(&mut replies, sink) => Driven { end: Some(end), stopped: Some(reason) },
+        () = kill => Driven { end: None, stopped: Some(reason) },
+    }
+}
+
+async fn drain<S>(replies: &mut S, sink: &mut Sink<'_>) -> Result<(), sqlx::Error>
+where
+    S: Stream<Item = Result<Reply, sqlx::Error>> + Unpin,
+{
+    while let Some(reply) = replies.try_next().await? {
+        sink(reply);
+    }
+    Ok(())
+}
+
+/// A driver's result or row as a reply.
+pub(super) fn reply<D, R>(item: Either<D, R>, row: impl FnOnce(R) -> Row) -> Reply {
+    match item {
+        Either::Left(_) => Reply::Done,
+        Either::Right(found) => Reply::Row(row(found)),
+    }
+}

@@ -1,0 +1,120 @@
+use std::time::Duration;
+
+use super::connection::Connection;
+use super::{postgres, sqlite};
+
+/// What differs between providers and can be said in SQL text. In the templates, `{history}` and `{lock}` stand for the
+/// two tables, and other names in braces for what the builder in [`sql`](super::sql) puts in.
+pub(super) struct Dialect {
+    /// An identifier, quoted.
+    pub(super) quote: fn(&str) -> String,
+    /// A text value, quoted.
+    pub(super) literal: fn(&str) -> String,
+    /// The schema that stands before the ledger's name when the branch names none.
+    pub(super) default_schema: &'static str,
+    /// Begins a transaction that is going to write.
+    pub(super) begin: &'static str,
+    /// Where the ledger's times come from.
+    pub(super) clock: ClockSource,
+    /// How sessions keep each other out.
+    pub(super) lock: LockMeans,
+    /// Whether a setting that is changed inside a transaction outlives its commit.
+    pub(super) settings_survive_commit: bool,
+    /// Undoes what an earlier migration has done to the session's settings.
+    pub(super) reset: &'static [&'static str],
+    /// Sets up the session for a migration; empty where nothing is to be set.
+    pub(super) prepare: fn(&SessionLimits<'_>) -> String,
+    /// Before the ledger is written, for migrations that changed the user; empty where there is no such thing.
+    pub(super) own_user: &'static str,
+    /// Creates the two tables where they are missing; before and after it what that needs.
+    pub(super) create_tables: &'static [&'static str],
+    /// The ledger, in the order of [`ledger`](super::ledger)'s columns.
+    pub(super) select_ledger: &'static str,
+    /// The lock's row: fence, owner, head office, token, expiry.
+    pub(super) select_lock: &'static str,
+    /// Further condition on the lock's row: this is the session that took the lock.
+    pub(super) same_session: &'static str,
+    /// Further condition on the lock's row: it was touched earlier in this very transaction.
+    pub(super) same_transaction: &'static str,
+    /// All user tables: schema, name, whether the name alone means it.
+    pub(super) select_tables: &'static str,
+    /// The server's version.
+    pub(super) select_version: &'static str,
+    /// How to see what became of a statement.
+    pub(super) probes: Probes,
+}
+
+/// How to see what became of a statement that ran outside any transaction. `None` where there is no such thing.
+pub(super) struct Probes {
+    /// A row if another session is running the text `{sql}`.
+    pub(super) running: Option<&'static str>,
+    /// A row for an index: whether it is whole, and its schema. `{index_text}` is its name and `{table_text}` its table's
+    /// quoted name, both as text values.
+    pub(super) index: &'static str,
+    /// A row if an index of the name `{index_text}`, quoted and qualified `{index_name}`, exists; both as text values.
+    pub(super) any_index: &'static str,
+    /// A row if the database of the name `{database}`, a text value, exists.
+    pub(super) database: Option<&'static str>,
+    /// Drops the index `{index}` outside any transaction.
+    pub(super) drop_index: &'static str,
+}
+
+/// What a session is set up with.
+pub(super) struct SessionLimits<'a> {
+    pub(super) schema: Option<&'a str>,
+    pub(super) lock_timeout: Option<Duration>,
+    pub(super) statement_timeout: Duration,
+}
+
+/// Where the ledger's times come from.
+pub(super) enum ClockSource {
+    /// A migration and its ledger row travel in one message, so only the server knows when it ended.
+    Server {
+        /// The current moment.
+        now: &'static str,
+        /// The moment `{us}` microseconds from now.
+        after: &'static str,
+        /// Microseconds since the lock's row was touched.
+        took: &'static str,
+    },
+    /// The ledger row is written when the statements have come back.
+    Client,
+}
+
+/// How sessions keep each other out.
+pub(super) enum LockMeans {
+    /// The lock's row says who holds it and until when.
+    Row,
+    /// The server's own lock, which ends with the session. `{key}` is its number, `{high}` and `{low}` its halves.
+    Session {
+        /// The session's process, and whether the lock was free. Never waits.
+        try_lock: &'static str,
+        /// The session's process, and whether it holds the lock.
+        held: &'static str,
+        /// Lets go of it.
+        unlock: &'static str,
+        /// Who holds it.
+        holder: &'static str,
+    },
+}
+
+impl Connection {
+    pub(super) fn dialect(&self) -> &'static Dialect {
+        match self {
+            Self::Sqlite(_) => &sqlite::DIALECT,
+            Self::Postgres(_) => &postgres::DIALECT,
+        }
+    }
+}
+
+impl Dialect {
+    /// Whether waiting for another program's lock is our task.
+    pub(super) fn waits_itself(&self) -> bool {
+        matches!(self.lock, LockMeans::Row)
+    }
+
+    /// Whether the ledger row has to wait until the statements have come back.
+    pub(super) fn records_afterwards(&self) -> bool {
+        matches!(self.clock, ClockSource::Client)
+    }
+}

@@ -1,0 +1,12 @@
+//! What PostgreSQL contributes.
+
+mod create;
+mod dialect;
+mod failure;
+mod options;
+mod wire;
+
+pub(super) use create::create;
+pub(super) use dialect::DIALECT;
+pub(super) use failure::POOLER;
+pub(super) use wire::Wire;

@@ -1,0 +1,216 @@
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::domain::{MigrationId, Planned, RunId};
+
+use super::dialect::LockMeans;
+use super::error::{ErrorKind, ExecutionError, Outcome, ProviderError};
+use super::flush::Break;
+use super::lock::{Fence, fence_lost};
+use super::message::{Message, Purpose};
+use super::session::{Session, Used};
+use super::stop::{Stop, later};
+
+/// One migration to run.
+#[derive(Debug, Clone, Copy)]
+pub struct Work<'a> {
+    /// The migration, as planned.
+    pub planned: &'a Planned,
+    /// The run that it belongs to, for the ledger.
+    pub run_id: RunId,
+    /// The migration's time limit.
+    pub timeout: Duration,
+}
+
+impl Work<'_> {
+    pub(super) fn id(&self) -> &MigrationId {
+        &self.planned.migration.id
+    }
+}
+
+/// Is told how work goes on. Called from within the work, so it must not take long.
+pub trait Observer: Send {
+    /// Whether [`Observer::statement_finished`] is to be called. It costs PostgreSQL a round trip per statement, because
+    /// the server keeps its answers back until it has worked through a message.
+    fn each_statement(&self) -> bool {
+        false
+    }
+
+    /// A migration begins.
+    fn migration_started(&mut self, id: &MigrationId);
+
+    /// The statement at `index` of `total` ran through. It may still be rolled back.
+    fn statement_finished(&mut self, id: &MigrationId, index: usize, total: usize, took: Duration);
+
+    /// The migration is applied and committed. Migrations that commit together are finished together.
+    fn migration_finished(&mut self, id: &MigrationId, took: Duration);
+}
+
+impl Session {
+    /// Runs migrations and records them in the ledger, all in one transaction. With `last`, the same transaction gives the
+    /// lock back, and [`Session::unlock`] has nothing left to do.
+    ///
+    /// A lock that [`Session::lock`] has not committed yet is committed along, or is gone if the work fails.
+    pub async fn run_atomic(
+        &mut self,
+        fence: &Fence,
+        work: &[Work<'_>],
+        last: bool,
+        stop: &Stop,
+        observer: &mut dyn Observer,
+    ) -> Result<(), ExecutionError> {
+        let Some(first) = work.first() else { return Ok(()) };
+        let mut message = Message::default();
+        self.open(&mut message, fence, first).map_err(|error| nothing_done(error, first))?;
+        let mut times = Vec::with_capacity(work.len());
+        for (number, one) in work.iter().enumerate() {
+            let started = Instant::now();
+            observer.migration_started(one.id());
+            let stop = stop.no_later_than(later(started, one.timeout));
+            let end = (number + 1 == work.len()).then_some(last);
+            if number > 0 {
+                self.set_up(&mut message, one);
+            }
+            if let Err(broken) = self.run_one(&mut message, fence, work, number, end, &stop, observer).await {
+                return Err(self.abort(broken, work, number, 0).await);
+            }
+            times.push(started.elapsed());
+        }
+        self.hold = self.hold.committed(last);
+        for (one, took) in work.iter().zip(times) {
+            observer.migration_finished(one.id(), took);
+        }
+        Ok(())
+    }
+
+    /// One migration of an atomic unit. `end` when it is the unit's last, and whether the lock is given back then.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one call of run_atomic")]
+    async fn run_one(
+        &mut self,
+        message: &mut Message,
+        fence: &Fence,
+        work: &[Work<'_>],
+        number: usize,
+        end: Option<bool>,
+        stop: &Stop,
+        observer: &mut dyn Observer,
+    ) -> Result<(), Break> {
+        let Some(one) = work.get(number) else { return Ok(()) };
+        let dialect = self.sql.dialect;
+        let afterwards = dialect.records_afterwards();
+        if number > 0 && !afterwards {
+            // Marks the time from which the server counts this migration's duration.
+            message.push(Purpose::Fence, &self.sql.touch(fence));
+        }
+        let started = Instant::now();
+        let all = 0..one.planned.migration.up.statements.len();
+        self.push_statements(message, work, number, all, stop, observer).await?;
+        message.push(Purpose::Setting, dialect.own_user);
+        if one.planned.replaces {
+            message.push(Purpose::Record, &self.sql.delete(one));
+        }
+        let took = afterwards.then(|| started.elapsed());
+        message.push(Purpose::Record, &self.sql.insert_applied(fence, one, took));
+        match end {
+            Some(true) => message.push(Purpose::Fence, &self.sql.release(fence)),
+            Some(false) if afterwards => message.push(Purpose::Fence, &self.sql.touch(fence)),
+            _ => {}
+        }
+        if let Some(release) = end {
+            message.push(Purpose::Commit, "COMMIT");
+            if let (true, LockMeans::Session { unlock, .. }) = (release, &dialect.lock) {
+                message.push(Purpose::Unlock, &self.sql.fill(unlock));
+            }
+        }
+        self.flush(message, work, stop, observer).await
+    }
+
+    /// Adds a migration's statements to the message, and sends it where that can't wait.
+    pub(super) async fn push_statements(
+        &mut self,
+        message: &mut Message,
+        works: &[Work<'_>],
+        number: usize,
+        range: std::ops::Range<usize>,
+        stop: &Stop,
+        observer: &mut dyn Observer,
+    ) -> Result<(), Break> {
+        let Some(work) = works.get(number) else { return Ok(()) };
+        let afterwards = self.sql.dialect.records_afterwards();
+        let statements = work.planned.migration.up.statements.get(range.clone()).unwrap_or_default();
+        for (index, statement) in range.zip(statements) {
+            let purpose = Purpose::Statement { work: number, index };
+            if statement.sql.contains('\0') {
+                // Drivers end the text there, and would run half a statement.
+                let error = ProviderError::new(ErrorKind::Sql, "the statement contains a zero byte");
+                return Err(Break::before(error, Some(purpose)));
+            }
+            message.push(purpose, &statement.sql);
+            if observer.each_statement() && !afterwards {
+                self.flush(message, works, stop, observer).await?;
+            }
+        }
+        if afterwards && !message.is_empty() {
+            self.flush(message, works, stop, observer).await?;
+        }
+        Ok(())
+    }
+
+    /// Begins a unit of work: the transaction, unless the lock's own is still open, and the proof that the lock is ours.
+    pub(super) fn open(&mut self, message: &mut Message, fence: &Fence, work: &Work<'_>) -> Result<(), ProviderError> {
+        let Some((hold, begin)) = self.hold.begin() else { return Err(fence_lost()) };
+        self.hold = hold;
+        if begin {
+            self.set_up(message, work);
+            message.push(Purpose::Begin, self.sql.dialect.begin);
+            message.push(Purpose::Fence, &self.sql.touch(fence));
+        }
+        Ok(())
+    }
+
+    /// Gives a migration a session as if it were the first in it. Segments of the same migration keep their settings.
+    fn set_up(&mut self, message: &mut Message, work: &Work<'_>) {
+        if matches!(&self.used, Used::By(id) if id == work.id()) {
+            return;
+        }
+        if self.used != Used::Never {
+            for text in self.sql.dialect.reset {
+                message.push(Purpose::Setting, text);
+            }
+        }
+        message.push(Purpose::Setting, &self.sql.prepare(work.timeout));
+        self.used = match self.sql.dialect.settings_survive_commit {
+            true => Used::By(work.id().clone()),
+            false => Used::Never,
+        };
+    }
+
+    /// Undoes the unit, and says what is left. `done` statements of the migration at `number` had been committed before.
+    pub(super) async fn abort(
+        &mut self,
+        broken: Break,
+        work: &[Work<'_>],
+        number: usize,
+        done: usize,
+    ) -> ExecutionError {
+        let (at, statement) = match broken.purpose {
+            Some(Purpose::Statement { work, index }) => (Some(work), Some(index)),
+            Some(Purpose::Commit) if work.len() > 1 => (None, None),
+            _ => (Some(number), None),
+        };
+        self.roll_back().await;
+        let outcome = match (broken.in_doubt, done) {
+            (true, _) => Outcome::Unknown,
+            (false, 0) => Outcome::RolledBack,
+            (false, _) => Outcome::Partial,
+        };
+        let migration = at.and_then(|at| work.get(at)).map(|work| work.id().clone());
+        ExecutionError { error: broken.error, migration, statement, done, outcome }
+    }
+}
+
+pub(super) fn nothing_done(error: ProviderError, work: &Work<'_>) -> ExecutionError {
+    let migration = Some(work.id().clone());
+    ExecutionError { error, migration, statement: None, done: 0, outcome: Outcome::RolledBack }
+}

@@ -1,0 +1,265 @@
+use std::ops::Range;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::domain::{Effect, MigrationId, Segment, Statement};
+
+use super::error::{ErrorKind, ExecutionError, Outcome, ProviderError};
+use super::fate::Fate;
+use super::flush::Break;
+use super::lock::Fence;
+use super::message::{Message, Purpose};
+use super::run::{Observer, Work, nothing_done};
+use super::session::{Session, Used};
+use super::sql::Entry;
+use super::stop::{Stop, later};
+
+/// Bookkeeping after a statement has run is not cut short by the stop that may have ended it.
+const BOOKKEEPING: Duration = Duration::from_secs(15);
+
+impl Session {
+    /// Runs one segment of a migration and records it in the migration's journal. With `finishes`, the segment is the
+    /// migration's last, and the journal's row becomes that of an applied migration.
+    ///
+    /// A statement that runs alone is announced in the journal before and recorded after. If it fails, the announcement is
+    /// withdrawn, unless it left something behind (an invalid index): then it stays, and [`Session::fate`] says so.
+    pub async fn run_segment(
+        &mut self,
+        fence: &Fence,
+        work: &Work<'_>,
+        segment: &Segment,
+        finishes: bool,
+        stop: &Stop,
+        observer: &mut dyn Observer,
+    ) -> Result<(), ExecutionError> {
+        let range = match segment {
+            Segment::Transaction(range) => range.clone(),
+            Segment::Alone(index) => *index..*index + 1,
+        };
+        let statements = &work.planned.migration.up.statements;
+        let Some(part) = statements.get(range.clone()) else {
+            let error = ProviderError::new(ErrorKind::Internal, "the plan has more statements than the migration");
+            return Err(nothing_done(error, work));
+        };
+        let started = match &self.stepwise {
+            Some((id, started)) if id == work.id() => *started,
+            _ => {
+                observer.migration_started(work.id());
+                Instant::now()
+            }
+        };
+        self.stepwise = Some((work.id().clone(), started));
+        let stop = stop.no_later_than(later(started, work.timeout));
+        let result = match (segment, part) {
+            (Segment::Alone(index), [statement]) => {
+                self.run_alone(fence, work, *index, statement, finishes, &stop, observer).await
+            }
+            _ => self.run_together(fence, work, range, finishes, &stop, observer).await,
+        };
+        if finishes || result.is_err() {
+            self.stepwise = None;
+        }
+        if finishes && result.is_ok() {
+            observer.migration_finished(work.id(), started.elapsed());
+        }
+        result
+    }
+
+    async fn run_together(
+        &mut self,
+        fence: &Fence,
+        work: &Work<'_>,
+        range: Range<usize>,
+        last: bool,
+        stop: &Stop,
+        observer: &mut dyn Observer,
+    ) -> Result<(), ExecutionError> {
+        let begin = range.start;
+        let works = std::slice::from_ref(work);
+        let mut message = Message::default();
+        self.open(&mut message, fence, work).map_err(|error| partly_done(error, work, begin))?;
+        let started = Instant::now();
+        let statements = work.planned.migration.up.statements.get(range.clone()).unwrap_or_default();
+        let digests = statements.iter().map(Statement::digest).collect();
+        let sent = self.push_statements(&mut message, works, 0, range, stop, observer).await;
+        let sent = match sent {
+            Ok(()) => {
+                let took = self.sql.dialect.records_afterwards().then(|| started.elapsed());
+                self.push_journal(&mut message, fence, work, begin, &Entry::Done { digests, last, took });
+                self.flush(&mut message, works, stop, observer).await
+            }
+            broken => broken,
+        };
+        match sent {
+            Ok(()) => {
+                self.hold = self.hold.committed(false);
+                Ok(())
+            }
+            Err(broken) => Err(self.abort(broken, works, 0, begin).await),
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one call of run_segment")]
+    async fn run_alone(
+        &mut self,
+        fence: &Fence,
+        work: &Work<'_>,
+        index: usize,
+        statement: &Statement,
+        last: bool,
+        stop: &Stop,
+        observer: &mut dyn Observer,
+    ) -> Result<(), ExecutionError> {
+        let works = std::slice::from_ref(work);
+        let mut message = Message::default();
+        self.open(&mut message, fence, work).map_err(|error| partly_done(error, work, index))?;
+        self.push_journal(&mut message, fence, work, index, &Entry::Intent(statement.digest()));
+        if let Err(broken) = self.flush(&mut message, works, stop, observer).await {
+            return Err(self.abort(broken, works, 0, index).await);
+        }
+        self.hold = self.hold.committed(false);
+
+        self.used = Used::By(work.id().clone());
+        let started = Instant::now();
+        let alone = self.push_alone(&mut message, statement, index);
+        let sent = match alone {
+            Ok(()) => self.flush(&mut message, works, stop, observer).await,
+            Err(broken) => Err(broken),
+        };
+        let took = Some(started.elapsed());
+        if let Err(broken) = sent {
+            return Err(self.withdraw(fence, work, index, statement, broken).await);
+        }
+        let entry = Entry::Done { digests: vec![statement.digest()], last, took };
+        match self.write_journal(fence, work, index, &entry).await {
+            Ok(()) => Ok(()),
+            // It took effect and the ledger does not say so: whoever reads the ledger finds the announcement.
+            Err(error) => Err(ExecutionError {
+                outcome: Outcome::Unknown,
+                statement: Some(index),
+                ..partly_done(error, work, index)
+            }),
+        }
+    }
+
+    fn push_alone(&self, message: &mut Message, statement: &Statement, index: usize) -> Result<(), Break> {
+        let purpose = Purpose::Statement { work: 0, index };
+        if statement.sql.contains('\0') {
+            let error = ProviderError::new(ErrorKind::Sql, "the statement contains a zero byte");
+            return Err(Break::before(error, Some(purpose)));
+        }
+        message.push(purpose, &statement.sql);
+        Ok(())
+    }
+
+    /// A statement outside any transaction has failed: finds out what it left, and puts the journal right.
+    async fn withdraw(
+        &mut self,
+        fence: &Fence,
+        work: &Work<'_>,
+        index: usize,
+        statement: &Statement,
+        broken: Break,
+    ) -> ExecutionError {
+        let mut error = ExecutionError { statement: Some(index), ..partly_done(broken.error, work, index) };
+        if !broken.answered {
+            error.outcome = Outcome::Unknown;
+            return error;
+        }
+        if matches!(statement.alone, Some(Effect::IndexExists { .. })) {
+            match self.fate(statement).await {
+                Ok(Fate::NotStarted | Fate::Applied) => {}
+                Ok(Fate::Leftover) => {
+                    error.outcome = Outcome::Partial;
+                    return error;
+                }
+                _ => {
+                    error.outcome = Outcome::Unknown;
+                    return error;
+                }
+            }
+        }
+        if self.write_journal(fence, work, index, &Entry::Withdrawn).await.is_err() {
+            error.outcome = Outcome::Unknown;
+        }
+        error
+    }
+
+    /// Settles the statement whose outcome was in doubt: it is done, or it never took effect. When it was the migration's
+    /// last, and done, the migration is applied.
+    pub async fn settle(
+        &mut self,
+        fence: &Fence,
+        work: &Work<'_>,
+        index: usize,
+        applied: bool,
+    ) -> Result<(), ProviderError> {
+        let statements = &work.planned.migration.up.statements;
+        let Some(statement) = statements.get(index) else {
+            return Err(ProviderError::new(ErrorKind::Internal, "the doubtful statement is not in the migration"));
+        };
+        let last = index + 1 == statements.len();
+        let entry = match applied {
+            true => Entry::Done { digests: vec![statement.digest()], last, took: Some(Duration::ZERO) },
+            false => Entry::Withdrawn,
+        };
+        self.write_journal(fence, work, index, &entry).await
+    }
+
+    /// Writes one entry to the journal, in a transaction of its own.
+    async fn write_journal(
+        &mut self,
+        fence: &Fence,
+        work: &Work<'_>,
+        index: usize,
+        entry: &Entry,
+    ) -> Result<(), ProviderError> {
+        let mut message = Message::default();
+        self.open(&mut message, fence, work)?;
+        self.push_journal(&mut message, fence, work, index, entry);
+        let stop = Stop::after(BOOKKEEPING);
+        match self.flush(&mut message, std::slice::from_ref(work), &stop, &mut Nobody).await {
+            Ok(()) => {
+                self.hold = self.hold.committed(false);
+                Ok(())
+            }
+            Err(broken) => {
+                self.roll_back().await;
+                Err(broken.error)
+            }
+        }
+    }
+
+    /// The journal's entry, the row's beginning before it where there may be none, and the commit. `begin` is the index of
+    /// the first statement that the entry speaks of.
+    fn push_journal(&self, message: &mut Message, fence: &Fence, work: &Work<'_>, begin: usize, entry: &Entry) {
+        let fresh = begin == 0 && work.planned.resume.is_none();
+        message.push(Purpose::Setting, self.sql.dialect.own_user);
+        if begin == 0 {
+            message.push(Purpose::Record, &self.sql.begin_journal(fence, work));
+        }
+        message.push(Purpose::Record, &self.sql.journal(fence, work, entry, fresh));
+        if begin == 0 && matches!(entry, Entry::Withdrawn) {
+            message.push(Purpose::Record, &self.sql.drop_empty_journal(work));
+        }
+        if self.sql.dialect.records_afterwards() {
+            message.push(Purpose::Fence, &self.sql.touch(fence));
+        }
+        message.push(Purpose::Commit, "COMMIT");
+    }
+}
+
+fn partly_done(error: ProviderError, work: &Work<'_>, done: usize) -> ExecutionError {
+    let outcome = if done == 0 { Outcome::RolledBack } else { Outcome::Partial };
+    ExecutionError { done, outcome, ..nothing_done(error, work) }
+}
+
+/// Bookkeeping has no audience.
+pub(super) struct Nobody;
+
+impl Observer for Nobody {
+    fn migration_started(&mut self, _: &MigrationId) {}
+    fn statement_finished(&mut self, _: &MigrationId, _: usize, _: usize, _: Duration) {}
+    fn migration_finished(&mut self, _: &MigrationId, _: Duration) {}
+}

@@ -1,0 +1,151 @@
+use std::time::Duration;
+
+use crate::domain::MigrationId;
+
+use super::connection::{Cause, Connection, Ended, Failure, Overdue, Reply, Row};
+use super::endpoint::{Endpoint, Place, PostgresPlace};
+use super::error::{ErrorKind, ProviderError};
+use super::hold::Hold;
+use super::settings::Settings;
+use super::sql::Sql;
+use super::stop::{Backoff, Stop};
+use super::{postgres, sqlite};
+
+/// One connection to a branch's database, and the lock that it may hold.
+///
+/// A session that lost its connection, or whose call was abandoned half-way, answers every further call with
+/// [`ErrorKind::Lost`]. Dropping it is always safe: nothing uncommitted stays, and its lock goes with the connection
+/// (PostgreSQL) or expires (SQLite).
+pub struct Session {
+    // Taken out while a call is under way: a call that is dropped takes the connection with it.
+    pub(super) connection: Option<Connection>,
+    pub(super) settings: Settings,
+    pub(super) sql: Sql,
+    pub(super) hold: Hold,
+    pub(super) used: Used,
+    /// The migration that is being run in segments, and since when.
+    pub(super) stepwise: Option<(MigrationId, tokio::time::Instant)>,
+    place: String,
+}
+
+/// Who may have changed the session's settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Used {
+    /// Nobody.
+    Never,
+    /// This migration, which may go on with them.
+    By(MigrationId),
+    /// Some migration, whose settings are of no use any more.
+    Before,
+}
+
+impl Session {
+    /// Connects. Never creates anything: a database, schema or file that is not there is [`ErrorKind::DatabaseMissing`].
+    pub async fn connect(endpoint: &Endpoint, settings: &Settings) -> Result<Self, ProviderError> {
+        let limit = settings.connect_timeout;
+        let connection = match &endpoint.place {
+            Place::Sqlite(file) => Connection::Sqlite(sqlite::Wire::open(file, limit).await?),
+            Place::Postgres(place) => {
+                let wire = postgres::Wire::open(&endpoint.code, place, &place.database, limit).await?;
+                Connection::Postgres(Box::new(wire))
+            }
+        };
+        let sql = Sql::new(connection.dialect(), endpoint, settings);
+        let mut session = Self {
+            connection: Some(connection),
+            settings: settings.clone(),
+            sql,
+            hold: Hold::Nothing,
+            used: Used::Never,
+            stepwise: None,
+            place: endpoint.to_string(),
+        };
+        if let Place::Postgres(PostgresPlace { schema: Some(schema), database, .. }) = &endpoint.place {
+            let name = session.sql.literal(&(session.sql.dialect.quote)(schema));
+            let found = session.query(&format!("SELECT to_regnamespace({name}) IS NOT NULL")).await;
+            let found = found.map_err(|failure| failure.error)?;
+            if !found.first().is_some_and(|row| row.is_true(0)) {
+                let text = format!("the schema '{schema}' does not exist in the database '{database}'");
+                return Err(ProviderError::new(ErrorKind::DatabaseMissing, text));
+            }
+        }
+        Ok(session)
+    }
+
+    /// The server's version, in its own words.
+    pub async fn server_version(&mut self) -> Result<String, ProviderError> {
+        let rows = self.query(self.sql.dialect.select_version).await.map_err(|failure| failure.error)?;
+        Ok(rows.first().map(|row| crate::domain::shorten(&row.text_or_empty(0), 100)).unwrap_or_default())
+    }
+
+    /// Says goodbye to the server, and waits a few seconds at most. What was not committed is undone.
+    pub async fn close(mut self) {
+        if let Some(connection) = self.connection.take() {
+            connection.close().await;
+        }
+    }
+
+    /// Asks a question of our own: bounded in time, waited for where SQLite's file is busy. Its rows may be anything.
+    pub(super) async fn query(&mut self, text: &str) -> Result<Vec<Row>, Failure> {
+        let stop = Stop::after(self.settings.connect_timeout);
+        let mut backoff = Backoff::new(Duration::from_millis(5), Duration::from_millis(200));
+        loop {
+            match self.query_once(text, self.settings.connect_timeout).await {
+                Err(failure) if failure.cause == Cause::Busy && self.sql.dialect.waits_itself() => {
+                    if stop.sleep(backoff.next()).await.is_err() {
+                        return Err(failure);
+                    }
+                }
+                other => return other,
+            }
+        }
+    }
+
+    pub(super) async fn query_once(&mut self, text: &str, limit: Duration) -> Result<Vec<Row>, Failure> {
+        let mut rows = Vec::new();
+        let mut sink = |reply| {
+            if let Reply::Row(row) = reply {
+                rows.push(row);
+            }
+        };
+        self.send(text, &Stop::after(limit), Overdue::Abandon, &mut sink).await?;
+        Ok(rows)
+    }
+
+    /// Sends a text. The connection stays only if it can be used again.
+    pub(super) async fn send(
+        &mut self,
+        text: &str,
+        stop: &Stop,
+        overdue: Overdue,
+        sink: &mut (dyn FnMut(Reply) + Send),
+    ) -> Result<(), Failure> {
+        let Some(mut connection) = self.connection.take() else {
+            let error = ProviderError::new(ErrorKind::Lost, format!("the connection to {} is gone", self.place));
+            return Err(Failure { error, cause: Cause::Other, at: None, ended: Ended::Lost });
+        };
+        let result = connection.send(text, stop, overdue, sink).await;
+        let alive = !matches!(&result, Err(failure) if failure.ended != Ended::Answered);
+        if alive && !connection.is_tainted() {
+            self.connection = Some(connection);
+        }
+        result
+    }
+
+    /// Undoes the open transaction. What can't be undone so is undone by closing the connection.
+    pub(super) async fn roll_back(&mut self) {
+        if self.connection.is_some() {
+            let stop = Stop::after(self.settings.connect_timeout);
+            let undone = self.send("ROLLBACK", &stop, Overdue::Abandon, &mut |_| {}).await;
+            // SQLite has undone some transactions by itself already, and says so with its general error.
+            let already = matches!(&undone, Err(failure) if failure.error.message.contains("no transaction is active"));
+            if undone.is_err() && !already {
+                self.connection = None;
+            }
+        }
+        self.hold = self.hold.rolled_back();
+        if self.used != Used::Never {
+            self.used = Used::Before;
+        }
+    }
+}

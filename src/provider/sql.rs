@@ -1,0 +1,341 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::SecondsFormat;
+
+use crate::domain::{Checksum, Clock, LEDGER_FORMAT, StatementDigest, Time};
+
+use super::dialect::{ClockSource, Dialect, SessionLimits};
+use super::endpoint::{Endpoint, Place};
+use super::lock::{Claim, Fence};
+use super::run::Work;
+use super::settings::Settings;
+
+/// The longest text of a ledger column that is read, in characters; what is longer is refused.
+pub(super) const MAX_TEXT: usize = 300;
+/// The longest journal that is read, in characters: 200,000 statements.
+pub(super) const MAX_JOURNAL: usize = 3_500_000;
+/// The most rows of a ledger that are read.
+pub(super) const MAX_ROWS: usize = 100_000;
+
+/// Builds every text of our own from a dialect and the names of one branch.
+pub(super) struct Sql {
+    pub(super) dialect: &'static Dialect,
+    history: String,
+    lock: String,
+    schema: Option<String>,
+    key: i64,
+    clock: Arc<dyn Clock>,
+    lock_timeout: Option<Duration>,
+    wait: Duration,
+}
+
+/// What a write to the journal of a migration says.
+pub(super) enum Entry {
+    /// This statement is about to run.
+    Intent(StatementDigest),
+    /// These statements are done; `last` when they end the migration.
+    Done { digests: Vec<StatementDigest>, last: bool, took: Option<Duration> },
+    /// The statement that was about to run has not taken effect.
+    Withdrawn,
+}
+
+impl Sql {
+    pub(super) fn new(dialect: &'static Dialect, endpoint: &Endpoint, settings: &Settings) -> Self {
+        let (database, schema) = match &endpoint.place {
+            Place::Sqlite(_) => ("", None),
+            Place::Postgres(place) => (&*place.database, place.schema.clone()),
+        };
+        let home = schema.as_deref().unwrap_or(dialect.default_schema);
+        let table = |name: &str| format!("{}.{}", (dialect.quote)(home), (dialect.quote)(name));
+        Self {
+            dialect,
+            history: table(&settings.history_table),
+            lock: table(&format!("{}Lock", settings.history_table)),
+            key: lock_key(database, home, &settings.history_table),
+            schema,
+            clock: Arc::clone(&settings.clock),
+            lock_timeout: settings.lock_timeout,
+            // Less than we wait ourselves, so that the server's answer, which says more, comes first.
+            wait: (settings.connect_timeout * 3 / 4).clamp(Duration::from_millis(1), Duration::from_secs(60)),
+        }
+    }
+
+    pub(super) fn literal(&self, text: &str) -> String {
+        (self.dialect.literal)(text)
+    }
+
+    /// A possibly qualified name, quoted. Without a schema it is the branch's own, or the search path's where it has none.
+    pub(super) fn qualified(&self, schema: Option<&str>, name: &str) -> String {
+        match schema.or(self.schema.as_deref()) {
+            Some(schema) => format!("{}.{}", (self.dialect.quote)(schema), (self.dialect.quote)(name)),
+            None => (self.dialect.quote)(name),
+        }
+    }
+
+    /// A template of the dialect with everything put in that depends on the branch alone.
+    pub(super) fn fill(&self, template: &str) -> String {
+        let key = self.key.cast_unsigned();
+        render(
+            template,
+            &[
+                ("history", &self.history),
+                ("lock", &self.lock),
+                ("key", &self.key.to_string()),
+                ("high", &(key >> 32).to_string()),
+                ("low", &(key & 0xffff_ffff).to_string()),
+                ("schema", &self.schema.as_ref().map_or_else(|| "NULL".into(), |schema| self.literal(schema))),
+                ("text", &(MAX_TEXT + 1).to_string()),
+                ("journal", &(MAX_JOURNAL + 1).to_string()),
+                ("wait", &self.wait.as_millis().to_string()),
+                ("rows", &(MAX_ROWS + 1).to_string()),
+            ],
+        )
+    }
+
+    pub(super) fn prepare(&self, limit: Duration) -> String {
+        (self.dialect.prepare)(&SessionLimits {
+            schema: self.schema.as_deref(),
+            lock_timeout: self.lock_timeout,
+            statement_timeout: limit,
+        })
+    }
+
+    /// Makes sure that the lock is still ours, in a way that undoes the transaction if it is not: the epoch becomes NULL,
+    /// which its column does not take. It also keeps the row for this transaction, moves the expiry, and marks the time.
+    pub(super) fn touch(&self, fence: &Fence) -> String {
+        format!(
+            "UPDATE {} SET renewed_at = {}, expires_at = {}, fence = {} WHERE id = 1",
+            self.lock,
+            self.now(),
+            self.after(fence.lease),
+            self.kept(fence)
+        )
+    }
+
+    /// Gives the lock's row back, under the same condition.
+    pub(super) fn release(&self, fence: &Fence) -> String {
+        format!(
+            "UPDATE {} SET renewed_at = {}, expires_at = NULL, owner = NULL, fence = {} WHERE id = 1",
+            self.lock,
+            self.now(),
+            self.kept(fence)
+        )
+    }
+
+    /// Whether the lock's row is still ours, as a question.
+    pub(super) fn is_ours(&self, fence: &Fence) -> String {
+        format!("SELECT count(*) FROM {} WHERE {}", self.lock, self.ours(fence))
+    }
+
+    /// Takes the lock's row unless a newer token of the same head office has had it. The caller holds whatever keeps others
+    /// out, and looks at the row afterwards.
+    pub(super) fn claim(&self, claim: &Claim) -> [String; 2] {
+        let lock = &self.lock;
+        let first = format!(
+            "INSERT INTO {lock} (id, fence, token) SELECT 1, 0, 0 WHERE NOT EXISTS (SELECT 1 FROM {lock} WHERE id = 1)"
+        );
+        let head_office = self.literal(&claim.head_office);
+        let take = format!(
+            "UPDATE {lock} SET fence = fence + 1, owner = {}, head_office = {head_office}, token = {}, \
+             acquired_at = {}, renewed_at = {}, expires_at = {} \
+             WHERE id = 1 AND NOT (COALESCE(head_office, '') = {head_office} AND token > {})",
+            self.literal(&claim.owner),
+            claim.token,
+            self.now(),
+            self.now(),
+            self.after(claim.lease),
+            claim.token
+        );
+        [first, take]
+    }
+
+    /// Brings an expiry that lies too far ahead to be true down to one lease from now.
+    pub(super) fn clamp(&self, lease: Duration) -> String {
+        format!("UPDATE {} SET expires_at = {} WHERE id = 1", self.lock, self.after(lease))
+    }
+
+    /// The ledger row of a migration that is wholly applied.
+    pub(super) fn insert_applied(&self, fence: &Fence, work: &Work<'_>, took: Option<Duration>) -> String {
+        self.insert(fence, work, "applied", &self.took(took), "")
+    }
+
+    /// Removes the row of an earlier content of a repeatable migration.
+    pub(super) fn delete(&self, work: &Work<'_>) -> String {
+        format!("DELETE FROM {} WHERE migration_id = {}", self.history, self.id(work))
+    }
+
+    /// Begins the journal of a migration where there is none.
+    pub(super) fn begin_journal(&self, fence: &Fence, work: &Work<'_>) -> String {
+        let absent =
+            format!("WHERE NOT EXISTS (SELECT 1 FROM {} WHERE migration_id = {})", self.history, self.id(work));
+        self.insert(fence, work, "partial", "0", &absent)
+    }
+
+    fn insert(&self, fence: &Fence, work: &Work<'_>, state: &str, took: &str, condition: &str) -> String {
+        let migration = &work.planned.migration;
+        format!(
+            "INSERT INTO {} (migration_id, checksum, format, state, statements_done, statements_total, intent, applied_at, \
+             duration_us, product_version, run_id, sequence, fence) SELECT {}, {}, {LEDGER_FORMAT}, '{state}', '', {}, NULL, \
+             {}, {took}, {}, {}, {}, {} {condition}",
+            self.history,
+            self.id(work),
+            self.literal(migration.checksum.as_str()),
+            migration.up.statements.len(),
+            self.now(),
+            self.literal(env!("CARGO_PKG_VERSION")),
+            self.literal(&work.run_id.to_string()),
+            self.next_sequence(),
+            self.proof(fence),
+        )
+    }
+
+    /// Writes to a migration's journal. `fresh` when nothing that the row says about statements counts any more.
+    pub(super) fn journal(&self, fence: &Fence, work: &Work<'_>, entry: &Entry, fresh: bool) -> String {
+        let migration = &work.planned.migration;
+        let (applied, digests, intent, took) = match entry {
+            Entry::Intent(digest) => (false, &[][..], self.literal(digest.as_str()), None),
+            Entry::Done { digests, last, took } => (*last, digests.as_slice(), "NULL".into(), Some(took)),
+            Entry::Withdrawn => (false, &[][..], "NULL".into(), None),
+        };
+        let added: String = digests.iter().flat_map(|digest| [" ", digest.as_str()]).collect();
+        let done = match () {
+            () if applied => "''".into(),
+            () if fresh => self.literal(&added),
+            () => format!("statements_done || {}", self.literal(&added)),
+        };
+        let before = if fresh { "0" } else { "duration_us" };
+        let duration = took.map_or_else(|| before.into(), |took| format!("{before} + {}", self.took(*took)));
+        let sequence = if fresh { format!(", sequence = {}", self.next_sequence()) } else { String::new() };
+        format!(
+            "UPDATE {} SET checksum = {}, format = {LEDGER_FORMAT}, state = '{}', statements_done = {done}, \
+             statements_total = {}, intent = {intent}, applied_at = {}, duration_us = {duration}, product_version = {}, \
+             run_id = {}, fence = {}{sequence} WHERE migration_id = {}",
+            self.history,
+            self.literal(migration.checksum.as_str()),
+            if applied { "applied" } else { "partial" },
+            migration.up.statements.len(),
+            self.now(),
+            self.literal(env!("CARGO_PKG_VERSION")),
+            self.literal(&work.run_id.to_string()),
+            self.proof(fence),
+            self.id(work),
+        )
+    }
+
+    /// Removes a journal that has nothing to say.
+    pub(super) fn drop_empty_journal(&self, work: &Work<'_>) -> String {
+        format!(
+            "DELETE FROM {} WHERE migration_id = {} AND state = 'partial' AND statements_done = '' AND intent IS NULL",
+            self.history,
+            self.id(work)
+        )
+    }
+
+    fn id(&self, work: &Work<'_>) -> String {
+        self.literal(work.planned.migration.id.as_str())
+    }
+
+    fn next_sequence(&self) -> String {
+        format!("(SELECT COALESCE(MAX(sequence), 0) + 1 FROM {})", self.history)
+    }
+
+    /// The epoch if the lock is ours and was touched in this transaction, otherwise NULL, which the ledger does not take.
+    fn proof(&self, fence: &Fence) -> String {
+        format!("(SELECT fence FROM {} WHERE {}{})", self.lock, self.ours(fence), self.dialect.same_transaction)
+    }
+
+    fn ours(&self, fence: &Fence) -> String {
+        format!("id = 1 AND {}", self.same_holder(fence))
+    }
+
+    fn kept(&self, fence: &Fence) -> String {
+        format!("CASE WHEN {} THEN fence END", self.same_holder(fence))
+    }
+
+    fn same_holder(&self, fence: &Fence) -> String {
+        let pid = fence.pid.unwrap_or_default().to_string();
+        let session = render(self.dialect.same_session, &[("pid", &pid)]);
+        format!("fence = {} AND owner = {}{session}", fence.epoch, self.literal(&fence.owner))
+    }
+
+    fn now(&self) -> String {
+        match self.dialect.clock {
+            ClockSource::Server { now, .. } => now.into(),
+            ClockSource::Client => self.literal(&time_text(self.clock.now())),
+        }
+    }
+
+    fn after(&self, time: Duration) -> String {
+        let us = i64::try_from(time.as_micros()).unwrap_or(i64::MAX / 2);
+        match self.dialect.clock {
+            ClockSource::Server { after, .. } => render(after, &[("us", &us.to_string())]),
+            ClockSource::Client => {
+                let time = self.clock.now().checked_add_signed(chrono::TimeDelta::microseconds(us));
+                self.literal(&time_text(time.unwrap_or(Time::MAX_UTC)))
+            }
+        }
+    }
+
+    fn took(&self, measured: Option<Duration>) -> String {
+        match (measured, &self.dialect.clock) {
+            (None, ClockSource::Server { took, .. }) => self.fill(took),
+            (measured, _) => measured.unwrap_or_default().as_micros().to_string(),
+        }
+    }
+}
+
+/// The number by which a server knows the lock of one ledger.
+fn lock_key(database: &str, schema: &str, table: &str) -> i64 {
+    let digest = Checksum::of_parts(["branchkeeper session lock", database, schema, table]);
+    let number = digest.as_str().get(..16).and_then(|digits| u64::from_str_radix(digits, 16).ok());
+    number.unwrap_or_default().cast_signed()
+}
+
+/// A moment as SQLite's ledgers store it: UTC, microseconds, sorts as text.
+pub(super) fn time_text(time: Time) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+/// `template` with every `{name}` replaced in one pass, so that nothing that is put in is taken for a name.
+pub(super) fn render(template: &str, values: &[(&str, &str)]) -> String {
+    let mut out = String::with_capacity(template.len() * 2);
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        out.push_str(before);
+        let found = after
+            .split_once('}')
+            .and_then(|(name, tail)| values.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value, tail)));
+        match found {
+            Some((value, tail)) => {
+                out.push_str(value);
+                rest = tail;
+            }
+            None => {
+                out.push('{');
+                rest = after;
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn templates_are_filled_in_one_pass() {
+        assert_eq!(render("a {x} {y} {z} {", &[("x", "{y}"), ("y", "1")]), "a {y} 1 {z} {");
+    }
+
+    #[test]
+    fn every_ledger_has_a_lock_of_its_own() {
+        let base = lock_key("db", "public", "t");
+        assert_eq!(base, lock_key("db", "public", "t"));
+        for (database, schema, table) in [("db2", "public", "t"), ("db", "b", "t"), ("db", "public", "t2")] {
+            assert_ne!(base, lock_key(database, schema, table));
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! What SQLite contributes.
+
+mod dialect;
+mod file;
+mod offset;
+mod wire;
+
+pub(super) use dialect::DIALECT;
+pub(super) use file::SqliteFile;
+pub(super) use offset::error_offset;
+pub(super) use wire::{Wire, create, probe};
