@@ -86,22 +86,20 @@ pub(crate) async fn answer<T>(
 const ADDRESS_HINT: &str = "write it like http://127.0.0.1:50051";
 
 fn server_url(server: &str) -> Result<String, Failure> {
-    let server = server.trim().trim_end_matches('/');
+    let server = server.trim();
     let server = if server.is_empty() { DEFAULT_SERVER } else { server };
     let url = if server.contains("://") { server.to_owned() } else { format!("http://{server}") };
-    let usable = url.parse::<http::Uri>().is_ok_and(|uri| {
-        let plain = uri.path().trim_matches('/').is_empty() && uri.query().is_none();
-        let user = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
-        plain && !user && uri.host().is_some_and(|host| !host.is_empty())
-    });
     if url.starts_with("https://") {
         return Err(Failure::usage("TLS is not supported yet", "use an http:// address on a network that you trust"));
     }
-    if !usable || !url.starts_with("http://") {
-        // Not repeated: somebody may have written a password into it.
-        return Err(Failure::usage("what --server or BRANCHKEEPER_SERVER says is not a server's address", ADDRESS_HINT));
-    }
-    Ok(url)
+    let authority = url.parse::<http::Uri>().ok().and_then(|uri| {
+        let plain = uri.scheme_str() == Some("http") && uri.path() == "/" && uri.query().is_none();
+        let authority = uri.authority()?.as_str();
+        (plain && !authority.contains('@') && !authority.starts_with(':')).then(|| authority.to_owned())
+    });
+    // A wrong one is not repeated: somebody may have written a password into it.
+    let wrong = || Failure::usage("what --server or BRANCHKEEPER_SERVER says is not a server's address", ADDRESS_HINT);
+    authority.map(|authority| format!("http://{authority}")).ok_or_else(wrong)
 }
 
 #[cfg(test)]
@@ -120,7 +118,8 @@ mod tests {
         for (given, expected) in cases {
             assert_eq!(server_url(given).unwrap(), expected);
         }
-        for bad in ["https://keeper:7", "ftp://keeper", "http://", "http://a b", "http://k:7/x", "http://u:hunter2@k:7"] {
+        for bad in ["https://keeper:7", "ftp://keeper", "http://", "http://a b", "http://k:7/x", "http://u:hunter2@k:7"]
+        {
             let failure = server_url(bad).unwrap_err();
             assert!(matches!(failure, Failure::Usage { .. }) && !failure.report().contains("hunter2"), "{bad}");
         }

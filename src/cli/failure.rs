@@ -12,6 +12,8 @@ pub(crate) enum Outcome {
     Done,
     /// The answer is bad news, which has been printed: the run ended with failures, the schema is invalid. Exit code 1.
     BadNews,
+    /// The service refused a part of it, which has been printed. Exit code 3.
+    Refused,
 }
 
 impl Outcome {
@@ -129,7 +131,21 @@ pub(crate) fn describe(status: &Status) -> String {
         message => one_line(message),
     };
     let hint = details.error_info().and_then(|info| info.metadata.get("hint")).map(|hint| one_line(hint));
-    lines(&message, &extra, &hint.unwrap_or_else(|| usual_hint(status.code()).to_owned()))
+    let (message, hint) = match hint {
+        Some(hint) => apart(&message, &hint),
+        None => (message, usual_hint(status.code()).to_owned()),
+    };
+    lines(&message, &extra, &hint)
+}
+
+/// A message and its hint, apart. The service's messages end with the hint, for clients that show nothing else, and the
+/// hint that is given besides may have been cut.
+fn apart(message: &str, hint: &str) -> (String, String) {
+    let begin = format!("; {}", hint.trim_end_matches('…'));
+    match message.rfind(&begin) {
+        Some(at) => (message[..at].to_owned(), message[at + 2..].to_owned()),
+        None => (message.to_owned(), hint.to_owned()),
+    }
 }
 
 /// What to do when the service does not say it.
@@ -181,6 +197,13 @@ mod tests {
             "error: the branch is not valid\n  branch.code must not be empty\n  it may work again in 5s\nhint: give a code"
         );
         assert_eq!(format!("{:?}", failure.exit_code()), format!("{:?}", ExitCode::from(3)));
+    }
+
+    #[test]
+    fn a_hint_is_not_said_twice() {
+        assert_eq!(apart("it broke; mend it", "mend it"), ("it broke".into(), "mend it".into()));
+        assert_eq!(apart("it broke; mend it now", "mend…"), ("it broke".into(), "mend it now".into()));
+        assert_eq!(apart("it broke", "mend it"), ("it broke".into(), "mend it".into()));
     }
 
     #[test]

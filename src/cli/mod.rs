@@ -1,3 +1,82 @@
 //! The command line: a client of the public API, and the way to start the service.
 
+mod args;
+mod branch;
+mod client;
+//mod demo;
+mod failure;
+mod fleet;
+mod folder;
 mod output;
+mod probe;
+mod progress;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+use client::Client;
+use failure::{Failure, Outcome};
+use output::{Printer, notice};
+
+/// What every command works with.
+struct Context {
+    /// The service's address as it was given.
+    server: String,
+    printer: Printer,
+}
+
+impl Context {
+    async fn connect(&self) -> Result<Client, Failure> {
+        Client::connect(&self.server).await
+    }
+
+    /// A command line to suggest, for the service that this one talked to.
+    fn suggest(&self, command: &str) -> String {
+        if self.server == client::DEFAULT_SERVER {
+            format!("branchkeeper {command}")
+        } else {
+            format!("branchkeeper --server {} {command}", self.server)
+        }
+    }
+}
+
+/// Does what the process's arguments ask for. The exit codes are those of `branchkeeper --help`.
+pub async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let context = Context { server: cli.global.server, printer: Printer::new(cli.global.output, cli.global.no_color) };
+    match run(&context, cli.command).await {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::BadNews) => ExitCode::from(1),
+        Ok(Outcome::Refused) => ExitCode::from(3),
+        Err(failure) => {
+            let report = failure.report();
+            if !report.is_empty() {
+                notice(&report);
+            }
+            failure.exit_code()
+        }
+    }
+}
+
+async fn run(context: &Context, command: Command) -> Result<Outcome, Failure> {
+    match command {
+        Command::Serve(args) => serve::run(&args).await,
+        Command::Branch(command) => branch::run(context, command).await,
+        Command::Up(args) => fleet::up(context, args).await,
+        Command::Status(args) => fleet::status(context, args).await,
+        Command::Pending(args) => fleet::pending(context, args).await,
+        Command::History(args) => fleet::history(context, args).await,
+        Command::Validate(args) => fleet::validate(context, args).await,
+        Command::Retry(args) => fleet::retry(context, args).await,
+        Command::Runs(args) => fleet::runs(context, args).await,
+        Command::Watch(args) => fleet::watch(context, args).await,
+        Command::Cancel(args) => fleet::cancel(context, args).await,
+        Command::New(args) => folder::new(context, &args),
+        Command::Check(args) => folder::check(context, &args),
+        Command::Health(args) => probe::health(context, args).await,
+        Command::Completions(args) => probe::completions(context, &args),
+    }
+}

@@ -64,7 +64,7 @@ pub enum ErrorKind {
 }
 
 impl ProviderError {
-    pub(super) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), hint: String::new(), code: String::new(), position: None }
     }
 

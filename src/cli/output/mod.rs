@@ -1,5 +1,6 @@
 //! What the command line writes: tables for people, JSON for scripts.
 
+mod errors;
 mod json;
 pub(crate) mod names;
 mod printer;
@@ -7,7 +8,8 @@ mod style;
 mod table;
 pub(crate) mod text;
 
+pub(crate) use errors::{error_lines, summary};
 pub(crate) use json::Json;
 pub(crate) use printer::{Format, Printer, notice};
 pub(crate) use style::Style;
-pub(crate) use table::{Cell, Column, Table, cut};
+pub(crate) use table::{Cell, Column, Table};

@@ -137,7 +137,7 @@ fn line<'a>(
 }
 
 /// `text` in at most `width` characters, with an ellipsis where it was cut.
-pub(crate) fn cut(text: &str, width: usize) -> String {
+fn cut(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return text.to_owned();
     }

@@ -1,0 +1,1 @@
+//! Trying Branchkeeper out with one command.

@@ -1,0 +1,11 @@
+//! Commands about migrations: applying them, and seeing where branches stand.
+
+mod branch_views;
+mod overview;
+mod runs;
+mod up;
+
+pub(crate) use branch_views::{HistoryArgs, PendingArgs, RetryArgs, ValidateArgs, history, pending, retry, validate};
+pub(crate) use overview::{StatusArgs, status};
+pub(crate) use runs::{CancelArgs, RunsArgs, WatchArgs, cancel, runs, watch};
+pub(crate) use up::{UpArgs, up};
