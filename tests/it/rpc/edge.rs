@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use branchkeeper::rpc::ServerSettings;
 use branchkeeper::rpc::proto::{CreateBranchRequest, GetBranchRequest, GetBranchResponse, WatchRunRequest};
-use prost::Message;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tonic::codegen::http::uri::PathAndQuery;
@@ -67,35 +66,21 @@ async fn plain_http_is_answered_on_the_same_port() {
     served.stop().await;
 }
 
-async fn web(served: &Served, path: &str, message: &impl Message) -> (String, Vec<u8>) {
-    let body = message.encode_to_vec();
-    let mut request = format!(
-        "POST {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Type: application/grpc-web+proto\r\n\
-         X-Grpc-Web: 1\r\nContent-Length: {}\r\n\r\n",
-        body.len() + 5
-    )
-    .into_bytes();
-    request.push(0);
-    request.extend(u32::try_from(body.len()).unwrap().to_be_bytes());
-    request.extend(body);
-    served.http(&request).await
-}
-
 #[tokio::test]
 async fn grpc_web_reaches_the_services_over_http_1() {
     let served = start(settings()).await;
     let request = GetBranchRequest { branch: "BR999".into() };
-    let (head, body) = web(&served, "/branchkeeper.v1.BranchService/GetBranch", &request).await;
+    let (head, body) = served.web("/branchkeeper.v1.BranchService/GetBranch", &request, "").await;
     let answer = format!("{head}\n{}", String::from_utf8_lossy(&body));
     assert!(head.starts_with("http/1.1 200") && head.contains("application/grpc-web"), "{answer}");
     assert!(answer.contains("grpc-status: 5") || answer.contains("grpc-status:5"), "{answer}");
 
     let health = tonic_health::pb::HealthCheckRequest { service: String::new() };
-    let (head, body) = web(&served, "/grpc.health.v1.Health/Check", &health).await;
+    let (head, body) = served.web("/grpc.health.v1.Health/Check", &health, "").await;
     assert!(head.starts_with("http/1.1 200"), "{head}");
     assert!(body.windows(7).any(|window| window == [0, 0, 0, 0, 2, 8, 1]), "{body:?}");
 
-    let (head, _) = web(&served, "/no.such.Service/Method", &request).await;
+    let (head, _) = served.web("/no.such.Service/Method", &request, "").await;
     assert!(head.contains("grpc-status: 12") && head.contains("application/grpc-web"), "{head}");
     served.stop().await;
 }
