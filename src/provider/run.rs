@@ -73,7 +73,7 @@ impl Session {
                 self.set_up(&mut message, one);
             }
             if let Err(broken) = self.run_one(&mut message, fence, work, number, end, &stop, observer).await {
-                return Err(self.abort(broken, work, number, 0).await);
+                return Err(self.abort(broken, fence, work, number, 0).await);
             }
             times.push(started.elapsed());
         }
@@ -190,6 +190,7 @@ impl Session {
     pub(super) async fn abort(
         &mut self,
         broken: Break,
+        fence: &Fence,
         work: &[Work<'_>],
         number: usize,
         done: usize,
@@ -200,13 +201,23 @@ impl Session {
             _ => (Some(number), None),
         };
         self.roll_back().await;
-        let outcome = match (broken.in_doubt, done) {
+        let mut outcome = match (broken.in_doubt, done) {
             (true, _) => Outcome::Unknown,
             (false, 0) => Outcome::RolledBack,
             (false, _) => Outcome::Partial,
         };
+        let mut error = broken.error;
+        if error.kind == ErrorKind::FenceLost
+            && broken.purpose == Some(Purpose::Record)
+            && self.renew(fence).await.is_ok()
+        {
+            // The lock is ours, but the transaction in which that was made sure is over.
+            error = ProviderError::new(ErrorKind::Sql, "a statement of the migration has ended the transaction")
+                .hint("leave transactions to Branchkeeper; what ran before that statement was committed");
+            outcome = Outcome::Unknown;
+        }
         let migration = at.and_then(|at| work.get(at)).map(|work| work.id().clone());
-        ExecutionError { error: broken.error, migration, statement, done, outcome }
+        ExecutionError { error, migration, statement, done, outcome }
     }
 }
 
