@@ -39,7 +39,7 @@ fn write_migration(station: &Station, number: usize, postgres: bool) {
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) SELECT i FROM n".to_owned()
     };
     let mut sql = String::new();
-    let journaled = number % 3 == 0;
+    let journaled = number.is_multiple_of(3);
     if journaled {
         sql.push_str("-- branchkeeper: transaction-mode=None\n");
     }
