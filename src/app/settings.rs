@@ -56,6 +56,7 @@ pub(super) fn server(config: &Config) -> ServerSettings {
         max_message_bytes: config.server.max_message_bytes,
         max_connections: config.server.max_connections as usize,
         concurrency_limit: config.server.max_concurrent_requests as usize,
+        allowed_origins: config.server.allowed_origins.clone(),
         shutdown_timeout: config.server.shutdown_timeout,
         ..ServerSettings::default()
     }

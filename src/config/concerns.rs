@@ -127,10 +127,13 @@ pub struct Server {
     pub allow_unauthenticated: bool,
     /// The largest request, in bytes. Default: 4 MiB.
     pub max_message_bytes: usize,
-    /// The most connections at once; further ones wait to be accepted. Default: 1,000.
+    /// The most connections at once; further ones are closed at once. Default: 1,000.
     pub max_connections: u32,
     /// The most requests being worked on at once, over all connections; further ones are refused. Default: 512.
     pub max_concurrent_requests: u32,
+    /// The web pages that may call the service from a browser, by origin, such as `https://hq.example`; those of this
+    /// machine always may. Default: none.
+    pub allowed_origins: Vec<String>,
     /// How long a graceful shutdown may take before the process ends all the same. Default: 30 s.
     pub shutdown_timeout: Duration,
 }
@@ -143,6 +146,7 @@ impl Default for Server {
             max_message_bytes: 4 * 1024 * 1024,
             max_connections: 1_000,
             max_concurrent_requests: 512,
+            allowed_origins: Vec::new(),
             shutdown_timeout: Duration::from_secs(30),
         }
     }

@@ -32,6 +32,7 @@ keys! {
     "server.max_message_bytes" => server.max_message_bytes = |raw| raw.integer(64 * 1024..=64 * 1024 * 1024)?;
     "server.max_connections" => server.max_connections = |raw| raw.integer(1..=65_535)?;
     "server.max_concurrent_requests" => server.max_concurrent_requests = |raw| raw.integer(1..=65_535)?;
+    "server.allowed_origins" => server.allowed_origins = |raw| origins(raw)?;
     "server.shutdown_timeout" => server.shutdown_timeout = |raw| raw.duration(SECOND..=HOUR)?;
     "head_office.url" => head_office.url = |raw| raw.parsed(head_office_url)?;
     "sqlite.root" => sqlite.root = |raw| raw.path()?;
@@ -128,6 +129,23 @@ fn listen_address(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
+fn origins(raw: Raw<'_>) -> Result<Vec<String>, String> {
+    let origins = raw.list()?;
+    // An origin is what a browser calls a page's server by: without a path, and so without a slash after the host.
+    let fits = |text: &str| {
+        let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
+        !host.is_empty() && host.len() <= 255 && !host.contains(|c: char| c == '/' || c == '*' || !c.is_ascii_graphic())
+    };
+    match origins.iter().find(|text| !fits(text)) {
+        Some(text) => {
+            let text = crate::domain::shorten(text, 60);
+            Err(format!("'{text}' is not an origin; write one such as https://hq.example, without a path"))
+        }
+        None if origins.len() > 100 => Err(format!("has {} origins; at most 100 are allowed", origins.len())),
+        None => Ok(origins),
+    }
+}
+
 /// The text is not repeated in the error: there may be a password in it.
 fn head_office_url(text: &str) -> Result<Option<Secret>, String> {
     if text.is_empty() {
@@ -198,6 +216,16 @@ mod tests {
         assert_eq!(listen_address("[::1]:0").unwrap().port(), 0);
         for bad in ["", "50051", "127.0.0.1", "db:1", "127.0.0.1:99999", "localhost:"] {
             assert!(listen_address(bad).unwrap_err().contains("127.0.0.1:50051"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn origins_are_whole_and_have_no_path() {
+        let read = |text: &str| origins(Raw::Text(text));
+        assert_eq!(read("https://hq.example, http://10.0.0.7:8080").unwrap().len(), 2);
+        assert!(read("").unwrap().is_empty());
+        for bad in ["*", "hq.example", "https://", "https://hq.example/", "https://*.example", "ftp://hq.example"] {
+            assert!(read(bad).unwrap_err().contains("https://hq.example"), "{bad}");
         }
     }
 

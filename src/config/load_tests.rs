@@ -23,6 +23,7 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("server.max_message_bytes", "1_048_576", "1048576"),
     ("server.max_connections", "0x10", "16"),
     ("server.max_concurrent_requests", "7", "7"),
+    ("server.allowed_origins", "['https://hq.example', 'http://b']", "https://hq.example, http://b"),
     ("server.shutdown_timeout", "'5s'", "5s"),
     ("head_office.url", "'postgres://k:hunter2@db/h'", "postgres://k:hunter2@db/h"),
     ("sqlite.root", "'/srv/shops'", "/srv/shops"),

@@ -1,6 +1,6 @@
 use std::sync::Mutex;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 /// A moment in UTC. Stored and compared in microseconds, the finest step that both head-office backends keep.
 pub type Time = DateTime<Utc>;
@@ -17,7 +17,8 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Time {
-        Utc::now()
+        // No finer than it can be stored, so that a value reads the same before and after.
+        Utc::now().trunc_subsecs(6)
     }
 }
 

@@ -1,6 +1,6 @@
 use super::halt::{Halt, HaltReason};
 use crate::domain::{Branch, FailureClass, MigrationError, Planned, Refusal, Statement, shorten};
-use crate::provider::{ErrorKind, ExecutionError, ProviderError};
+use crate::provider::{ErrorKind, ExecutionError, Outcome, ProviderError};
 
 /// Why an attempt on a branch ended early.
 #[derive(Debug, Clone)]
@@ -66,7 +66,11 @@ impl Failure {
     /// An error of the provider while it ran a plan.
     pub(super) fn from_execution(branch: &Branch, planned: &[&Planned], error: ExecutionError, halt: &Halt) -> Self {
         let position = error.error.position;
+        let outcome = error.outcome;
         let mut failure = Self::from_provider(branch, error.error, halt);
+        if failure.error.hint.is_empty() {
+            failure.error.hint = what_now(outcome).to_owned();
+        }
         let at = error.migration.as_ref();
         if let Some(planned) = planned.iter().find(|planned| Some(&planned.migration.id) == at) {
             let up = &planned.migration.up;
@@ -117,5 +121,16 @@ impl Failure {
             ..MigrationError::new(&branch.code, FailureClass::Ambiguous, message)
                 .hint("look in the branch's database whether the statement took effect, and settle it there")
         })
+    }
+}
+
+/// What to do after a migration failed, by what it left behind.
+fn what_now(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::RolledBack => "nothing of it was kept; correct the file or the branch's data, then apply again",
+        Outcome::Partial => {
+            "the statements before it stay; correct this one or the branch's data, and the next attempt goes on here"
+        }
+        Outcome::Unknown => "the next attempt reads the branch's ledger to find out what took effect",
     }
 }

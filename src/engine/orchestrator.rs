@@ -259,6 +259,8 @@ async fn begin_run(manager: &Manager, branches: Vec<BranchId>) -> Result<(), Eng
     manager.0.tasks.spawn(async move {
         let ended = waiting.wait_until_over(run.id).await;
         drop(flight);
+        // When the branches that failed are due again is only known now.
+        waiting.0.wake.notify_one();
         match ended {
             Ok(_) | Err(EngineError::Draining) => {}
             Err(error) => tracing::warn!(run = %run.id, %error, "lost sight of the orchestrator's run"),

@@ -41,6 +41,8 @@ pub(super) struct Book {
     pub(super) owner: String,
     pub(super) branches_total: u32,
     pub(super) branches_done: u32,
+    /// The run's newest event, so that a batch whose answer was lost can be sent again.
+    pub(super) newest: i64,
     /// Told the newest sequence number after each write.
     pub(super) sequence: watch::Sender<i64>,
     /// Pulled when the run turns out to belong to another process now.
@@ -99,10 +101,11 @@ impl Book {
 
     /// Writes a batch, with patience while head office is away. False when the run is given up: the branches' ledgers keep
     /// what was done, and the run is taken up again later.
-    async fn write(&self, batch: Batch) -> bool {
-        match patiently(&self.halt, || self.store.record(batch.clone())).await {
+    async fn write(&mut self, batch: Batch) -> bool {
+        match patiently(&self.halt, || self.store.record_after(batch.clone(), self.newest)).await {
             Ok(recorded) => {
                 if let Some(newest) = recorded.events.last() {
+                    self.newest = newest.sequence;
                     self.sequence.send_replace(newest.sequence);
                 }
                 for branch in recorded.lost {

@@ -90,6 +90,10 @@ impl<'a> Progress<'a> {
 }
 
 impl Observer for Progress<'_> {
+    fn each_statement(&self) -> bool {
+        self.include_statements || self.log_statements
+    }
+
     fn migration_started(&mut self, id: &MigrationId) {
         self.begun += 1;
         self.recorder.event(EventBody::MigrationStarted {

@@ -40,6 +40,7 @@ pub(super) async fn execute(shared: Arc<Shared>, run: Run, halt: Halt, sequence:
         owner: shared.owner.clone(),
         branches_total: run.branches_total,
         branches_done: done,
+        newest: run.last_sequence,
         sequence: sequence.clone(),
         halt: halt.clone(),
     };

@@ -174,6 +174,8 @@ impl Manager {
         self.0.tasks.spawn(async move {
             rollout::execute(std::sync::Arc::clone(&shared), run, halt, news).await;
             shared.active.remove(id);
+            // Branches that failed are due again some time, which the orchestrator does not know yet.
+            shared.wake.notify_one();
         });
     }
 

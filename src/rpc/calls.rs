@@ -22,6 +22,9 @@ use crate::engine::{Caller, EngineError};
 
 use super::status;
 
+/// The one call that waits for a run to end; it is bounded together with the streams.
+const APPLY: &str = "/branchkeeper.v1.MigrationService/Apply";
+
 /// How many calls are answered at once.
 #[derive(Debug)]
 pub(super) struct Calls {
@@ -30,7 +33,7 @@ pub(super) struct Calls {
 }
 
 impl Calls {
-    /// At most `limit` calls at once; open streams count only until they begin.
+    /// At most `limit` calls at once. Streams count only until they begin, and [`APPLY`] not at all.
     pub(super) fn new(limit: usize) -> Self {
         Self { slots: Arc::new(Semaphore::new(limit)), limit }
     }
@@ -46,11 +49,16 @@ pub(super) async fn surround(State(calls): State<Arc<Calls>>, request: Request, 
 
 async fn answer(calls: &Calls, request: Request, next: Next) -> Response {
     let begun = std::time::Instant::now();
-    let Ok(_slot) = Arc::clone(&calls.slots).try_acquire_owned() else {
-        info!(limit = calls.limit, "refused: too many calls at once");
-        return status::overloaded("calls at work", calls.limit).into_http();
-    };
     let path = request.uri().path().to_owned();
+    let _slot = match Arc::clone(&calls.slots).try_acquire_owned() {
+        _ if path == APPLY => None,
+        Ok(slot) => Some(slot),
+        Err(_) => {
+            info!(limit = calls.limit, "refused: too many calls at once");
+            let hint = "try again in a moment, or raise server.max_concurrent_requests";
+            return status::overloaded("calls at work", calls.limit, hint).into_http();
+        }
+    };
     let deadline = deadline(request.headers());
     let work = AssertUnwindSafe(next.run(request)).catch_unwind();
     let outcome = match deadline {

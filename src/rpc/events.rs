@@ -1,4 +1,4 @@
-//! A run's events as a stream that the client pulls.
+//! A run's events as a stream that the client pulls, and how many calls may follow runs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,32 +14,33 @@ use crate::engine::Manager;
 
 use super::convert::event_to_proto;
 use super::proto;
-use super::status::{draining, status_of};
+use super::status::{draining, overloaded, status_of};
 
 /// The least time between two questions that were answered with nothing.
 const IDLE_STEP: Duration = Duration::from_millis(100);
 
-/// What streams share: their number is bounded, and all end when the service stops.
+/// What the calls share that follow a run, Apply and the event streams: their number is bounded, apart from that of the
+/// short calls, so that a fleet of them leaves room for CancelRun; and streams end when the service stops.
 #[derive(Debug, Clone)]
-pub(super) struct Streams {
+pub(super) struct Followers {
     slots: Arc<tokio::sync::Semaphore>,
     limit: usize,
     shutdown: CancellationToken,
 }
 
-impl Streams {
-    /// At most `limit` streams at once, until `shutdown`.
+impl Followers {
+    /// At most `limit` at once, until `shutdown`.
     pub(super) fn new(limit: usize, shutdown: CancellationToken) -> Self {
         Self { slots: Arc::new(tokio::sync::Semaphore::new(limit)), limit, shutdown }
     }
 
-    /// A place for one more stream, to be had before anything is begun for it.
+    /// A place for one more, to be had before anything is begun for it.
     pub(super) fn slot(&self) -> Result<OwnedSemaphorePermit, Status> {
         if self.shutdown.is_cancelled() {
             return Err(draining());
         }
         let slot = Arc::clone(&self.slots).try_acquire_owned();
-        slot.map_err(|_| super::status::overloaded("open event streams", self.limit))
+        slot.map_err(|_| overloaded("calls that follow a run", self.limit, "try again when some of them have ended"))
     }
 
     /// The events of `run` after `after`, to the run's end. Nothing is fetched before the client asks for it, so a slow

@@ -4,7 +4,6 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
-use tracing::{info, warn};
 
 use crate::engine::Readiness;
 
@@ -19,24 +18,9 @@ pub(super) async fn follow(
     mut readiness: watch::Receiver<Readiness>,
     shutdown: CancellationToken,
 ) {
-    let mut said = None;
     loop {
-        let now = readiness.borrow_and_update().clone();
-        if said != Some(now.ready()) {
-            said = Some(now.ready());
-            if now.ready() {
-                info!("ready");
-            } else {
-                warn!(
-                    head_office = now.head_office,
-                    catalogue = now.catalogue,
-                    draining = now.draining,
-                    "not ready: {}",
-                    now.detail
-                );
-            }
-        }
-        set(&reporter, &services, now.ready()).await;
+        let ready = readiness.borrow_and_update().ready();
+        set(&reporter, &services, ready).await;
         let changed = tokio::select! {
             () = shutdown.cancelled() => break,
             changed = readiness.changed() => changed,

@@ -6,7 +6,7 @@ use crate::engine::{Manager, StatusFilter};
 
 use super::calls::{caller, to_the_end};
 use super::convert::{self, branch_ref, branch_status_to_proto, migration_to_proto, run_to_proto};
-use super::events::Streams;
+use super::events::Followers;
 use super::pages::Sizes;
 use super::proto;
 use super::status::{invalid, status_of};
@@ -15,13 +15,13 @@ use super::status::{invalid, status_of};
 #[derive(Debug, Clone)]
 pub(super) struct MigrationService {
     manager: Manager,
-    streams: Streams,
+    followers: Followers,
     sizes: Sizes,
 }
 
 impl MigrationService {
-    pub(super) fn new(manager: Manager, streams: Streams, sizes: Sizes) -> Self {
-        Self { manager, streams, sizes }
+    pub(super) fn new(manager: Manager, followers: Followers, sizes: Sizes) -> Self {
+        Self { manager, followers, sizes }
     }
 }
 
@@ -30,6 +30,7 @@ impl proto::migration_service_server::MigrationService for MigrationService {
     async fn apply(&self, request: Request<proto::ApplyRequest>) -> Result<Response<proto::ApplyResponse>, Status> {
         let (manager, caller) = (self.manager.clone(), caller(&request));
         let command = convert::apply_command(request.into_inner()).map_err(invalid)?;
+        let _slot = self.followers.slot()?;
         let run = to_the_end(async move { manager.apply(command, &caller).await }).await?;
         let run = run_to_proto(run);
         Ok(Response::new(proto::ApplyResponse { run_id: run.id, result: run.result }))
@@ -43,10 +44,10 @@ impl proto::migration_service_server::MigrationService for MigrationService {
     ) -> Result<Response<Self::ApplyAllStream>, Status> {
         let (manager, caller) = (self.manager.clone(), caller(&request));
         let command = convert::apply_all_command(request.into_inner()).map_err(invalid)?;
-        let slot = self.streams.slot()?;
+        let slot = self.followers.slot()?;
         let include_statements = command.include_statements;
         let run = to_the_end(async move { manager.apply_all(command, &caller).await }).await?;
-        let events = self.streams.follow(slot, self.manager.clone(), run.id, 0, include_statements);
+        let events = self.followers.follow(slot, self.manager.clone(), run.id, 0, include_statements);
         let answers = events.map(|event| event.map(|event| proto::ApplyAllResponse { event: Some(event) }));
         Ok(Response::new(answers.boxed()))
     }
@@ -149,10 +150,10 @@ impl proto::migration_service_server::MigrationService for MigrationService {
     ) -> Result<Response<Self::WatchRunStream>, Status> {
         let request = request.into_inner();
         let (id, after) = convert::watch(&request).map_err(invalid)?;
-        let slot = self.streams.slot()?;
+        let slot = self.followers.slot()?;
         // A run that does not exist is told at once, not as the end of a stream.
         self.manager.run(id).await.map_err(|error| status_of(&error))?;
-        let events = self.streams.follow(slot, self.manager.clone(), id, after, request.include_statements);
+        let events = self.followers.follow(slot, self.manager.clone(), id, after, request.include_statements);
         let answers = events.map(|event| event.map(|event| proto::WatchRunResponse { event: Some(event) }));
         Ok(Response::new(answers.boxed()))
     }

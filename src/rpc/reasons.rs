@@ -42,6 +42,7 @@ reasons! {
     DRAINING: "The service is stopping; try again, and watch the run from the last event seen.",
     OVERLOADED: "The service works on as many requests as it may; try again.",
     DEADLINE_EXCEEDED: "The client's deadline passed first; work that was begun goes on.",
+    ORIGIN_REFUSED: "The call comes from a web page whose origin is not among server.allowed_origins.",
     METHOD_NOT_FOUND: "The service has no such method; ask it for its methods by reflection.",
     MALFORMED_MESSAGE: "The request is not a message of the method's type, or not in a supported encoding.",
     MESSAGE_TOO_LARGE: "The request is larger than the service accepts.",

@@ -20,13 +20,14 @@ use crate::engine::Manager;
 use super::branch_service::BranchService;
 use super::calls::{Calls, surround, unknown};
 use super::connections::Acceptor;
-use super::events::Streams;
+use super::events::Followers;
 use super::health;
 use super::migration_service::MigrationService;
+use super::origins::{Origins, refuse_strangers};
 use super::pages::Sizes;
+use super::proto;
 use super::proto::branch_service_server::BranchServiceServer;
 use super::proto::migration_service_server::MigrationServiceServer;
-use super::proto::{self};
 use super::registry::Registry;
 
 /// How the server listens, and what it bounds.
@@ -40,12 +41,15 @@ pub struct ServerSettings {
     pub max_connections: usize,
     /// The most calls and streams at once on one HTTP/2 connection. Default: 256.
     pub max_streams_per_connection: u32,
-    /// The most calls that are answered at once, over all connections; a further one is refused with
+    /// The most short calls that are answered at once, over all connections; a further one is refused with
     /// RESOURCE_EXHAUSTED. Default: 512.
     pub concurrency_limit: usize,
-    /// The most event streams (ApplyAll, WatchRun) open at once; a further one is refused with RESOURCE_EXHAUSTED.
-    /// Default: 512.
-    pub max_event_streams: usize,
+    /// The most calls that follow a run at once (Apply, and the streams of ApplyAll and WatchRun), which count apart from
+    /// the others; a further one is refused with RESOURCE_EXHAUSTED. Default: 512.
+    pub max_followers: usize,
+    /// Web pages that may call the service, by origin, such as `https://hq.example`. Those of this machine (localhost)
+    /// always may. Default: none.
+    pub allowed_origins: Vec<String>,
     /// The largest list of headers accepted, in bytes. Default: 16 KiB.
     pub max_header_list_bytes: u32,
     /// The time after which a silent HTTP/2 connection is asked for a sign of life. Default: 30 s.
@@ -66,7 +70,8 @@ impl Default for ServerSettings {
             max_connections: 1024,
             max_streams_per_connection: 256,
             concurrency_limit: 512,
-            max_event_streams: 512,
+            max_followers: 512,
+            allowed_origins: Vec::new(),
             max_header_list_bytes: 16 * 1024,
             keepalive_interval: Duration::from_secs(30),
             keepalive_timeout: Duration::from_secs(20),
@@ -129,6 +134,7 @@ pub async fn serve(
     let reporter = tonic_health::server::HealthReporter::new();
     let (services, support) = services(&manager, &settings, &reporter, &shutdown)?;
     let names = services.names().to_vec();
+    let origins = Origins::new(settings.allowed_origins.clone());
     let calls = Arc::new(Calls::new(settings.concurrency_limit));
     let router = services
         .into_router()
@@ -136,6 +142,8 @@ pub async fn serve(
         .merge(support.into_router())
         // This layer refuses plain HTTP/1.1, so it must not cover the routes of `http`.
         .layer(GrpcWebLayer::new())
+        .layer(origins.cross_origin())
+        .layer(from_fn_with_state(origins, refuse_strangers))
         .merge(http)
         .fallback(unknown);
 
@@ -160,7 +168,12 @@ pub async fn serve(
         tokio::time::sleep(Duration::from_secs(1)).await;
     };
     tokio::select! {
-        (served, ()) = async { tokio::join!(server, health) } => served?,
+        ended = async {
+            tokio::try_join!(server, async {
+                health.await;
+                Ok(())
+            })
+        } => drop(ended?),
         () = limit => {}
     }
     info!("stopped serving");
@@ -176,9 +189,9 @@ fn services(
 ) -> Result<(Registry, Registry), ServeError> {
     let most = settings.max_message_bytes;
     let sizes = Sizes::new(most);
-    let streams = Streams::new(settings.max_event_streams, shutdown.clone());
+    let followers = Followers::new(settings.max_followers, shutdown.clone());
     let mut services = Registry::default();
-    let migrations = MigrationServiceServer::new(MigrationService::new(manager.clone(), streams, sizes))
+    let migrations = MigrationServiceServer::new(MigrationService::new(manager.clone(), followers, sizes))
         .max_decoding_message_size(most)
         .max_encoding_message_size(most)
         .accept_compressed(Gzip)

@@ -12,12 +12,25 @@ use crate::engine::EngineError;
 
 use super::reasons::{self, DOMAIN, Reason};
 
-/// The longest message, in characters. Statuses travel in headers, which clients and proxies bound to about 8 KiB.
-const MAX_MESSAGE: usize = 800;
-/// The longest value among an error's metadata, in characters.
-const MAX_VALUE: usize = 200;
-/// The most field violations that one status lists.
-const MAX_VIOLATIONS: usize = 12;
+/// How much of an error is told.
+struct Measure {
+    /// The longest message, in characters.
+    message: usize,
+    /// The longest value among the details, in characters.
+    value: usize,
+    /// The most field violations listed.
+    violations: usize,
+}
+
+/// From generous to terse: the first that fits is used. Characters beyond ASCII take up to nine bytes in a header.
+const MEASURES: [Measure; 3] = [
+    Measure { message: 1000, value: 240, violations: 12 },
+    Measure { message: 400, value: 120, violations: 6 },
+    Measure { message: 150, value: 60, violations: 2 },
+];
+/// The most bytes of a status's headers. Many clients and proxies accept no more than 8 KiB of all headers together, and
+/// drop the whole answer otherwise.
+const MOST_HEADERS: usize = 6 * 1024;
 /// When to try again if nobody knows better.
 const RETRY_SOON: Duration = Duration::from_secs(2);
 /// The longest wait that a status asks for, however long the lock is held: its holder may be done much sooner.
@@ -28,8 +41,11 @@ pub(super) struct Refusal {
     code: Code,
     reason: Reason,
     message: String,
-    metadata: HashMap<String, String>,
-    details: ErrorDetails,
+    metadata: Vec<(&'static str, String)>,
+    retry_after: Option<Duration>,
+    resource: Option<(&'static str, String)>,
+    precondition: Option<String>,
+    violations: Violations,
 }
 
 impl Refusal {
@@ -37,52 +53,78 @@ impl Refusal {
     pub(super) fn new(code: Code, reason: Reason, what: &str, hint: &str) -> Self {
         let what = what.trim_end_matches(['.', ' ']);
         let message = if hint.is_empty() { what.to_owned() } else { format!("{what}; {hint}") };
-        let refusal = Self { code, reason, message, metadata: HashMap::new(), details: ErrorDetails::new() };
-        if hint.is_empty() { refusal } else { refusal.with("hint", hint) }
+        let metadata = if hint.is_empty() { Vec::new() } else { vec![("hint", hint.to_owned())] };
+        let violations = Violations::default();
+        Self { code, reason, message, metadata, retry_after: None, resource: None, precondition: None, violations }
     }
 
     /// Adds to what programs can read.
-    pub(super) fn with(mut self, key: &str, value: impl ToString) -> Self {
-        self.metadata.insert(key.to_owned(), shorten(&value.to_string(), MAX_VALUE));
+    pub(super) fn with(mut self, key: &'static str, value: impl ToString) -> Self {
+        self.metadata.push((key, value.to_string()));
         self
     }
 
     /// Says when to try again.
-    pub(super) fn retry_after(mut self, wait: Duration) -> Self {
-        self.details.set_retry_info(Some(wait));
-        self
+    pub(super) fn retry_after(self, wait: Duration) -> Self {
+        Self { retry_after: Some(wait), ..self }
     }
 
-    fn resource(mut self, kind: &str, name: &str) -> Self {
-        self.details.set_resource_info(kind, shorten(name, MAX_VALUE), "", "");
-        self
+    fn resource(self, kind: &'static str, name: &str) -> Self {
+        Self { resource: Some((kind, name.to_owned())), ..self }
     }
 
-    fn precondition(mut self, subject: &str) -> Self {
-        self.details.add_precondition_failure_violation(self.reason.name, subject, self.message.clone());
-        self
+    fn precondition(self, subject: impl ToString) -> Self {
+        Self { precondition: Some(subject.to_string()), ..self }
     }
 
-    fn violations(mut self, found: &Violations) -> Self {
-        let mut listed: Vec<FieldViolation> = found
-            .0
-            .iter()
-            .take(MAX_VIOLATIONS)
-            .map(|each| FieldViolation::new(shorten(&each.field, 100), shorten(&each.description, MAX_VALUE)))
-            .collect();
-        if found.0.len() > MAX_VIOLATIONS {
-            let more = found.0.len() - MAX_VIOLATIONS;
-            listed.push(FieldViolation::new("", format!("{more} more fields cannot be accepted either")));
+    fn violations(self, found: &Violations) -> Self {
+        Self { violations: found.clone(), ..self }
+    }
+
+    /// The status, shortened until it fits into headers.
+    pub(super) fn into_status(self) -> Status {
+        let mut status = Status::new(self.code, "");
+        for measure in &MEASURES {
+            status = self.measured(measure);
+            if header_bytes(&status) <= MOST_HEADERS {
+                break;
+            }
         }
-        self.details.set_bad_request(listed);
-        self
+        status
     }
 
-    /// The status.
-    pub(super) fn into_status(mut self) -> Status {
-        self.details.set_error_info(self.reason.name, DOMAIN, self.metadata);
-        Status::with_error_details(self.code, shorten(&self.message, MAX_MESSAGE), self.details)
+    fn measured(&self, measure: &Measure) -> Status {
+        let cut = |text: &str| shorten(text, measure.value);
+        let metadata: HashMap<String, String> =
+            self.metadata.iter().map(|(key, value)| ((*key).to_owned(), cut(value))).collect();
+        let mut details = ErrorDetails::with_error_info(self.reason.name, DOMAIN, metadata);
+        if let Some(wait) = self.retry_after {
+            details.set_retry_info(Some(wait));
+        }
+        if let Some((kind, name)) = &self.resource {
+            details.set_resource_info(*kind, cut(name), "", "");
+        }
+        if let Some(subject) = &self.precondition {
+            details.add_precondition_failure_violation(self.reason.name, cut(subject), cut(&self.message));
+        }
+        let found = &self.violations.0;
+        if !found.is_empty() {
+            let shown = found.iter().take(measure.violations);
+            let mut listed: Vec<_> =
+                shown.map(|each| FieldViolation::new(cut(&each.field), cut(&each.description))).collect();
+            if found.len() > listed.len() {
+                let more = found.len() - listed.len();
+                listed.push(FieldViolation::new("", format!("{more} more fields cannot be accepted either")));
+            }
+            details.set_bad_request(listed);
+        }
+        Status::with_error_details(self.code, shorten(&self.message, measure.message), details)
     }
+}
+
+fn header_bytes(status: &Status) -> usize {
+    let response = status.clone().into_http::<()>();
+    response.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
 }
 
 /// The status of an error, in terms that a client can act on.
@@ -164,22 +206,24 @@ fn refusal_of(error: &EngineError, now: Time) -> Refusal {
             .with("branch", branch)
             .with("holder", &lease.owner)
             .with("until", lease.expires_time.to_rfc3339())
-            .precondition(branch.as_str()),
-        EngineError::RunOver { id, state } => refuse(Code::FailedPrecondition, reasons::RUN_OVER)
-            .with("run", id)
-            .with("state", state)
-            .precondition(&id.to_string()),
+            .precondition(branch),
+        EngineError::RunOver { id, state } => {
+            refuse(Code::FailedPrecondition, reasons::RUN_OVER).with("run", id).with("state", state).precondition(id)
+        }
         EngineError::CatalogueBroken { problems } => refuse(Code::FailedPrecondition, reasons::CATALOGUE_BROKEN)
             .with("problems", problems.len())
             .with("first_problem", problems.first().map_or("", String::as_str))
             .precondition("migrations"),
         EngineError::Draining => refuse(Code::Unavailable, reasons::DRAINING).retry_after(RETRY_SOON),
         EngineError::BranchUnavailable(failure) => {
-            let refusal = refuse(branch_code(failure.class), reasons::BRANCH_UNAVAILABLE)
+            let code = branch_code(failure.class);
+            let hint = error.hint();
+            let hint = if hint.is_empty() { "try the branch's connection with TestConnection" } else { &hint };
+            let refusal = Refusal::new(code, reasons::BRANCH_UNAVAILABLE, &failure.to_string(), hint)
                 .with("branch", &failure.branch_code)
                 .with("class", failure.class)
                 .resource("branch", failure.branch_code.as_str());
-            if branch_code(failure.class) == Code::Unavailable { refusal.retry_after(RETRY_SOON) } else { refusal }
+            if matches!(code, Code::Unavailable | Code::Aborted) { refusal.retry_after(RETRY_SOON) } else { refusal }
         }
         EngineError::HeadOffice(_) => {
             refuse(Code::Unavailable, reasons::HEAD_OFFICE_UNAVAILABLE).retry_after(RETRY_SOON)
@@ -208,7 +252,7 @@ fn wait_until(until: Option<Time>, now: Time) -> Duration {
 
 /// The full status for one that the gRPC library made by itself, before or instead of any of our code.
 pub(super) fn completed(status: &Status) -> Status {
-    let what = shorten(status.message(), MAX_VALUE);
+    let what = shorten(status.message(), 240);
     let (code, reason, hint) = match status.code() {
         Code::Unimplemented if what.is_empty() => return unknown_method(""),
         Code::OutOfRange | Code::ResourceExhausted => {
@@ -239,9 +283,9 @@ pub(super) fn unknown_method(path: &str) -> Status {
 }
 
 /// The status of a call that nobody has capacity for.
-pub(super) fn overloaded(what: &str, limit: usize) -> Status {
+pub(super) fn overloaded(what: &str, limit: usize, hint: &str) -> Status {
     let what = format!("the service already has {limit} {what}, as many as it may");
-    Refusal::new(Code::ResourceExhausted, reasons::OVERLOADED, &what, "try again in a moment, or raise the limit")
+    Refusal::new(Code::ResourceExhausted, reasons::OVERLOADED, &what, hint)
         .with("limit", limit)
         .retry_after(RETRY_SOON)
         .into_status()

@@ -28,8 +28,10 @@ const READERS: u32 = 4;
 /// Prepared statements kept per connection; there are fewer different ones.
 const STATEMENTS: usize = 128;
 
-/// How many rows one INSERT takes.
-const INSERT_SIZES: [usize; 4] = [64, 16, 4, 1];
+/// How many rows one INSERT takes when there are many.
+const INSERT_MANY: usize = 64;
+/// How many rows one INSERT takes at most when there are fewer than that; each number is a statement of its own.
+const INSERT_FEW: usize = 16;
 
 /// The database, whichever it is.
 #[derive(Debug, Clone)]
@@ -196,11 +198,11 @@ impl Tx {
 
     /// Inserts rows; `into` is `INSERT INTO table (columns)`.
     ///
-    /// Rows travel many to a statement, in a few fixed numbers so that few different statements have to be prepared.
+    /// Rows travel many to a statement, in few different numbers, because each of these is a statement to be prepared.
     pub(super) async fn insert(&mut self, into: &str, rows: Vec<Args>) -> Result<(), StoreError> {
         let mut rows = rows.into_iter().peekable();
         while let Some(width) = rows.peek().map(Vec::len) {
-            let count = INSERT_SIZES.into_iter().find(|size| *size <= rows.len()).unwrap_or(1);
+            let count = if rows.len() >= INSERT_MANY { INSERT_MANY } else { rows.len().min(INSERT_FEW) };
             let tuple = |row: usize| {
                 let places: Vec<String> = (1..=width).map(|column| format!("${}", row * width + column)).collect();
                 format!("({})", places.join(", "))

@@ -4,5 +4,6 @@ mod crash;
 mod fleet;
 mod provider;
 mod restart;
+mod rpc;
 mod store;
 mod support;

@@ -115,7 +115,7 @@ WHERE c.relkind IN ('r', 'p') AND left(n.nspname, 3) <> 'pg_' AND n.nspname <> '
         running: Some(
             "SELECT 1 FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()
   AND state = 'active' AND (query = {sql} OR starts_with({sql}, query)
-    AND octet_length(query) > current_setting('track_activity_query_size')::integer - 5)",
+    AND octet_length(query) > pg_size_bytes(current_setting('track_activity_query_size')) - 5)",
         ),
         index: "SELECT i.indisvalid AND i.indisready, n.nspname FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
 JOIN pg_namespace AS n ON n.oid = c.relnamespace

@@ -1,0 +1,9 @@
+//! The server through real clients on a real port.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test's helpers fail its test")]
+
+mod branches;
+mod edge;
+mod harness;
+mod lifecycle;
+mod migrations;
+mod runs;
