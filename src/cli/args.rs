@@ -125,3 +125,7 @@ pub(crate) fn label_map(pairs: &[(String, String)]) -> Result<HashMap<String, St
 pub(crate) fn up_to(most: u32) -> clap::builder::RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(1..=i64::from(most))
 }
+
+#[cfg(test)]
+#[path = "args_tests.rs"]
+mod tests;
