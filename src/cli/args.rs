@@ -7,7 +7,7 @@ use super::branch::BranchCommand;
 use super::client::DEFAULT_SERVER;
 use super::failure::Failure;
 use super::output::Format;
-use super::{fleet, folder, probe, serve};
+use super::{demo, fleet, folder, probe, serve};
 use crate::domain::Provider;
 use crate::rpc::proto;
 
@@ -53,6 +53,8 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Run the service
     Serve(serve::ServeArgs),
+    /// Try it out: a service with sample branches, migrated before your eyes
+    Demo(demo::DemoArgs),
     /// Register branches and look at the register
     #[command(subcommand)]
     Branch(BranchCommand),
@@ -123,3 +125,7 @@ pub(crate) fn label_map(pairs: &[(String, String)]) -> Result<HashMap<String, St
 pub(crate) fn up_to(most: u32) -> clap::builder::RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(1..=i64::from(most))
 }
+
+#[cfg(test)]
+#[path = "args_tests.rs"]
+mod tests;

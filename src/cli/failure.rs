@@ -121,6 +121,10 @@ pub(crate) fn describe(status: &Status) -> String {
     let details = status.get_error_details();
     let mut extra: Vec<String> = Vec::new();
     for violation in details.bad_request().map(|bad| bad.field_violations.as_slice()).unwrap_or_default() {
+        // A field that is the whole story has been told by the message.
+        if !violation.description.is_empty() && status.message().starts_with(&violation.description) {
+            continue;
+        }
         extra.push(format!("{} {}", one_line(&violation.field), one_line(&violation.description)));
     }
     if let Some(delay) = details.retry_info().and_then(|info| info.retry_delay) {

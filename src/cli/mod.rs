@@ -3,7 +3,7 @@
 mod args;
 mod branch;
 mod client;
-//mod demo;
+mod demo;
 mod failure;
 mod fleet;
 mod folder;
@@ -64,6 +64,7 @@ pub async fn main() -> ExitCode {
 async fn run(context: &Context, command: Command) -> Result<Outcome, Failure> {
     match command {
         Command::Serve(args) => serve::run(&args).await,
+        Command::Demo(args) => demo::run(context, &args).await,
         Command::Branch(command) => branch::run(context, command).await,
         Command::Up(args) => fleet::up(context, args).await,
         Command::Status(args) => fleet::status(context, args).await,

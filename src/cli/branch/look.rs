@@ -2,7 +2,7 @@ use super::super::Context;
 use super::super::args::{label_map, parse_label, provider_parser, provider_value};
 use super::super::client::{Client, PATIENT, QUICK, answer};
 use super::super::failure::{Failure, Outcome};
-use super::super::output::text::{duration, labels, one_line, or_dash, rfc3339};
+use super::super::output::text::{duration, labels, one_line, rfc3339};
 use super::super::output::{Cell, Column, Json, Style, Table, names};
 use super::connection::ConnectionArgs;
 use super::values::{connection_message, describe};
@@ -88,22 +88,22 @@ pub(super) async fn all_branches(
 fn branches_table(branches: &[proto::Branch]) -> Table {
     let mut table = Table::new([
         Column::new("CODE"),
-        Column::new("NAME").flexible(8),
+        Column::new("NAME").flexible(8).optional(3).if_any(),
         Column::new("PROVIDER"),
-        Column::new("ACTIVE"),
-        Column::new("ENVIRONMENT").flexible(8),
+        Column::new("ACTIVE").optional(4),
+        Column::new("ENVIRONMENT").flexible(8).optional(2).if_any(),
         Column::new("DATABASE").flexible(16),
-        Column::new("LABELS").flexible(10),
+        Column::new("LABELS").flexible(10).optional(1).if_any(),
     ]);
     for branch in branches {
         table.row([
             Cell::from(&branch.code),
-            or_dash(&branch.name).into(),
+            Cell::from(&branch.name),
             names::provider(branch.provider).into(),
             if branch.is_active == Some(false) { Cell::styled("no", Style::Faint) } else { "yes".into() },
-            or_dash(&branch.environment).into(),
+            Cell::from(&branch.environment),
             describe(branch.connection.as_ref()).into(),
-            or_dash(&labels(&branch.labels)).into(),
+            labels(&branch.labels).into(),
         ]);
     }
     table

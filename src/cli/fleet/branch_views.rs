@@ -32,16 +32,16 @@ pub(crate) async fn pending(context: &Context, args: PendingArgs) -> Result<Outc
     }
     let mut table = Table::new([
         Column::new("MIGRATION").flexible(24),
-        Column::new("DESCRIPTION").flexible(12),
-        Column::new("MODE"),
-        Column::new("DOWN FILE"),
+        Column::new("DESCRIPTION").flexible(12).if_any(),
+        Column::new("MODE").if_any(),
+        Column::new("DOWN FILE").optional(1),
     ]);
     for migration in &found.pending_migrations {
         let mode = names::transaction_mode(migration.transaction_mode);
         table.row([
             Cell::from(&migration.id),
-            or_dash(&migration.description).into(),
-            or_dash(&mode).into(),
+            Cell::from(&migration.description),
+            mode.into(),
             if migration.reversible { "yes" } else { "no" }.into(),
         ]);
     }
@@ -74,7 +74,7 @@ pub(crate) async fn history(context: &Context, args: HistoryArgs) -> Result<Outc
         Column::new("APPLIED"),
         Column::new("TOOK").right(),
         Column::new("VERSION"),
-        Column::new("CHECKSUM").flexible(12),
+        Column::new("CHECKSUM").optional(1),
     ]);
     for applied in &found.applied_migrations {
         table.row([
@@ -159,7 +159,7 @@ pub(crate) async fn retry(context: &Context, args: RetryArgs) -> Result<Outcome,
     if context.printer.is_json() {
         context.printer.json(&Json(&status))?;
     } else {
-        context.printer.table(&status_table(std::slice::from_ref(&status)))?;
+        context.printer.table(&status_table(std::slice::from_ref(&status), chrono::Utc::now()))?;
     }
     Ok(Outcome::Done)
 }

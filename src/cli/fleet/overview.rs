@@ -1,10 +1,12 @@
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
+
 use super::super::Context;
 use super::super::args::{label_map, parse_label, provider_parser, provider_value};
 use super::super::client::{Client, QUICK, answer};
 use super::super::failure::{Failure, Outcome};
-use super::super::output::text::{count, or_dash, time};
+use super::super::output::text::{ago, count, or_dash};
 use super::super::output::{Cell, Column, Json, Style, Table, names};
 use crate::domain::{MigrationStatus, Provider};
 use crate::rpc::proto;
@@ -70,12 +72,12 @@ pub(crate) async fn status(context: &Context, args: StatusArgs) -> Result<Outcom
     let mut client = context.connect().await?;
     let limit = args.limit.map_or(usize::MAX, |limit| limit as usize);
     let found = all_pages(&mut client, request, limit).await?;
-    print(context, &found)?;
+    print_status(context, &found)?;
     Ok(Outcome::Done)
 }
 
 /// Prints branches and totals.
-pub(crate) fn print(context: &Context, found: &proto::StatusResponse) -> std::io::Result<()> {
+pub(crate) fn print_status(context: &Context, found: &proto::StatusResponse) -> std::io::Result<()> {
     let printer = context.printer;
     if printer.is_json() {
         return printer.json(&Json(found));
@@ -83,7 +85,7 @@ pub(crate) fn print(context: &Context, found: &proto::StatusResponse) -> std::io
     if found.branches.is_empty() {
         printer.line("No branches.")?;
     } else {
-        printer.table(&status_table(&found.branches))?;
+        printer.table(&status_table(&found.branches, Utc::now()))?;
     }
     if !found.next_page_token.is_empty() {
         printer.line(&format!("The first {}; --limit shows more.", found.branches.len()))?;
@@ -116,34 +118,35 @@ pub(crate) async fn all_pages(
     }
 }
 
-/// Branches and where they stand.
-pub(crate) fn status_table(branches: &[proto::BranchStatus]) -> Table {
+/// Branches and where they stand at `now`.
+pub(crate) fn status_table(branches: &[proto::BranchStatus], now: DateTime<Utc>) -> Table {
     let mut table = Table::new([
         Column::new("CODE"),
-        Column::new("NAME").flexible(8),
-        Column::new("PROVIDER"),
+        Column::new("NAME").flexible(8).optional(3).if_any(),
+        Column::new("PROVIDER").optional(1),
         Column::new("STATUS"),
         Column::new("LAST MIGRATION").flexible(16),
         Column::new("PENDING").right(),
-        Column::new("FAILURES").right(),
-        Column::new("LAST ATTEMPT"),
-        Column::new("ERROR").flexible(12),
+        Column::new("FAILURES").right().optional(2).if_any(),
+        Column::new("ATTEMPTED").optional(4),
+        Column::new("ERROR").flexible(12).if_any(),
     ]);
     for branch in branches {
         let (shown, style) = match branch.is_active {
             false => (format!("{} (inactive)", names::status(branch.status)), Style::Faint),
             true => (names::status(branch.status), names::status_style(branch.status)),
         };
+        let failures = if branch.retry_count == 0 { String::new() } else { branch.retry_count.to_string() };
         table.row([
             Cell::from(&branch.branch_code),
-            or_dash(&branch.branch_name).into(),
+            Cell::from(&branch.branch_name),
             names::provider(branch.provider).into(),
             Cell::styled(shown, style),
             or_dash(&branch.last_migration_applied).into(),
-            branch.pending_count.map_or_else(|| "-".into(), |pending| pending.to_string()).into(),
-            branch.retry_count.to_string().into(),
-            time(branch.last_attempt_time.as_ref()).into(),
-            or_dash(&branch.error_details).into(),
+            branch.pending_count.map_or_else(|| "?".into(), |pending| pending.to_string()).into(),
+            failures.into(),
+            or_dash(&ago(branch.last_attempt_time.as_ref(), now)).into(),
+            Cell::from(&branch.error_details),
         ]);
     }
     table
@@ -171,21 +174,36 @@ mod tests {
 
     #[test]
     fn a_branch_in_a_row() {
+        let now = DateTime::from_timestamp(1_000, 0).unwrap();
         let branch = proto::BranchStatus {
             branch_code: "BR001".into(),
+            branch_name: "Aalborg".into(),
             provider: proto::Provider::Sqlite.into(),
             status: proto::MigrationStatus::Completed.into(),
+            last_migration_applied: "20251215154033_AddInventoryDiscrepancyFlag".into(),
+            last_attempt_time: Some(prost_types::Timestamp { seconds: 990, nanos: 0 }),
             pending_count: Some(0),
             is_active: true,
             ..Default::default()
         };
-        let inactive = proto::BranchStatus { is_active: false, pending_count: None, ..branch.clone() };
-        let text = status_table(&[branch, inactive]).render(None, false);
+        let good = status_table(std::slice::from_ref(&branch), now).render(Some(80), false);
         let expected = "\
-CODE   NAME  PROVIDER  STATUS                LAST MIGRATION  PENDING  FAILURES  LAST ATTEMPT  ERROR
-BR001  -     sqlite    Completed             -                     0         0  -             -
-BR001  -     sqlite    Completed (inactive)  -                     -         0  -             -
+CODE   NAME     PROVIDER  STATUS     LAST MIGRATION           PENDING  ATTEMPTED
+BR001  Aalborg  sqlite    Completed  20251215154033_AddInve…        0  10s ago
 ";
-        assert_eq!(text, expected);
+        assert_eq!(good, expected);
+        let bad = proto::BranchStatus {
+            status: proto::MigrationStatus::RequiresManualIntervention.into(),
+            retry_count: 3,
+            pending_count: None,
+            error_details: "no such table: Products".into(),
+            ..branch
+        };
+        let bad = status_table(&[bad], now).render(Some(80), false);
+        let expected = "\
+CODE   STATUS                      LAST MIGRATION     PENDING  ERROR
+BR001  RequiresManualIntervention  20251215154033_A…        ?  no such table: P…
+";
+        assert_eq!(bad, expected);
     }
 }

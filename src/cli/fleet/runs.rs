@@ -75,11 +75,11 @@ fn runs_table(runs: &[proto::Run]) -> Table {
         Column::new("RUN"),
         Column::new("KIND"),
         Column::new("STATE"),
-        Column::new("CREATED"),
+        Column::new("CREATED").optional(2),
         Column::new("TOOK").right(),
         Column::new("BRANCHES").right(),
         Column::new("FAILED").right(),
-        Column::new("BY").flexible(6),
+        Column::new("BY").flexible(6).optional(1),
     ]);
     for run in runs {
         let result = run.result.as_ref();

@@ -40,10 +40,10 @@ pub(crate) struct UpArgs {
     #[arg(long, value_name = "N", value_parser = up_to(1_000))]
     parallel: Option<u32>,
     /// Only branches with this label; may be given again, then all have to match
-    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = parse_label, requires = "all")]
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = parse_label, conflicts_with = "branches")]
     labels: Vec<(String, String)>,
     /// Only branches on this provider; may be given again
-    #[arg(long = "provider", value_name = "PROVIDER", value_parser = provider_parser(), requires = "all")]
+    #[arg(long = "provider", value_name = "PROVIDER", value_parser = provider_parser(), conflicts_with = "branches")]
     providers: Vec<Provider>,
     /// Begin no further branch once one has failed
     #[arg(long)]

@@ -8,12 +8,16 @@ pub(crate) struct Column {
     right: bool,
     /// The width below which it is not cut; `None` means that it is never cut.
     least: Option<usize>,
+    /// When it may be left out to make room: lower ranks go first. `None` means never.
+    rank: Option<u8>,
+    /// Whether it is left out when all its cells are empty.
+    if_any: bool,
 }
 
 impl Column {
     /// A column that is never cut: codes, ids and numbers are of no use in part.
     pub(crate) const fn new(title: &'static str) -> Self {
-        Self { title, right: false, least: None }
+        Self { title, right: false, least: None, rank: None, if_any: false }
     }
 
     /// Numbers, aligned at their end.
@@ -25,6 +29,18 @@ impl Column {
     /// May be cut down to `least` characters where room is short.
     pub(crate) const fn flexible(mut self, least: usize) -> Self {
         self.least = Some(least);
+        self
+    }
+
+    /// May be left out where cutting does not make room enough; lower ranks go first.
+    pub(crate) const fn optional(mut self, rank: u8) -> Self {
+        self.rank = Some(rank);
+        self
+    }
+
+    /// Is left out when no row has anything in it.
+    pub(crate) const fn if_any(mut self) -> Self {
+        self.if_any = true;
         self
     }
 }
@@ -77,63 +93,76 @@ impl Table {
         self.rows.is_empty()
     }
 
-    /// The lines of the table, at most `width` characters wide where that can be had by cutting flexible columns.
+    /// The lines of the table, at most `width` characters wide where that can be had by cutting and leaving out.
     pub(crate) fn render(&self, width: Option<usize>, colour: bool) -> String {
-        let widths = self.widths(width);
+        let shown = self.layout(width);
         let mut out = String::new();
-        let titles = self.columns.iter().map(|column| (column.title, Style::Heading));
-        line(&mut out, &self.columns, &widths, titles, colour);
+        let titles = shown.iter().map(|(index, _)| (self.columns[*index].title, Style::Heading));
+        self.line(&mut out, &shown, titles, colour);
         for row in &self.rows {
-            line(&mut out, &self.columns, &widths, row.iter().map(|cell| (cell.text.as_str(), cell.style)), colour);
+            let cells = shown.iter().map(|(index, _)| (row[*index].text.as_str(), row[*index].style));
+            self.line(&mut out, &shown, cells, colour);
         }
         out
     }
 
-    fn widths(&self, limit: Option<usize>) -> Vec<usize> {
-        let natural = |(index, column): (usize, &Column)| {
-            let cells = self.rows.iter().map(|row| row[index].text.chars().count());
-            cells.max().unwrap_or(0).max(column.title.chars().count())
+    /// Which columns to show, and how wide.
+    fn layout(&self, limit: Option<usize>) -> Vec<(usize, usize)> {
+        let cells = |index: usize| self.rows.iter().map(move |row| row[index].text.chars().count());
+        let mut shown: Vec<(usize, usize)> = Vec::new();
+        for (index, column) in self.columns.iter().enumerate() {
+            let widest = cells(index).max().unwrap_or(0);
+            if widest > 0 || !column.if_any {
+                shown.push((index, widest.max(column.title.chars().count())));
+            }
+        }
+        let Some(limit) = limit else { return shown };
+        let least = |(index, width): (usize, usize)| self.columns[index].least.map_or(width, |least| least.min(width));
+        let excess = |widths: &mut dyn Iterator<Item = usize>| {
+            let (sum, columns) = widths.fold((0, 0), |(sum, columns), width| (sum + width, columns + 1));
+            (sum + GAP.len() * usize::max(columns, 1) - GAP.len()).saturating_sub(limit)
         };
-        let mut widths: Vec<usize> = self.columns.iter().enumerate().map(natural).collect();
-        let Some(limit) = limit else { return widths };
-        let gaps = GAP.len() * self.columns.len().saturating_sub(1);
-        let mut excess = (widths.iter().sum::<usize>() + gaps).saturating_sub(limit);
+        while excess(&mut shown.iter().copied().map(least)) > 0 {
+            let ranked = shown.iter().enumerate().filter_map(|(at, (index, _))| Some((self.columns[*index].rank?, at)));
+            let Some((_, at)) = ranked.min() else { break };
+            shown.remove(at);
+        }
         // The widest gives way first, so that short columns stay whole as long as possible.
-        while excess > 0 {
-            let least = |index: usize| self.columns[index].least.unwrap_or(usize::MAX);
-            let widest = (0..widths.len()).filter(|index| widths[*index] > least(*index)).max_by_key(|i| widths[*i]);
-            let Some(index) = widest else { break };
-            widths[index] -= 1;
-            excess -= 1;
+        for _ in 0..excess(&mut shown.iter().map(|(_, width)| *width)) {
+            let give_way = shown
+                .iter_mut()
+                .filter(|(index, width)| self.columns[*index].least.is_some_and(|least| *width > least));
+            let Some((_, width)) = give_way.max_by_key(|(_, width)| *width) else { break };
+            *width -= 1;
         }
-        widths
+        shown
     }
-}
 
-fn line<'a>(
-    out: &mut String,
-    columns: &[Column],
-    widths: &[usize],
-    cells: impl Iterator<Item = (&'a str, Style)>,
-    colour: bool,
-) {
-    let start = out.len();
-    for (index, ((text, style), (column, width))) in cells.zip(columns.iter().zip(widths)).enumerate() {
-        if index > 0 {
-            out.push_str(GAP);
+    fn line<'a>(
+        &self,
+        out: &mut String,
+        shown: &[(usize, usize)],
+        cells: impl Iterator<Item = (&'a str, Style)>,
+        colour: bool,
+    ) {
+        let start = out.len();
+        for (place, ((text, style), (index, width))) in cells.zip(shown).enumerate() {
+            if place > 0 {
+                out.push_str(GAP);
+            }
+            let text = cut(text, *width);
+            let padding = " ".repeat(width.saturating_sub(text.chars().count()));
+            if self.columns[*index].right {
+                out.push_str(&padding);
+            }
+            out.push_str(&style.paint(&text, colour));
+            if !self.columns[*index].right {
+                out.push_str(&padding);
+            }
         }
-        let shown = cut(text, *width);
-        let padding = " ".repeat(width.saturating_sub(shown.chars().count()));
-        if column.right {
-            out.push_str(&padding);
-        }
-        out.push_str(&style.paint(&shown, colour));
-        if !column.right {
-            out.push_str(&padding);
-        }
+        out.truncate(start + out[start..].trim_end_matches(' ').len());
+        out.push('\n');
     }
-    out.truncate(start + out[start..].trim_end_matches(' ').len());
-    out.push('\n');
 }
 
 /// `text` in at most `width` characters, with an ellipsis where it was cut.
@@ -195,6 +224,26 @@ BR001  Sprin…  Completed        0
 BR002  Łódź …  Failed          12  near \"C…
 ";
         assert_eq!(sample().render(Some(20), false), expected);
+    }
+
+    #[test]
+    fn columns_are_left_out_for_room_or_for_lack_of_news() {
+        let mut table = Table::new([
+            Column::new("CODE"),
+            Column::new("NAME").flexible(4).optional(2),
+            Column::new("PROVIDER").optional(1),
+            Column::new("ERROR").if_any(),
+        ]);
+        table.row(["BR001".into(), "Springfield".into(), "sqlite".into()]);
+        assert_eq!(table.render(None, false), "CODE   NAME         PROVIDER\nBR001  Springfield  sqlite\n");
+        assert_eq!(
+            table.render(Some(24), false),
+            "CODE   NAME     PROVIDER\nBR001  Springf  sqlite\n".replace("gf ", "g… ")
+        );
+        assert_eq!(table.render(Some(20), false), "CODE   NAME\nBR001  Springfield\n");
+        assert_eq!(table.render(Some(10), false), "CODE\nBR001\n");
+        table.row(["BR002".into(), "".into(), "".into(), "no".into()]);
+        assert!(table.render(None, false).starts_with("CODE   NAME         PROVIDER  ERROR\n"));
     }
 
     #[test]

@@ -24,6 +24,19 @@ pub(crate) fn time(time: Option<&Timestamp>) -> String {
     shown.unwrap_or_else(|| "-".into())
 }
 
+/// How long ago a time was, in its largest unit; empty when it is not set.
+pub(crate) fn ago(time: Option<&Timestamp>, now: DateTime<Utc>) -> String {
+    let Some(time) = time.and_then(date_time) else { return String::new() };
+    // Clocks of two machines differ; what is a little ahead happened now.
+    let seconds = (now - time).num_seconds().max(0);
+    match seconds {
+        0..60 => format!("{seconds}s ago"),
+        60..3_600 => format!("{}m ago", seconds / 60),
+        3_600..172_800 => format!("{}h ago", seconds / 3_600),
+        _ => format!("{}d ago", seconds / 86_400),
+    }
+}
+
 fn date_time(time: &Timestamp) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(time.seconds, u32::try_from(time.nanos).ok()?)
 }
@@ -84,6 +97,16 @@ mod tests {
             assert_eq!(duration(Some(&Duration { seconds, nanos })), shown);
         }
         assert_eq!(duration(None), "");
+    }
+
+    #[test]
+    fn how_long_ago() {
+        let now = DateTime::from_timestamp(1_000_000, 0).unwrap();
+        let ago = |seconds: i64| ago(Some(&Timestamp { seconds: 1_000_000 - seconds, nanos: 0 }), now);
+        let cases = [(-5, "0s"), (59, "59s"), (60, "1m"), (7_199, "1h"), (172_799, "47h"), (172_800, "2d")];
+        for (seconds, shown) in cases {
+            assert_eq!(ago(seconds), format!("{shown} ago"));
+        }
     }
 
     #[test]

@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -15,7 +14,14 @@ const TICK: Duration = Duration::from_millis(120);
 pub(super) struct Bars {
     all: MultiProgress,
     overall: ProgressBar,
-    branches: BTreeMap<String, ProgressBar>,
+    /// Lines that branches take turns on: adding and removing bars would redraw everything for each branch.
+    slots: Vec<Slot>,
+}
+
+struct Slot {
+    bar: ProgressBar,
+    /// The branch that the line shows; empty for none.
+    code: String,
 }
 
 impl Bars {
@@ -24,7 +30,7 @@ impl Bars {
         let overall = all.add(ProgressBar::new(0));
         overall.set_style(style("{bar:24} {pos}/{len} {wide_msg} {elapsed}"));
         overall.enable_steady_tick(TICK);
-        Self { all, overall, branches: BTreeMap::new() }
+        Self { all, overall, slots: Vec::new() }
     }
 
     /// Shows what the tally says.
@@ -33,39 +39,49 @@ impl Bars {
         self.overall.set_position(tally.done.into());
         let failed = if tally.failed > 0 { format!(", {} failed", tally.failed) } else { String::new() };
         self.overall.set_message(format!("{} ok{failed}, {} at work", tally.succeeded, tally.active.len()));
-        self.branches.retain(|code, bar| {
-            let stays = tally.active.contains_key(code);
-            if !stays {
-                bar.finish_and_clear();
+        for slot in &mut self.slots {
+            match tally.active.get(&slot.code) {
+                Some(doing) => slot.bar.set_message(one_line(&format!("{} {doing}", slot.code))),
+                None if slot.code.is_empty() => {}
+                None => {
+                    slot.code.clear();
+                    slot.bar.set_message("");
+                }
             }
-            stays
-        });
-        for (code, doing) in &tally.active {
-            if let Some(bar) = self.branches.get(code) {
-                bar.set_message(one_line(doing));
-            } else if self.branches.len() < SHOWN {
-                let bar = self.all.add(ProgressBar::new_spinner());
-                bar.set_style(style("{spinner} {prefix} {wide_msg}"));
-                bar.set_prefix(one_line(code));
-                bar.set_message(one_line(doing));
-                bar.enable_steady_tick(TICK);
-                self.branches.insert(code.clone(), bar);
-            }
+        }
+        while self.slots.len() < SHOWN.min(tally.active.len()) {
+            let bar = self.all.add(ProgressBar::new_spinner());
+            bar.set_style(style("{spinner} {wide_msg}"));
+            bar.enable_steady_tick(TICK);
+            self.slots.push(Slot { bar, code: String::new() });
+        }
+        if self.slots.iter().any(|slot| slot.code.is_empty()) {
+            self.fill(tally);
+        }
+    }
+
+    fn fill(&mut self, tally: &Tally) {
+        let waiting: Vec<_> =
+            tally.active.iter().filter(|(code, _)| self.slots.iter().all(|slot| slot.code != **code)).collect();
+        let free = self.slots.iter_mut().filter(|slot| slot.code.is_empty());
+        for (slot, (code, doing)) in free.zip(waiting) {
+            slot.code.clone_from(code);
+            slot.bar.set_message(one_line(&format!("{code} {doing}")));
         }
     }
 
     /// Writes lines that stay above the bars.
     pub(super) fn above(&self, lines: &[String]) {
         for line in lines {
-            // Standard error is gone; the run matters more.
+            // When standard error is gone, the run still matters.
             let _ = self.all.println(line);
         }
     }
 
     /// Takes all bars away.
     pub(super) fn close(self) {
-        for bar in self.branches.values() {
-            bar.finish_and_clear();
+        for slot in &self.slots {
+            slot.bar.finish_and_clear();
         }
         self.overall.finish_and_clear();
     }

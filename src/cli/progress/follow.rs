@@ -36,22 +36,22 @@ pub(crate) async fn follow(
     view: &mut View,
 ) -> Result<proto::MigrationResult, Failure> {
     let mut follower = Follower::new(client, origin);
-    let result = tokio::select! {
-        result = follower.run(view) => result,
-        () = interrupted() => Err(Failure::Interrupted),
-    };
-    view.close();
-    match result {
-        Ok(result) => Ok(result),
-        Err(Failure::Interrupted) => {
-            notice(&follower.detached(context));
-            Err(Failure::Interrupted)
-        }
-        Err(Failure::Unreachable { message, .. }) if follower.attached => {
-            Err(Failure::Unreachable { message, hint: follower.how_to_return(context) })
-        }
-        Err(failure) => Err(failure),
+    let result = follower.run_until(interrupted(), context, view).await;
+    if let Err(Failure::Interrupted) = result {
+        notice(&follower.detached(context));
     }
+    result
+}
+
+/// The same, for a caller that has its own reason to stop and something of its own to say then.
+pub(crate) async fn follow_until(
+    stop: impl Future<Output = ()>,
+    context: &Context,
+    client: &Client,
+    origin: Origin,
+    view: &mut View,
+) -> Result<proto::MigrationResult, Failure> {
+    Follower::new(client, origin).run_until(stop, context, view).await
 }
 
 /// Waits for Ctrl-C; for ever where it cannot be had.
@@ -79,6 +79,25 @@ impl<'a> Follower<'a> {
             Origin::Watch(request) => (request.run_id.clone(), request.after_sequence),
         };
         Self { client, origin, run_id, sequence, attached: false }
+    }
+
+    async fn run_until(
+        &mut self,
+        stop: impl Future<Output = ()>,
+        context: &Context,
+        view: &mut View,
+    ) -> Result<proto::MigrationResult, Failure> {
+        let result = tokio::select! {
+            result = self.run(view) => result,
+            () = stop => Err(Failure::Interrupted),
+        };
+        view.close();
+        match result {
+            Err(Failure::Unreachable { message, .. }) if self.attached => {
+                Err(Failure::Unreachable { message, hint: self.how_to_return(context) })
+            }
+            result => result,
+        }
     }
 
     async fn run(&mut self, view: &mut View) -> Result<proto::MigrationResult, Failure> {

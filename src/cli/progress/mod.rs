@@ -5,5 +5,5 @@ mod follow;
 mod tally;
 mod view;
 
-pub(crate) use follow::{Origin, follow, interrupted};
+pub(crate) use follow::{Origin, follow, follow_until, interrupted};
 pub(crate) use view::View;

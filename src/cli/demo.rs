@@ -1,1 +1,0 @@
-//! Trying Branchkeeper out with one command.
