@@ -147,7 +147,7 @@ impl Session {
                 return Err(Break::before(error, Some(purpose)));
             }
             message.push(purpose, &statement.sql);
-            if observer.each_statement() && !afterwards {
+            if (observer.each_statement() && !afterwards) || message.is_long() {
                 self.flush(message, works, stop, observer).await?;
             }
         }

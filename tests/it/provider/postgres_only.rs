@@ -1,14 +1,11 @@
 //! What only PostgreSQL has: a network, users, schemas, sessions that others can look at, and indexes built concurrently.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use branchkeeper::domain::{Effect, ObjectName, Segment, SslMode, Statement};
 use branchkeeper::provider::{Claim, ErrorKind, Fate, Outcome, Session, Work, create, test};
 use sqlx::{AssertSqlSafe, Executor};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
 use super::fixture::{Fixture, Notes, alone, claim, digests, intent, planned, progress, resumed, soon, sql, work};
 use crate::support;
@@ -324,63 +321,4 @@ async fn a_lock_timeout_bounds_the_wait_for_a_table() {
     let error = session.run_atomic(&fence, &[work(&one)], true, &soon(), &mut Notes::default()).await.unwrap_err();
     assert_eq!((error.error.kind, error.statement), (ErrorKind::Timeout, Some(0)), "{:?}", error.error.message);
     assert!(started.elapsed() < Duration::from_secs(5));
-}
-
-/// Passes everything through, and counts how often the server said that it is ready.
-async fn counting_proxy(target: String) -> (u16, Arc<AtomicUsize>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let count = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&count);
-    tokio::spawn(async move {
-        while let Ok((client, _)) = listener.accept().await {
-            let server = TcpStream::connect(&target).await.unwrap();
-            let (mut from_client, mut to_client) = client.into_split();
-            let (mut from_server, mut to_server) = server.into_split();
-            tokio::spawn(async move { tokio::io::copy(&mut from_client, &mut to_server).await });
-            let counter = Arc::clone(&counter);
-            tokio::spawn(async move {
-                let mut head = [0; 5];
-                while from_server.read_exact(&mut head).await.is_ok() {
-                    let length = u32::from_be_bytes(head[1..].try_into().unwrap()) as usize;
-                    let mut body = vec![0; length - 4];
-                    from_server.read_exact(&mut body).await.unwrap();
-                    counter.fetch_add(usize::from(head[0] == b'Z'), Ordering::SeqCst);
-                    let sent = to_client.write_all(&head).await.and(to_client.write_all(&body).await);
-                    if sent.is_err() {
-                        break;
-                    }
-                }
-            });
-        }
-    });
-    (port, count)
-}
-
-#[tokio::test]
-async fn round_trips_are_few() {
-    let mut fixture = Fixture::postgres().await;
-    fixture.create().await;
-    let server = fixture.server();
-    let (port, count) = counting_proxy(format!("{}:{}", server.host, server.port.unwrap())).await;
-    fixture.server_mut().port = Some(port);
-    fixture.server_mut().host = "127.0.0.1".into();
-    fixture.server_mut().ssl_mode = SslMode::Disable;
-    let trips = || count.swap(0, Ordering::SeqCst);
-
-    let mut session = Session::connect(&fixture.endpoint(), &fixture.settings).await.unwrap();
-    assert_eq!(trips(), 1, "connecting asks nothing");
-    session.ledger().await.unwrap();
-    assert_eq!(trips(), 1, "the check is one question, also without a ledger");
-    let fence = session.lock(&claim(1), Duration::ZERO, &soon()).await.unwrap();
-    assert_eq!(trips(), 2, "take the lock, and make sure of it");
-    for n in 1..=3 {
-        let one = planned(&format!("{n}_m"), [sql(&format!("CREATE TABLE t{n} (a integer)")), sql("SELECT 1")]);
-        session.run_atomic(&fence, &[work(&one)], n == 3, &soon(), &mut Notes::default()).await.unwrap();
-        assert_eq!(trips(), 1, "a migration travels in one message");
-    }
-    session.unlock(fence).await.unwrap();
-    assert_eq!(trips(), 0, "the last one has let go already");
-    assert_eq!(session.ledger().await.unwrap().rows.len(), 3);
-    assert_eq!(trips(), 1);
 }

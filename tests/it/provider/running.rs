@@ -18,6 +18,7 @@ on_every_provider!(
     a_unit_may_be_empty_of_statements,
     texts_with_a_zero_byte_are_refused,
     a_failure_leaves_the_session_usable,
+    a_long_migration_travels_in_pieces,
 );
 
 async fn migrations_and_their_rows_commit_together(fixture: Fixture) {
@@ -197,4 +198,22 @@ async fn a_failure_leaves_the_session_usable(fixture: Fixture) {
     let good = planned("1_good", [sql("CREATE TABLE good (a integer)")]);
     session.run_atomic(&fence, &[work(&good)], true, &soon(), &mut Notes::default()).await.unwrap();
     assert!(session.ledger().await.unwrap().is_applied("1_good"));
+}
+
+async fn a_long_migration_travels_in_pieces(fixture: Fixture) {
+    let (mut session, fence) = fixture.locked().await;
+    let rows = (0..1500).map(|n| sql(&format!("INSERT INTO t VALUES ({n})")));
+    let statements: Vec<_> = std::iter::once(sql("CREATE TABLE t (a integer)")).chain(rows).collect();
+    let mut broken = statements.clone();
+    broken[1300] = sql("INSERT INTO t VALUES (nonsense)");
+    let bad = planned("1_one", broken);
+    let error = session.run_atomic(&fence, &[work(&bad)], false, &soon(), &mut Notes::default()).await.unwrap_err();
+    assert_eq!((error.statement, error.outcome), (Some(1300), Outcome::RolledBack), "{error:?}");
+    assert_eq!(error.error.position, Some("INSERT INTO t VALUES (".len()));
+    session.unlock(fence).await.unwrap();
+    let (mut session, fence) = fixture.locked().await;
+    let good = planned("1_one", statements);
+    session.run_atomic(&fence, &[work(&good)], true, &soon(), &mut Notes::default()).await.unwrap();
+    let sum = fixture.value("SELECT CAST(sum(a) AS varchar(20)) FROM t").await;
+    assert_eq!(sum.as_deref(), Some("1124250"));
 }
