@@ -4,7 +4,6 @@ use tokio::time::Instant;
 
 use crate::domain::{MigrationId, Planned, RunId};
 
-use super::dialect::LockMeans;
 use super::error::{ErrorKind, ExecutionError, Outcome, ProviderError};
 use super::flush::Break;
 use super::lock::{Fence, fence_lost};
@@ -119,8 +118,8 @@ impl Session {
         }
         if let Some(release) = end {
             message.push(Purpose::Commit, "COMMIT");
-            if let (true, LockMeans::Session { unlock, .. }) = (release, &dialect.lock) {
-                message.push(Purpose::Unlock, &self.sql.fill(unlock));
+            if release {
+                message.push(Purpose::Unlock, &self.sql.let_go(fence.pid));
             }
         }
         self.flush(message, work, stop, observer).await

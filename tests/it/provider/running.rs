@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-use branchkeeper::domain::{LEDGER_FORMAT, Planned};
-use branchkeeper::provider::{ErrorKind, Outcome};
+use branchkeeper::domain::{LEDGER_FORMAT, Planned, Segment};
+use branchkeeper::provider::{ErrorKind, Outcome, Session, create, test};
 
-use super::fixture::{Fixture, Notes, planned, soon, sql, work};
+use super::fixture::{Fixture, Notes, claim, planned, soon, sql, work};
 
 on_every_provider!(
     migrations_and_their_rows_commit_together,
@@ -19,6 +19,7 @@ on_every_provider!(
     texts_with_a_zero_byte_are_refused,
     a_failure_leaves_the_session_usable,
     a_long_migration_travels_in_pieces,
+    all_of_it_can_be_spawned,
 );
 
 async fn migrations_and_their_rows_commit_together(fixture: Fixture) {
@@ -194,7 +195,7 @@ async fn a_failure_leaves_the_session_usable(fixture: Fixture) {
     let bad = planned("1_bad", [sql("SELECT nonsense")]);
     session.run_atomic(&fence, &[work(&bad)], false, &soon(), &mut Notes::default()).await.unwrap_err();
     session.unlock(fence).await.unwrap();
-    let fence = session.lock(&super::fixture::claim(2), Duration::ZERO, &soon()).await.unwrap();
+    let fence = session.lock(&claim(2), Duration::ZERO, &soon()).await.unwrap();
     let good = planned("1_good", [sql("CREATE TABLE good (a integer)")]);
     session.run_atomic(&fence, &[work(&good)], true, &soon(), &mut Notes::default()).await.unwrap();
     assert!(session.ledger().await.unwrap().is_applied("1_good"));
@@ -216,4 +217,26 @@ async fn a_long_migration_travels_in_pieces(fixture: Fixture) {
     session.run_atomic(&fence, &[work(&good)], true, &soon(), &mut Notes::default()).await.unwrap();
     let sum = fixture.value("SELECT CAST(sum(a) AS varchar(20)) FROM t").await;
     assert_eq!(sum.as_deref(), Some("1124250"));
+}
+
+async fn all_of_it_can_be_spawned(fixture: Fixture) {
+    fixture.create().await;
+    let (endpoint, settings) = (fixture.endpoint(), fixture.settings.clone());
+    let task = tokio::spawn(async move {
+        create(&endpoint, &settings).await.unwrap();
+        let mut session = Session::connect(&endpoint, &settings).await.unwrap();
+        let fence = session.lock(&claim(1), Duration::ZERO, &soon()).await.unwrap();
+        let one = planned("1_one", [sql("CREATE TABLE t (a integer)")]);
+        session.run_atomic(&fence, &[work(&one)], false, &soon(), &mut Notes::default()).await.unwrap();
+        let two = planned("2_two", [sql("SELECT 1")]);
+        let (all, mut notes) = (Segment::Transaction(0..1), Notes::default());
+        session.run_segment(&fence, &work(&two), &all, true, &soon(), &mut notes).await.unwrap();
+        session.fate(&two.migration.up.statements[0]).await.unwrap();
+        session.renew(&fence).await.unwrap();
+        session.tables().await.unwrap();
+        session.unlock(fence).await.unwrap();
+        session.close().await;
+        test(&endpoint, &settings).await.database_exists
+    });
+    assert!(task.await.unwrap());
 }
