@@ -85,7 +85,7 @@ pub(crate) async fn turn(fleet: &Fleet) -> Times {
     }
     station.start().await;
     let mut client = station.branches().await;
-    for index in 0..fleet.size {
+    for index in 0..fleet.size() {
         let code = format!("BR{index:05}");
         let branch = match fleet.kind {
             Kind::Sqlite => sqlite_branch(&code),

@@ -41,6 +41,10 @@ pub(crate) struct Global {
     #[arg(hide_env_values = true)]
     pub(crate) server: String,
     /// How to write the answer
+    ///
+    /// JSON has the names of the contract's fields (proto/branchkeeper/v1), and every field is always there: timestamps
+    /// are RFC 3339 text in UTC, durations numbers of seconds, enumeration values their names ('Completed',
+    /// 'postgres'), what is not set is null. Streams of events are one object a line.
     #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t)]
     pub(crate) output: Format,
     /// No colours; NO_COLOR does the same
@@ -57,7 +61,7 @@ pub(crate) enum Command {
     Demo(demo::DemoArgs),
     /// Register branches and look at the register
     #[command(subcommand)]
-    Branch(BranchCommand),
+    Branch(Box<BranchCommand>),
     /// Apply pending migrations
     Up(fleet::UpArgs),
     /// Show where the branches stand

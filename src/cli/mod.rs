@@ -65,7 +65,7 @@ async fn run(context: &Context, command: Command) -> Result<Outcome, Failure> {
     match command {
         Command::Serve(args) => serve::run(&args).await,
         Command::Demo(args) => demo::run(context, &args).await,
-        Command::Branch(command) => branch::run(context, command).await,
+        Command::Branch(command) => branch::run(context, *command).await,
         Command::Up(args) => fleet::up(context, args).await,
         Command::Status(args) => fleet::status(context, args).await,
         Command::Pending(args) => fleet::pending(context, args).await,

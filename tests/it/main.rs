@@ -8,6 +8,7 @@
     reason = "a test that fails may say so like this"
 )]
 
+mod cli;
 mod crash;
 mod fleet;
 mod provider;

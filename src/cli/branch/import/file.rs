@@ -7,7 +7,8 @@ use serde_saphyr::Spanned;
 
 use super::super::url::parse_url;
 use crate::domain::{
-    Branch, BranchCode, BranchId, Connection, Provider, SqliteConnection, Time, shorten, validate_branch,
+    Branch, BranchCode, BranchId, Connection, Provider, SecretRef, ServerConnection, SqliteConnection, Time, shorten,
+    validate_branch,
 };
 
 /// The largest file, in bytes.
@@ -47,6 +48,8 @@ struct Entry {
     provider: String,
     name: Option<String>,
     url: Option<String>,
+    /// Goes with a URL, which cannot say it.
+    password_ref: Option<SecretRef>,
     connection: Option<Connection>,
     labels: Option<BTreeMap<String, String>>,
     is_active: Option<bool>,
@@ -115,7 +118,10 @@ fn check(entry: Entry, line: u64) -> Result<Wanted, Vec<String>> {
         (Some(_), Some(_)) => return Err(vec![named("give a connection or a url, not both")]),
         (None, Some(url)) => {
             let read = parse_url(provider, &url).map_err(|message| vec![named(&message)])?;
-            Some(Connection::Server(read))
+            Some(Connection::Server(ServerConnection { password_ref: entry.password_ref, ..read }))
+        }
+        (_, None) if entry.password_ref.is_some() => {
+            return Err(vec![named("password_ref goes with a url; in a connection it stands under server")]);
         }
         (None, None) if provider != Provider::Sqlite => {
             return Err(vec![named("a branch on a server needs a connection or a url")]);
@@ -214,6 +220,7 @@ mod tests {
 - code: BR003
   provider: Postgres
   url: postgres://keeper@db/br003?schema=pos
+  password_ref: file:/run/secrets/br003
 ";
         let wanted = parse(text).unwrap();
         assert_eq!(wanted.iter().map(|branch| branch.line).collect::<Vec<_>>(), [2, 6, 12]);
@@ -223,6 +230,8 @@ mod tests {
         assert_eq!((server.port, server.database.as_str()), (Some(5433), "br002"));
         let Some(Connection::Server(server)) = &wanted[2].connection else { panic!() };
         assert_eq!((server.host.as_str(), server.schema.as_str()), ("db", "pos"));
+        assert_eq!(server.password_ref, Some("file:/run/secrets/br003".parse().unwrap()));
+        assert!(parse("- { code: A, provider: sqlite, password_ref: 'env:P' }").is_err());
     }
 
     #[test]

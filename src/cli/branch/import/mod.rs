@@ -38,10 +38,11 @@ The file is a list of branches; '-' reads it from standard input:
   - code: BR003
     provider: postgres
     url: postgres://keeper@db:5432/br003
+    password_ref: file:/run/secrets/br003
     is_active: false
 
 Branches that are missing are registered, those that differ are changed; what the file does not say about a branch is
-left as it is. The whole file is checked before anything is changed, so it can be imported again at any time.")]
+left as it is, but a connection is always taken as a whole. The whole file is checked before anything is changed, so it can be imported again at any time.")]
 pub(crate) struct ImportArgs {
     /// The file, at most 16 MiB and 20,000 branches
     #[arg(value_name = "FILE")]
