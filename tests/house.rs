@@ -114,3 +114,11 @@ fn no_file_is_too_long() {
         .collect();
     assert!(long.is_empty(), "{}", long.join("\n"));
 }
+
+#[test]
+fn the_readme_names_every_configuration_key() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    for key in branchkeeper::config::key_names() {
+        assert!(readme.contains(&format!("| `{key}` |")), "README.md does not tell of {key}");
+    }
+}

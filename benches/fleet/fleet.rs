@@ -89,7 +89,10 @@ pub(crate) async fn turn(fleet: &Fleet) -> Times {
         let code = format!("BR{index:05}");
         let branch = match fleet.kind {
             Kind::Sqlite => sqlite_branch(&code),
-            Kind::Postgres(server) => postgres_branch(&code, server, &databases[index].name, "env:BRANCH_PASSWORD"),
+            Kind::Postgres(server) => {
+                let database = databases.get(index).unwrap();
+                postgres_branch(&code, server, &database.name, "env:BRANCH_PASSWORD")
+            }
         };
         client.create_branch(CreateBranchRequest { branch: Some(branch) }).await.unwrap();
     }
