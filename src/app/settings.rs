@@ -1,12 +1,16 @@
 //! From the configuration to what each layer wants to know.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::config::{self, Config};
 use crate::domain::{Clock, Policy};
 use crate::engine::{AutoMigrate, EngineSettings, OnStartup};
 use crate::provider;
 use crate::rpc::ServerSettings;
+
+/// How much longer than the engine the server has for stopping.
+const ANSWER_TIME: Duration = Duration::from_secs(5);
 
 pub(super) fn engine(config: &Config, clock: Arc<dyn Clock>) -> EngineSettings {
     let migration = &config.migration;
@@ -57,7 +61,8 @@ pub(super) fn server(config: &Config) -> ServerSettings {
         max_connections: config.server.max_connections as usize,
         concurrency_limit: config.server.max_concurrent_requests as usize,
         allowed_origins: config.server.allowed_origins.clone(),
-        shutdown_timeout: config.server.shutdown_timeout,
+        // A call that ends with the last statement still has to be answered.
+        shutdown_timeout: config.server.shutdown_timeout + ANSWER_TIME,
         ..ServerSettings::default()
     }
 }
