@@ -1,5 +1,7 @@
 //! The rules of the house that a machine can check: which layer may know which, and how large a file may grow.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails may say so like this")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -8,18 +8,18 @@ pub(super) struct Failure {
     /// Whether it says nothing about the branch, so that the branch's state stays as it was.
     pub(super) refused: bool,
     /// The error that is shown.
-    pub(super) error: MigrationError,
+    pub(super) error: Box<MigrationError>,
 }
 
 impl Failure {
     /// A failure of the branch itself.
     pub(super) fn failed(error: MigrationError) -> Self {
-        Self { refused: false, error }
+        Self { refused: false, error: Box::new(error) }
     }
 
     /// A failure that says nothing about the branch.
     pub(super) fn refused(error: MigrationError) -> Self {
-        Self { refused: true, error }
+        Self { refused: true, error: Box::new(error) }
     }
 
     /// The planner's refusals as one error; the first is told in full, the others are named.
@@ -42,7 +42,7 @@ impl Failure {
             line,
             ..MigrationError::new(&branch.code, first.class(), message).hint(first.hint())
         };
-        Self { refused: refusals.iter().all(Refusal::blames_request), error }
+        Self { refused: refusals.iter().all(Refusal::blames_request), error: Box::new(error) }
     }
 
     /// An error of the provider that concerns no migration in particular.
@@ -60,7 +60,7 @@ impl Failure {
             provider_code: error.code.clone(),
             ..MigrationError::new(&branch.code, error.class(), error.message.clone()).hint(error.hint.clone())
         };
-        Self { refused, error: shown }
+        Self { refused, error: Box::new(shown) }
     }
 
     /// An error of the provider while it ran a plan.

@@ -222,6 +222,8 @@ async fn pass(manager: &Manager) -> bool {
 
 async fn try_pass(manager: &Manager) -> Result<bool, EngineError> {
     let shared = &manager.0;
+    // Whoever has just corrected a file and asked for another try means the corrected one.
+    shared.catalogue.refresh().await;
     if shared.catalogue.problems().is_some() {
         tracing::warn!("the migrations folder has errors; nothing is migrated until they are corrected");
         return Ok(false);

@@ -22,7 +22,7 @@ pub(super) struct Finish {
 }
 
 enum Entry {
-    Event(Time, EventBody),
+    Event(Time, Box<EventBody>),
     Finish(Time, Box<Finish>, oneshot::Sender<()>),
 }
 
@@ -59,7 +59,7 @@ impl Recorder {
     /// Records an event. Its time is now.
     pub(super) fn event(&self, body: EventBody) {
         // The writer only goes away when the run is given up; then nobody counts on the event any more.
-        let _ = self.queue.send(Entry::Event(self.clock.now(), body));
+        let _ = self.queue.send(Entry::Event(self.clock.now(), Box::new(body)));
     }
 
     /// Records that the run is through with a branch, gives up its lease, and waits until that is committed.
@@ -80,7 +80,7 @@ impl Book {
             let mut waiting = Vec::new();
             for entry in taken.drain(..) {
                 match entry {
-                    Entry::Event(time, body) => batch.events.push((time, body)),
+                    Entry::Event(time, body) => batch.events.push((time, *body)),
                     Entry::Finish(time, finish, written) => {
                         self.branches_done += 1;
                         batch.events.push((time, self.finished_event(&finish)));

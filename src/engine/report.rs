@@ -49,7 +49,7 @@ impl Report {
             branch_code: branch.code.clone(),
             status,
             applied: self.applied,
-            error: self.failure.map(|failure| failure.error),
+            error: self.failure.map(|failure| *failure.error),
             duration,
             observed: self.observed,
         }

@@ -130,10 +130,11 @@ impl Connection {
     }
 
     /// Where in a statement that failed just now the server stopped understanding it, for providers that have to be asked.
-    pub(super) async fn error_offset(&mut self, sql: &str) -> Option<usize> {
+    pub(super) async fn error_offset(&mut self, sql: &str, error: &ProviderError) -> Option<usize> {
         match self {
-            Self::Sqlite(wire) => sqlite::error_offset(&mut wire.connection, sql).await,
-            Self::Postgres(_) => None,
+            // The general error is the only one that compiling can give; after others the schema may have changed back.
+            Self::Sqlite(wire) if error.code == "1" => sqlite::error_offset(&mut wire.connection, sql).await,
+            Self::Sqlite(_) | Self::Postgres(_) => None,
         }
     }
 

@@ -91,7 +91,7 @@ pub(super) enum LockMeans {
         try_lock: &'static str,
         /// The session's process, and whether it holds the lock.
         held: &'static str,
-        /// Lets go of it.
+        /// The session's process, and lets go of the lock if that is `{pid}`.
         unlock: &'static str,
         /// Who holds it.
         holder: &'static str,

@@ -104,7 +104,7 @@ impl Session {
             error.position = position;
             let sql = works.get(work).and_then(|work| work.planned.migration.up.statements.get(index));
             if let (None, Some(sql), Some(connection)) = (position, sql, &mut self.connection) {
-                error.position = connection.error_offset(&sql.sql).await;
+                error.position = connection.error_offset(&sql.sql, &error).await;
             }
         }
         if cause == Cause::NotNull && matches!(purpose, Some(Purpose::Fence | Purpose::Record)) {

@@ -97,13 +97,26 @@ impl Session {
         }
         self.hold = Hold::Nothing;
         let mut text = self.sql.release(&fence);
-        if let LockMeans::Session { unlock, .. } = &self.sql.dialect.lock {
-            text = format!("SET LOCAL synchronous_commit = off;\n{text};\n{}", self.sql.fill(unlock));
+        if let LockMeans::Session { .. } = &self.sql.dialect.lock {
+            text = format!("SET LOCAL synchronous_commit = off;\n{text};\n{}", self.sql.let_go(fence.pid));
         }
-        match self.query(&text).await {
-            Ok(_) => Ok(()),
-            Err(failure) if failure.cause == Cause::NotNull => Err(fence_lost()),
-            Err(failure) => Err(failure.error),
+        let Err(failure) = self.query(&text).await else { return Ok(()) };
+        self.let_go(fence.pid).await;
+        Err(if failure.cause == Cause::NotNull { fence_lost() } else { failure.error })
+    }
+
+    /// Lets go of the server's lock after something went wrong. Behind a pooler it may be another session's turn; then this
+    /// asks again for a while, because a lock that stays behind would shut everybody out.
+    async fn let_go(&mut self, pid: Option<i32>) {
+        let text = self.sql.let_go(pid);
+        if text.is_empty() {
+            return;
+        }
+        for _ in 0..50 {
+            match self.ask(&text).await {
+                Ok(rows) if rows.first().and_then(|row| row.number(0)) != pid.map(i64::from) => {}
+                _ => return,
+            }
         }
     }
 
@@ -140,7 +153,7 @@ impl Session {
     async fn try_lock(&mut self, claim: &Claim) -> Result<Attempt, ProviderError> {
         match &self.sql.dialect.lock {
             LockMeans::Row => self.try_row(claim).await,
-            LockMeans::Session { try_lock, held, unlock, .. } => self.try_session(claim, try_lock, held, unlock).await,
+            LockMeans::Session { try_lock, held, .. } => self.try_session(claim, try_lock, held).await,
         }
     }
 
@@ -193,13 +206,7 @@ impl Session {
         Ok(Attempt::Taken(Fence { epoch, owner: claim.owner.clone(), lease: claim.lease, pid: None }))
     }
 
-    async fn try_session(
-        &mut self,
-        claim: &Claim,
-        try_lock: &str,
-        held: &str,
-        unlock: &str,
-    ) -> Result<Attempt, ProviderError> {
+    async fn try_session(&mut self, claim: &Claim, try_lock: &str, held: &str) -> Result<Attempt, ProviderError> {
         let rows = self.ask(&self.sql.fill(try_lock)).await.map_err(|failure| failure.error)?;
         let Some(row) = rows.first().filter(|row| row.is_true(1)) else { return Ok(Attempt::Held(None)) };
         let pid = row.number(0).and_then(|pid| i32::try_from(pid).ok());
@@ -223,7 +230,7 @@ impl Session {
             Err(error) => {
                 // Whether or not this gets through: the lock ends with the session.
                 self.roll_back().await;
-                let _ = self.ask(&self.sql.fill(unlock)).await;
+                self.let_go(pid).await;
                 Err(error)
             }
         }

@@ -54,6 +54,11 @@ impl Message {
         self.parts.is_empty()
     }
 
+    /// Whether it has grown so long that it had better be sent: drivers and servers keep all of it in memory, parsed.
+    pub(super) fn is_long(&self) -> bool {
+        self.parts.len() >= 512 || self.text.len() >= 1 << 20
+    }
+
     pub(super) fn parts(&self) -> &[Part] {
         &self.parts
     }

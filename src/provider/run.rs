@@ -4,7 +4,6 @@ use tokio::time::Instant;
 
 use crate::domain::{MigrationId, Planned, RunId};
 
-use super::dialect::LockMeans;
 use super::error::{ErrorKind, ExecutionError, Outcome, ProviderError};
 use super::flush::Break;
 use super::lock::{Fence, fence_lost};
@@ -73,7 +72,7 @@ impl Session {
                 self.set_up(&mut message, one);
             }
             if let Err(broken) = self.run_one(&mut message, fence, work, number, end, &stop, observer).await {
-                return Err(self.abort(broken, work, number, 0).await);
+                return Err(self.abort(broken, fence, work, number, 0).await);
             }
             times.push(started.elapsed());
         }
@@ -119,8 +118,8 @@ impl Session {
         }
         if let Some(release) = end {
             message.push(Purpose::Commit, "COMMIT");
-            if let (true, LockMeans::Session { unlock, .. }) = (release, &dialect.lock) {
-                message.push(Purpose::Unlock, &self.sql.fill(unlock));
+            if release {
+                message.push(Purpose::Unlock, &self.sql.let_go(fence.pid));
             }
         }
         self.flush(message, work, stop, observer).await
@@ -147,7 +146,7 @@ impl Session {
                 return Err(Break::before(error, Some(purpose)));
             }
             message.push(purpose, &statement.sql);
-            if observer.each_statement() && !afterwards {
+            if (observer.each_statement() && !afterwards) || message.is_long() {
                 self.flush(message, works, stop, observer).await?;
             }
         }
@@ -190,6 +189,7 @@ impl Session {
     pub(super) async fn abort(
         &mut self,
         broken: Break,
+        fence: &Fence,
         work: &[Work<'_>],
         number: usize,
         done: usize,
@@ -200,13 +200,23 @@ impl Session {
             _ => (Some(number), None),
         };
         self.roll_back().await;
-        let outcome = match (broken.in_doubt, done) {
+        let mut outcome = match (broken.in_doubt, done) {
             (true, _) => Outcome::Unknown,
             (false, 0) => Outcome::RolledBack,
             (false, _) => Outcome::Partial,
         };
+        let mut error = broken.error;
+        if error.kind == ErrorKind::FenceLost
+            && broken.purpose == Some(Purpose::Record)
+            && self.renew(fence).await.is_ok()
+        {
+            // The lock is ours, but the transaction in which that was made sure is over.
+            error = ProviderError::new(ErrorKind::Sql, "a statement of the migration has ended the transaction")
+                .hint("leave transactions to Branchkeeper; what ran before that statement was committed");
+            outcome = Outcome::Unknown;
+        }
         let migration = at.and_then(|at| work.get(at)).map(|work| work.id().clone());
-        ExecutionError { error: broken.error, migration, statement, done, outcome }
+        ExecutionError { error, migration, statement, done, outcome }
     }
 }
 

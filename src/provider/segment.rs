@@ -96,7 +96,7 @@ impl Session {
                 self.hold = self.hold.committed(false);
                 Ok(())
             }
-            Err(broken) => Err(self.abort(broken, works, 0, begin).await),
+            Err(broken) => Err(self.abort(broken, fence, works, 0, begin).await),
         }
     }
 
@@ -116,7 +116,7 @@ impl Session {
         self.open(&mut message, fence, work).map_err(|error| partly_done(error, work, index))?;
         self.push_journal(&mut message, fence, work, index, &Entry::Intent(statement.digest()));
         if let Err(broken) = self.flush(&mut message, works, stop, observer).await {
-            return Err(self.abort(broken, works, 0, index).await);
+            return Err(self.abort(broken, fence, works, 0, index).await);
         }
         self.hold = self.hold.committed(false);
 

@@ -5,7 +5,7 @@ use chrono::SecondsFormat;
 
 use crate::domain::{Checksum, Clock, LEDGER_FORMAT, StatementDigest, Time};
 
-use super::dialect::{ClockSource, Dialect, SessionLimits};
+use super::dialect::{ClockSource, Dialect, LockMeans, SessionLimits};
 use super::endpoint::{Endpoint, Place};
 use super::lock::{Claim, Fence};
 use super::run::Work;
@@ -91,6 +91,17 @@ impl Sql {
                 ("rows", &(MAX_ROWS + 1).to_string()),
             ],
         )
+    }
+
+    /// Lets go of the server's lock, where there is one.
+    pub(super) fn let_go(&self, pid: Option<i32>) -> String {
+        match &self.dialect.lock {
+            LockMeans::Row => String::new(),
+            LockMeans::Session { unlock, .. } => {
+                let pid = pid.unwrap_or_default().to_string();
+                self.fill(&render(unlock, &[("pid", &pid)]))
+            }
+        }
     }
 
     pub(super) fn prepare(&self, limit: Duration) -> String {

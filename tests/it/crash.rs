@@ -3,7 +3,7 @@
 //! `BRANCHKEEPER_CRASH_KILLS` sets how often (10), `BRANCHKEEPER_CRASH_SEED` repeats a run.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use branchkeeper::rpc::proto::{ApplyAllRequest, MigrationStatus};
 use rand::rngs::StdRng;
@@ -39,7 +39,7 @@ fn write_migration(station: &Station, number: usize, postgres: bool) {
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) SELECT i FROM n".to_owned()
     };
     let mut sql = String::new();
-    let journaled = number % 3 == 0;
+    let journaled = number.is_multiple_of(3);
     if journaled {
         sql.push_str("-- branchkeeper: transaction-mode=None\n");
     }
@@ -71,7 +71,7 @@ async fn torment(station: &mut Station, postgres: bool) -> usize {
         }
         if life < kills() {
             station.spawn();
-            let moment = Duration::from_millis(random.random_range(30..1200));
+            let moment = Duration::from_millis(random.random_range(20..600));
             tokio::time::sleep(moment).await;
             in_the_middle += usize::from(station.log().lines().last().is_some_and(|line| !line.contains("run over")));
             station.kill();
@@ -79,8 +79,17 @@ async fn torment(station: &mut Station, postgres: bool) -> usize {
     }
     println!("killed {} times, {in_the_middle} of them before a run was over", kills());
     station.start().await;
-    let seen = station.settled(Duration::from_secs(120), &[MigrationStatus::Completed]).await;
-    assert_eq!(seen.len(), BRANCHES);
+    let newest = format!("{migrations:04}_Step");
+    let begun = Instant::now();
+    loop {
+        let seen = station.settled(Duration::from_secs(120), &[MigrationStatus::Completed]).await;
+        assert_eq!(seen.len(), BRANCHES);
+        if seen.iter().all(|branch| branch.last_migration_applied == newest) {
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "not everything is applied: {seen:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     migrations
 }
 

@@ -1,5 +1,13 @@
 //! Tests against real servers, in one binary so that they share one set of private servers.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that fails may say so like this"
+)]
+
 mod cli;
 mod crash;
 mod fleet;

@@ -53,7 +53,7 @@ pub(in crate::provider) static DIALECT: Dialect = Dialect {
         held: "SELECT pg_backend_pid(), EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory'
   AND pid = pg_backend_pid() AND classid = '{high}' AND objid = '{low}' AND objsubid = 1 AND granted
   AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))",
-        unlock: "SELECT pg_advisory_unlock({key})",
+        unlock: "SELECT pg_backend_pid(), CASE WHEN pg_backend_pid() = {pid} THEN pg_advisory_unlock({key}) END",
         holder: "SELECT a.pid, a.application_name, host(a.client_addr) FROM pg_locks AS l
 JOIN pg_stat_activity AS a ON a.pid = l.pid WHERE l.locktype = 'advisory' AND l.classid = '{high}' AND l.objid = '{low}'
   AND l.objsubid = 1 AND l.granted AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())",

@@ -101,7 +101,15 @@ impl Wire {
 /// Asks the server to cancel what the process does and, when that is not heeded, ends its session. Returns when no answer
 /// is to be expected any more.
 async fn kill(options: &PgConnectOptions, pid: i32) {
-    let Ok(Ok(mut second)) = tokio::time::timeout(GRACE, options.connect()).await else { return };
+    let connect = async {
+        loop {
+            match options.connect().await {
+                Ok(second) => return second,
+                Err(_) => tokio::time::sleep(Duration::from_millis(250)).await,
+            }
+        }
+    };
+    let Ok(mut second) = tokio::time::timeout(GRACE, connect).await else { return };
     for function in ["pg_cancel_backend", "pg_terminate_backend"] {
         let text = format!("SELECT {function}({pid})");
         let _ = tokio::time::timeout(GRACE, raw(&text).execute(&mut second)).await;

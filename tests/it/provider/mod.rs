@@ -1,1 +1,32 @@
-//! Conformance of every provider.
+//! Conformance of every provider: what holds on one holds on all.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod fixture;
+
+/// Every test function named here runs on every provider, each time on a database of its own.
+macro_rules! on_every_provider {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(crate::provider::fixture::Fixture::sqlite()).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(crate::provider::fixture::Fixture::postgres().await).await;
+            })*
+        }
+    };
+}
+
+mod connecting;
+mod locking;
+mod network;
+mod postgres_only;
+mod running;
+mod segments;
+mod sqlite_only;
+mod stopping;

@@ -1,0 +1,108 @@
+use std::time::{Duration, Instant};
+
+use branchkeeper::domain::{Effect, Segment};
+use branchkeeper::provider::{ErrorKind, Outcome, Stop, Work};
+
+use super::fixture::{Fixture, Notes, alone, planned, soon, sql, work};
+
+on_every_provider!(
+    a_time_limit_stops_the_servers_work,
+    cancelling_stops_the_servers_work,
+    a_lone_statement_is_stopped_and_withdrawn,
+    a_stop_before_the_work_does_nothing,
+    an_abandoned_call_spoils_the_session_only,
+);
+
+/// Whether the server still runs the endless statement.
+async fn still_runs(fixture: &Fixture) -> bool {
+    !fixture.is_sqlite()
+        && fixture
+            .value(
+                "SELECT pid FROM pg_stat_activity WHERE query LIKE '%pg_sleep(300)%' AND state = 'active' \
+                AND datname = current_database() AND pid <> pg_backend_pid()",
+            )
+            .await
+            .is_some()
+}
+
+async fn a_time_limit_stops_the_servers_work(fixture: Fixture) {
+    let (mut session, fence) = fixture.locked().await;
+    let one = planned("1_one", ["CREATE TABLE t (a integer)", fixture.endless()].map(sql));
+    let limited = Work { timeout: Duration::from_millis(300), ..work(&one) };
+    let started = Instant::now();
+    let error = session.run_atomic(&fence, &[limited], true, &soon(), &mut Notes::default()).await.unwrap_err();
+    assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
+    assert_eq!(error.error.kind, ErrorKind::Timeout, "{error:?}");
+    assert_eq!((error.statement, error.outcome), (Some(1), Outcome::RolledBack));
+    assert!(!still_runs(&fixture).await);
+    assert!(!fixture.has_table("t").await);
+    let _ = session.unlock(fence).await;
+    drop(session);
+    // Nothing is left that would keep the next one out.
+    let mut next = fixture.session().await;
+    let fence = next.lock(&super::fixture::claim(2), Duration::from_secs(5), &soon()).await.unwrap();
+    let two = planned("1_one", [sql("CREATE TABLE t (a integer)")]);
+    next.run_atomic(&fence, &[work(&two)], true, &soon(), &mut Notes::default()).await.unwrap();
+}
+
+async fn cancelling_stops_the_servers_work(fixture: Fixture) {
+    let (mut session, fence) = fixture.locked().await;
+    let one = planned("1_one", ["CREATE TABLE t (a integer)", fixture.endless()].map(sql));
+    let stop = soon();
+    let cancel = stop.cancel.clone();
+    let mut notes = Notes::default();
+    let works = [work(&one)];
+    let run = session.run_atomic(&fence, &works, true, &stop, &mut notes);
+    let later = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        cancel.cancel();
+        Instant::now()
+    };
+    let (result, cancelled) = tokio::join!(run, later);
+    let error = result.unwrap_err();
+    assert!(cancelled.elapsed() < Duration::from_secs(8));
+    assert_eq!(error.error.kind, ErrorKind::Cancelled, "{error:?}");
+    assert_eq!((error.statement, error.outcome), (Some(1), Outcome::RolledBack));
+    assert!(!still_runs(&fixture).await);
+    assert!(!fixture.has_table("t").await);
+}
+
+async fn a_lone_statement_is_stopped_and_withdrawn(fixture: Fixture) {
+    let (mut session, fence) = fixture.locked().await;
+    let one = planned("1_one", [alone(fixture.endless(), Effect::Unknowable)]);
+    let limited = Work { timeout: Duration::from_millis(300), ..work(&one) };
+    let mut notes = Notes::default();
+    let failed = session.run_segment(&fence, &limited, &Segment::Alone(0), true, &soon(), &mut notes).await;
+    let error = failed.unwrap_err();
+    assert_eq!(error.error.kind, ErrorKind::Timeout, "{error:?}");
+    assert_eq!((error.statement, error.outcome), (Some(0), Outcome::RolledBack));
+    assert!(!still_runs(&fixture).await);
+    assert!(fixture.ledger().await.rows.is_empty());
+    session.unlock(fence).await.unwrap();
+}
+
+async fn a_stop_before_the_work_does_nothing(fixture: Fixture) {
+    let (mut session, fence) = fixture.locked().await;
+    let one = planned("1_one", [sql("CREATE TABLE t (a integer)")]);
+    let stop = Stop::after(Duration::ZERO);
+    let error = session.run_atomic(&fence, &[work(&one)], true, &stop, &mut Notes::default()).await.unwrap_err();
+    assert_eq!((error.error.kind, error.outcome), (ErrorKind::Timeout, Outcome::RolledBack));
+    assert!(!fixture.has_table("t").await);
+    session.unlock(fence).await.unwrap();
+}
+
+async fn an_abandoned_call_spoils_the_session_only(fixture: Fixture) {
+    let (mut session, fence) = fixture.locked().await;
+    let one = planned("1_one", ["CREATE TABLE t (a integer)", fixture.endless()].map(sql));
+    let mut notes = Notes::default();
+    let (works, stop) = ([work(&one)], soon());
+    let run = session.run_atomic(&fence, &works, true, &stop, &mut notes);
+    assert!(tokio::time::timeout(Duration::from_millis(300), run).await.is_err());
+    let error = session.ledger().await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Lost);
+    let _ = session.unlock(fence).await;
+    // The server notices within seconds that nobody is there any more, and lets the lock go.
+    let mut next = fixture.session().await;
+    next.lock(&super::fixture::claim(2), Duration::from_secs(20), &soon()).await.unwrap();
+    assert!(!fixture.is_sqlite() || !fixture.has_table("t").await);
+}
