@@ -23,14 +23,19 @@ pub(crate) struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  branchkeeper demo                                   try everything out, with 8 branches made up on the spot
-  branchkeeper serve                                  run the service
-  branchkeeper branch add BR001 --provider sqlite     register a branch
-  branchkeeper up --all                               migrate every active branch
-  branchkeeper status                                 see where they stand
+  branchkeeper demo                                 see it at work
+  branchkeeper serve                                run the service
+  branchkeeper branch add BR001 --provider sqlite   register a branch
+  branchkeeper up --all                             migrate every active branch
+  branchkeeper status                               see where they stand
 
-Exit codes: 0 done; 1 the run ended with failures, or the schema or folder is invalid, or something on this machine went
-wrong; 2 wrong usage; 3 the service could not be reached or refused the request; 130 interrupted.";
+Exit codes:
+  0    done
+  1    the run ended with failures, the schema or folder is invalid, or something
+       on this machine went wrong
+  2    wrong usage
+  3    the service could not be reached, or refused the request
+  130  interrupted";
 
 /// What every command takes.
 #[derive(Debug, clap::Args)]

@@ -14,8 +14,8 @@ use crate::rpc::proto;
 #[command(after_help = "\
 Examples:
   branchkeeper branch add BR001 --provider sqlite --name 'Old Town' --label region=south
-  branchkeeper branch add BR002 --provider postgres --url postgres://keeper@db:5432/br002 --password-ref env:BR002_PASSWORD
-  branchkeeper branch add BR003 --provider postgres --host db --database shops --schema br003 --user keeper
+  branchkeeper branch add BR002 --provider postgres --url postgres://me@db/br002 --password-ref env:PW
+  branchkeeper branch add BR003 --provider postgres --host db --database br003 --user keeper
 
 An active branch is due at once: its database is created and migrated without anyone asking, unless the service is
 configured otherwise.")]

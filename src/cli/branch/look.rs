@@ -159,7 +159,7 @@ pub(super) fn print_branch(context: &Context, branch: &proto::Branch) -> std::io
 #[command(after_help = "\
 Examples:
   branchkeeper branch test BR001
-  branchkeeper branch test --provider postgres --url postgres://keeper@db:5432/br002 --password-ref env:BR002_PASSWORD
+  branchkeeper branch test --provider postgres --url postgres://me@db/br002 --password-ref env:PW
 
 The service connects, not this machine. Exit code 0 when the server lets the user in, 1 when not.")]
 pub(crate) struct TestArgs {

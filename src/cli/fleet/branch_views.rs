@@ -98,7 +98,9 @@ pub(crate) async fn history(context: &Context, args: HistoryArgs) -> Result<Outc
     };
     printer.line(&format!("{}: {status}{retries}", one_line(&found.branch_code)))?;
     if !found.error_details.is_empty() {
-        printer.line(&format!("    {}", one_line(&found.error_details)))?;
+        // It begins with the branch's code, which has just been said.
+        let details = found.error_details.strip_prefix(&format!("{}: ", found.branch_code));
+        printer.line(&format!("    {}", one_line(details.unwrap_or(&found.error_details))))?;
     }
     Ok(Outcome::Done)
 }

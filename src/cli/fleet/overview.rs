@@ -146,7 +146,7 @@ pub(crate) fn status_table(branches: &[proto::BranchStatus], now: DateTime<Utc>)
             branch.pending_count.map_or_else(|| "?".into(), |pending| pending.to_string()).into(),
             failures.into(),
             or_dash(&ago(branch.last_attempt_time.as_ref(), now)).into(),
-            Cell::from(&branch.error_details),
+            Cell::from(branch.error.as_ref().map_or(&branch.error_details, |error| &error.message)),
         ]);
     }
     table

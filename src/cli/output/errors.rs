@@ -13,7 +13,8 @@ pub(crate) fn error_lines(error: &proto::MigrationError) -> Vec<String> {
     if !error.provider_code.is_empty() {
         place.push(format!("code {}", error.provider_code));
     }
-    if error.statements_total > 0 {
+    // That nothing stays is the usual case, and no news.
+    if error.statements_done > 0 {
         let stay = count(error.statements_done, "statement of", "statements of");
         place.push(format!("{stay} {} took effect and stay", error.statements_total));
     }

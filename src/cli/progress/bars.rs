@@ -72,10 +72,8 @@ impl Bars {
 
     /// Writes lines that stay above the bars.
     pub(super) fn above(&self, lines: &[String]) {
-        for line in lines {
-            // When standard error is gone, the run still matters.
-            let _ = self.all.println(line);
-        }
+        // When standard error is gone, the run still matters.
+        let _ = self.all.println(lines.join("\n"));
     }
 
     /// Takes all bars away.

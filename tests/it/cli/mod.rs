@@ -1,8 +1,6 @@
 //! The command line as a person or a script meets it: the real program, against a fake service that can misbehave on
 //! demand, and against the real one.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "what fails here fails its test")]
-
 mod branches;
 mod fake;
 mod import;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::TcpListener;
 
-use super::process::{Keeper, sample_migrations};
+use super::process::{Keeper, Running, sample_migrations};
 use crate::support::{Station, temp_dir};
 
 #[tokio::test]
@@ -93,6 +93,33 @@ async fn a_run_is_followed_through_the_death_of_the_service() {
 }
 
 #[tokio::test]
+async fn one_branch_is_asked_for_again_after_the_death_of_the_service() {
+    let mut station = Station::new();
+    for (key, value) in [("LOCK__LEASE", "1s"), ("LOCK__WAIT", "5s")] {
+        station.set(key, value);
+    }
+    let slow = "CREATE TABLE a AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 10000000) \
+                SELECT max(x) AS x FROM n;";
+    station.migration("1_a.up.sql", slow);
+    station.start().await;
+    let url = station.url();
+    let add = Keeper::new(&["branch", "add", "BR001", "--provider", "sqlite"]).server(&url).run().await;
+    assert_eq!(add.code, 0, "{add:?}");
+    let mut running = Keeper::new(&["up", "BR001", "--output", "json"]).server(&url).start();
+    let file = station.sqlite_file("BR001");
+    running.until(|_| file.exists()).await;
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    station.kill();
+    running.until(|running| running.stderr().contains("asking again")).await;
+    station.start().await;
+    let output = running.end().await;
+    assert_eq!(output.code, 0, "{output:?}");
+    assert_eq!(output.json()["result"]["success"], true, "{output:?}");
+    let runs = Keeper::new(&["runs", "--output", "json"]).server(&url).run().await.json();
+    assert_eq!(runs["runs"].as_array().unwrap().len(), 1, "{runs}");
+}
+
+#[tokio::test]
 async fn the_service_stops_when_told_to() {
     let folder = temp_dir();
     fs::create_dir(folder.path().join("branch_migrations")).unwrap();
@@ -144,7 +171,9 @@ async fn the_demo_shows_a_fleet_and_serves_on() {
     // Twice: the second begins afresh.
     for _ in 0..2 {
         let mut running = demo();
-        running.until(|running| running.stderr().contains("Serving until Ctrl-C")).await;
+        // Two pipes, two readers: the last of either may arrive first.
+        let served = |running: &Running| running.stderr().contains("Serving until Ctrl-C");
+        running.until(|running| served(running) && running.stdout().contains("up --all\n")).await;
         let shown = running.stdout();
         for expected in ["30 branches: 30 succeeded; 120 migrations applied", "BR001", "Aalborg", "grpcurl -plaintext "]
         {
