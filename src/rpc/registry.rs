@@ -57,7 +57,8 @@ impl Registry {
     pub(super) fn add_reflection(&mut self, others: &Self) -> Result<(), ServeError> {
         use tonic_reflection::pb::{v1, v1alpha};
         const NAMES: [&str; 2] = ["grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"];
-        let own = [v1::FILE_DESCRIPTOR_SET, v1alpha::FILE_DESCRIPTOR_SET];
+        // Error details are no part of any service, but whoever shows an error wants to read them.
+        let own = [v1::FILE_DESCRIPTOR_SET, v1alpha::FILE_DESCRIPTOR_SET, tonic_types::pb::FILE_DESCRIPTOR_SET];
         let sets: Vec<_> = others.descriptors.iter().chain(&self.descriptors).chain(&own).copied().collect();
         let names: Vec<_> = others.names.iter().chain(&self.names).chain(&NAMES).copied().collect();
         let builder = || {
