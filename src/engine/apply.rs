@@ -112,6 +112,17 @@ impl Attempt<'_> {
     }
 
     async fn locked(&self, session: &mut Session, fence: &Fence, report: &mut Report) -> Result<(), Broken> {
+        let ended = self.run_plan(session, fence, report).await;
+        // What was done before the failure is part of what is told of the branch.
+        if ended.is_err()
+            && let Ok(ledger) = session.ledger().await
+        {
+            report.see(self.catalogue, &ledger, self.run_id);
+        }
+        ended
+    }
+
+    async fn run_plan(&self, session: &mut Session, fence: &Fence, report: &mut Report) -> Result<(), Broken> {
         let plan = self.settled_plan(session, fence, report).await?;
         let total = plan.migrations().count();
         let (statements, log) = (self.request.include_statements, self.settings.log_statements);
@@ -122,7 +133,11 @@ impl Attempt<'_> {
             self.run_unit(session, fence, unit, last, &mut progress, report).await?;
         }
         // Nothing is believed to be applied that the ledger does not show.
-        let ledger = session.ledger().await.map_err(|error| self.broken(error))?;
+        let ledger = session.ledger().await.map_err(|error| match error.kind {
+            // All of it may be done: a new connection tells.
+            ErrorKind::Lost => Broken::Open(Failure::from_provider(self.branch, error, self.halt)),
+            _ => self.broken(error),
+        })?;
         report.see(self.catalogue, &ledger, self.run_id);
         match plan.migrations().find(|planned| !ledger.is_applied(planned.migration.id.as_str())) {
             None => Ok(()),

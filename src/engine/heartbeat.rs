@@ -12,14 +12,22 @@ use crate::store::HeadOffice;
 pub(super) struct Heartbeat(JoinHandle<()>);
 
 impl Heartbeat {
-    /// Starts renewing.
-    pub(super) fn start(store: HeadOffice, branch: BranchId, token: i64, life: Duration, halt: Halt) -> Self {
+    /// Starts renewing a lease that was asked for at `asked`; head office counts its life from some moment after that.
+    pub(super) fn start(
+        store: HeadOffice,
+        branch: BranchId,
+        token: i64,
+        life: Duration,
+        asked: Instant,
+        halt: Halt,
+    ) -> Self {
         Self(tokio::spawn(async move {
             let step = life / 3;
-            let mut good_until = Instant::now() + life;
+            let mut good_until = asked + life;
+            let mut asked = asked;
             loop {
-                tokio::time::sleep(step).await;
-                let asked = Instant::now();
+                tokio::time::sleep_until(asked + step).await;
+                asked = Instant::now();
                 match tokio::time::timeout_at(good_until, store.renew(branch, token, life)).await {
                     Ok(Ok(true)) => good_until = asked + life,
                     Ok(Ok(false)) => {

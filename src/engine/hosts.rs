@@ -19,15 +19,21 @@ impl Hosts {
 
     /// Waits for a place on the server `key`. `None` only if the semaphore was closed, which nothing does.
     pub(super) async fn enter(&self, key: String) -> Option<OwnedSemaphorePermit> {
-        let semaphore = {
-            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            // Servers that nobody uses any more are forgotten, so that the map does not grow with history.
-            if known.len() > 1024 {
-                known.retain(|_, semaphore| Arc::strong_count(semaphore) > 1);
-            }
-            Arc::clone(known.entry(key).or_insert_with(|| Arc::new(Semaphore::new(self.per_host))))
-        };
-        semaphore.acquire_owned().await.ok()
+        self.of(key).acquire_owned().await.ok()
+    }
+
+    /// A place on the server `key`, if one is free at this moment.
+    pub(super) fn try_enter(&self, key: String) -> Option<OwnedSemaphorePermit> {
+        self.of(key).try_acquire_owned().ok()
+    }
+
+    fn of(&self, key: String) -> Arc<Semaphore> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        // Servers that nobody uses any more are forgotten, so that the map does not grow with history.
+        if known.len() > 1024 {
+            known.retain(|_, semaphore| Arc::strong_count(semaphore) > 1);
+        }
+        Arc::clone(known.entry(key).or_insert_with(|| Arc::new(Semaphore::new(self.per_host))))
     }
 }
 

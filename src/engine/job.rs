@@ -1,8 +1,10 @@
 //! One branch's turn in a run: lease, attempt, next state, record.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use rand::Rng;
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -28,6 +30,8 @@ pub(super) struct Jobs {
     pub(super) run: Run,
     pub(super) halt: Halt,
     pub(super) recorder: Recorder,
+    /// Whether another process, or an earlier life of this one, has begun the run.
+    pub(super) resumed: bool,
 }
 
 impl Jobs {
@@ -48,22 +52,30 @@ impl Jobs {
             }
             let shared = &self.shared;
             let lease = shared.settings.lease;
-            let (branch, before, token) = match self.acquire(&branch, &halt, floor).await {
+            let mut asked = Instant::now();
+            let (branch, before, token) = match self.acquire(&branch, &halt, floor, &mut asked).await {
                 Ok(Acquire::Granted { branch, state_before, token }) => (branch, state_before, token),
                 // Another replica found the branch due at the same moment, and does the same work.
                 Ok(Acquire::Held(_)) if self.run.kind == RunKind::AutoMigrate => return self.skip(&branch).await,
                 Ok(Acquire::Held(lease)) => return self.refuse(&branch, held(&branch, &lease), begun).await,
                 Ok(Acquire::Gone) => return self.refuse(&branch, gone(&branch), begun).await,
-                Err(error) => return self.refuse(&branch, no_head_office(&branch, &error), begun).await,
+                Err(error) => {
+                    let ended = self.refuse(&branch, no_head_office(&branch, &error), begun).await;
+                    self.hold_back(&branch).await;
+                    return ended;
+                }
             };
-            let heartbeat = Heartbeat::start(shared.store.clone(), branch.id, token, lease, halt.clone());
+            let heartbeat = Heartbeat::start(shared.store.clone(), branch.id, token, lease, asked, halt.clone());
             let catalogue = shared.catalogue.current();
             let mut report = Report::default();
-            let ended = self.attempt(&branch, catalogue.of(branch.provider), token, &halt, &mut report).await;
+            let attempt = self.attempt(&branch, catalogue.of(branch.provider), token, &halt, &mut report);
+            // A fault of ours counts against the branch too, or it would be met again without end.
+            let ended = AssertUnwindSafe(attempt).catch_unwind().await;
+            let ended = ended.unwrap_or_else(|_| Err(Broken::Failed(fault(&branch))));
             drop(heartbeat);
             report.failure = match ended {
                 Ok(()) => None,
-                Err(Broken::Stale(stored, failure)) if floor == 0 => {
+                Err(Broken::Stale(stored, failure)) if floor == 0 && stored < i64::MAX => {
                     // The lease is ours and yet the branch knows a higher token: head office has forgotten some, as
                     // after a restore from backup. It goes on above what the branch has seen.
                     tracing::warn!(stored, token, "the branch has seen a newer fencing token; taking one above it");
@@ -85,27 +97,39 @@ impl Jobs {
         }
     }
 
-    /// Takes the branch's lease, with patience while head office is away.
-    async fn acquire(&self, branch: &Branch, halt: &Halt, floor: i64) -> Result<Acquire, StoreError> {
+    /// Takes the branch's lease, with patience while head office is away. `since` becomes the moment of the last question.
+    async fn acquire(
+        &self,
+        branch: &Branch,
+        halt: &Halt,
+        floor: i64,
+        since: &mut Instant,
+    ) -> Result<Acquire, StoreError> {
         let shared = &self.shared;
+        let ask = |since: &mut Instant| {
+            *since = Instant::now();
+            shared.store.acquire(branch.id, &shared.owner, shared.settings.lease, floor)
+        };
         let mut asked = 0;
         let acquired = patiently(halt, || {
             asked += 1;
-            shared.store.acquire(branch.id, &shared.owner, shared.settings.lease, floor)
+            ask(since)
         });
         let acquired = acquired.await?;
-        match &acquired {
-            // An earlier question may have been carried out although its answer was lost. Nobody keeps that lease alive,
-            // so it runs out.
-            Acquire::Held(lease) if asked > 1 && lease.owner == shared.owner => {
-                tokio::select! {
-                    () = tokio::time::sleep(shared.settings.lease) => {}
-                    () = halt.soft().cancelled() => {}
-                }
-                patiently(halt, || shared.store.acquire(branch.id, &shared.owner, shared.settings.lease, floor)).await
-            }
-            _ => Ok(acquired),
+        let Acquire::Held(lease) = &acquired else { return Ok(acquired) };
+        // An earlier question may have been carried out although its answer was lost. Nobody keeps that lease alive.
+        let forgotten = asked > 1 && lease.owner == shared.owner;
+        // The process that had the run before may have left one; or it lives, and ends its turn.
+        let left_behind = self.resumed && self.run.kind != RunKind::AutoMigrate;
+        if !forgotten && !left_behind {
+            return Ok(acquired);
         }
+        let left = (lease.expires_time - shared.clock.now()).to_std().unwrap_or_default();
+        tokio::select! {
+            () = tokio::time::sleep(left.min(shared.settings.lease) + Duration::from_millis(10)) => {}
+            () = halt.soft().cancelled() => {}
+        }
+        patiently(halt, || ask(since)).await
     }
 
     async fn attempt(
@@ -172,7 +196,23 @@ impl Jobs {
         };
         log(&outcome, status);
         self.recorder.finish(Finish { outcome, lease, status }).await;
+        if self.run.kind == RunKind::AutoMigrate {
+            // The branch need not wait for the others of its run: it can be due again before they are through.
+            self.shared.in_flight.landed(branch.id);
+            if ended == OutcomeStatus::Failed || ended == OutcomeStatus::Refused {
+                self.shared.wake.notify_one();
+            }
+        }
         ended
+    }
+
+    /// Keeps the orchestrator from trying a branch again at once that could not even be begun.
+    async fn hold_back(&self, branch: &Branch) {
+        let shared = &self.shared;
+        let again = shared.clock.now() + shared.settings.retry.wait(1, 1.0);
+        if let Err(error) = shared.store.hold_back(branch.id, again).await {
+            tracing::warn!(%error, "the branch could not be held back");
+        }
     }
 
     async fn status_now(&self, id: BranchId) -> MigrationStatus {
@@ -199,6 +239,12 @@ fn no_head_office(branch: &Branch, error: &StoreError) -> Failure {
     tracing::error!(%error, "no lease could be had");
     let error = MigrationError::new(&branch.code, FailureClass::Internal, "head office did not give a lease");
     Failure::refused(error.hint("check head office; the service's log has the detail"))
+}
+
+fn fault(branch: &Branch) -> Failure {
+    let message = "a fault of Branchkeeper ended the attempt";
+    let error = MigrationError::new(&branch.code, FailureClass::Internal, message);
+    Failure::failed(error.hint("the service's log has the detail; what was done is in the branch's ledger"))
 }
 
 /// One line per branch and outcome.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use futures_util::{StreamExt, stream};
 use rand::Rng;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -11,7 +12,8 @@ use super::manager::{Caller, Manager};
 use super::readiness::Readiness;
 use super::settings::OnStartup;
 use crate::domain::{Branch, BranchId, BranchRef, Checksum, Provider, RunKind, RunRequest};
-use crate::store::Scope;
+use crate::provider::Endpoint;
+use crate::store::{KeptRun, Scope, StoreError};
 
 /// How often the migrations folder is looked at.
 const CATALOGUE_POLL: Duration = Duration::from_secs(2);
@@ -38,7 +40,7 @@ pub async fn start(manager: &Manager) -> Result<(), EngineError> {
     let auto = &manager.0.settings.auto;
     if auto.enabled && auto.on_startup == OnStartup::Blocking {
         pass(manager).await;
-        while !manager.0.in_flight.is_empty() && !manager.0.soft.is_cancelled() {
+        while manager.0.in_flight.len() > 0 && !manager.0.soft.is_cancelled() {
             sleep(Duration::from_millis(20)).await;
         }
     }
@@ -70,26 +72,38 @@ async fn recover_own_past(manager: &Manager) -> Result<(), EngineError> {
 /// Takes up runs whose process has died.
 async fn recover(manager: &Manager) -> Result<(), EngineError> {
     let shared = &manager.0;
-    for run in shared.store.claim_dead_runs(&shared.owner, shared.settings.lease, MAX_RECOVER).await? {
+    let claimed = shared.store.claim_dead_runs(&shared.owner, shared.settings.lease, MAX_RECOVER).await?;
+    for run in &claimed {
         tracing::warn!(run = %run.id, kind = %run.kind, "taking up a run whose process has died");
-        manager.begin(run);
+    }
+    if claimed.is_empty() { Ok(()) } else { keep(manager).await }
+}
+
+/// Renews this process's runs, stops those that were cancelled through another one, and begins those that it owns but
+/// does not work on: they were just claimed, or made by a write whose answer was lost, or given up while head office was
+/// away. Nobody else can take up a run that is kept here.
+async fn keep(manager: &Manager) -> Result<(), EngineError> {
+    let shared = &manager.0;
+    for KeptRun { id, cancel_requested } in shared.store.keep_runs(&shared.owner, shared.settings.lease).await? {
+        match shared.active.get(id) {
+            Some(active) if cancel_requested => active.halt.cancel(),
+            Some(_) => {}
+            None => {
+                let run = shared.store.run(id).await?.filter(|run| !run.state.is_over());
+                if run.is_some_and(|run| manager.begin(run, cancel_requested)) {
+                    tracing::info!(run = %id, "work on the run is taken up");
+                }
+            }
+        }
     }
     Ok(())
 }
 
-/// Renews this process's runs, and hears of those that were cancelled through another one.
 async fn keep_runs(manager: Manager) {
-    let shared = &manager.0;
-    let life = shared.settings.lease;
     loop {
-        sleep(life / 3).await;
-        match shared.store.keep_runs(&shared.owner, life).await {
-            Ok(cancelled) => {
-                for run in cancelled.into_iter().filter_map(|id| shared.active.get(id)) {
-                    run.halt.cancel();
-                }
-            }
-            Err(error) => tracing::warn!(%error, "the runs could not be renewed in head office; trying again"),
+        sleep(manager.0.settings.lease / 3).await;
+        if let Err(error) = keep(&manager).await {
+            tracing::warn!(%error, "the runs could not be renewed in head office; trying again");
         }
         if let Err(error) = recover(&manager).await {
             tracing::warn!(%error, "could not look for runs whose process has died");
@@ -231,24 +245,52 @@ async fn try_pass(manager: &Manager) -> Result<bool, EngineError> {
     let catalogue = shared.catalogue.current();
     let digests: Vec<(Provider, Checksum)> =
         Provider::ALL.into_iter().map(|provider| (provider, catalogue.of(provider).digest().clone())).collect();
-    let due = shared.store.due(&digests, MAX_PASS).await?;
+    // Branches in flight are due until their turn comes; they must not hide the others.
+    let in_flight = u32::try_from(shared.in_flight.len()).unwrap_or(u32::MAX);
+    let mut due = shared.store.due(&digests, MAX_PASS.saturating_add(in_flight)).await?;
+    due.retain(|id| !shared.in_flight.contains(*id));
+    due.truncate(MAX_PASS as usize);
     let full = due.len() >= MAX_PASS as usize;
-    let mut to_migrate = Vec::new();
-    for id in due.into_iter().filter(|id| !shared.in_flight.contains(*id)) {
-        match shared.store.branch(&BranchRef::Id(id)).await? {
-            Some(branch) if is_held_back(manager, &branch) => {
-                let again = shared.clock.now()
-                    + TimeDelta::from_std(shared.settings.auto.interval).unwrap_or(TimeDelta::zero());
-                manager.report_pending(&branch, again).await?;
-            }
-            Some(branch) => to_migrate.push(branch.id),
-            None => {}
+    let (mut to_migrate, mut to_report) = (Vec::new(), Vec::new());
+    for id in due {
+        match shared.store.branch(&BranchRef::Id(id)).await {
+            Ok(Some(branch)) if is_held_back(manager, &branch) => to_report.push(branch),
+            Ok(Some(branch)) => to_migrate.push(branch.id),
+            Ok(None) => {}
+            // One unreadable row does not keep the fleet from being migrated.
+            Err(error @ StoreError::Corrupt { .. }) => tracing::error!(branch = %id, %error, "the branch is left out"),
+            Err(error) => return Err(error.into()),
         }
+    }
+    let more = full && !(to_migrate.is_empty() && to_report.is_empty());
+    if !to_report.is_empty() {
+        report(manager, to_report);
     }
     if !to_migrate.is_empty() {
         begin_run(manager, to_migrate).await?;
     }
-    Ok(full)
+    Ok(more)
+}
+
+/// Looks at `branches` that must not be migrated unasked, many at once and beside the passes: one that does not answer
+/// keeps nobody waiting.
+fn report(manager: &Manager, branches: Vec<Branch>) {
+    let flight = manager.0.in_flight.add(branches.iter().map(|branch| branch.id).collect());
+    let looks = until_stopped(manager.clone(), async move |manager: Manager| {
+        let shared = &manager.0;
+        let interval = TimeDelta::from_std(shared.settings.auto.interval).unwrap_or(TimeDelta::zero());
+        let look = async |branch: Branch| {
+            let settings = &shared.settings.provider;
+            let endpoint = Endpoint::resolve(&branch.code, branch.provider, &branch.connection, settings);
+            let _on_host = shared.hosts.enter(endpoint.map_or_else(|_| String::new(), |at| at.host_key())).await;
+            if let Err(error) = manager.report_pending(&branch, shared.clock.now() + interval).await {
+                tracing::warn!(branch = %branch.code, %error, "what the branch lacks could not be recorded");
+            }
+        };
+        stream::iter(branches).for_each_concurrent(shared.settings.parallel.max(1), look).await;
+        drop(flight);
+    });
+    manager.0.tasks.spawn(looks);
 }
 
 /// Migrates `branches` in a run of its own, so that the next pass need not wait for the slowest of them.

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
@@ -11,7 +12,7 @@ use super::job::Jobs;
 use super::patience::patiently;
 use super::recorder::{Book, Recorder};
 use super::shared::Shared;
-use crate::domain::{BranchId, BranchRef, EventBody, OutcomeStatus, Run};
+use crate::domain::{BranchId, BranchRef, EventBody, OutcomeStatus, Run, RunKind};
 use crate::provider::Endpoint;
 use crate::store::{Ending, StoreError};
 
@@ -22,8 +23,10 @@ const PAGE: u32 = 256;
 /// run stays open in head office, to be taken up again.
 pub(super) async fn execute(shared: Arc<Shared>, run: Run, halt: Halt, sequence: watch::Sender<i64>) {
     let id = run.id;
-    let done = match patiently(&halt, || shared.store.finished_count(id)).await {
-        Ok(done) => done,
+    // A run that was taken up may meet leases that its last process has left.
+    let resumed = run.start_time.is_some();
+    let so_far = match patiently(&halt, || shared.store.counts(id)).await {
+        Ok(counts) => counts,
         Err(error) => {
             return tracing::error!(run = %id, %error, "the run could not be begun; it will be taken up again");
         }
@@ -39,19 +42,21 @@ pub(super) async fn execute(shared: Arc<Shared>, run: Run, halt: Halt, sequence:
         run_id: id,
         owner: shared.owner.clone(),
         branches_total: run.branches_total,
-        branches_done: done,
+        branches_done: so_far.finished(),
         newest: run.last_sequence,
         sequence: sequence.clone(),
         halt: halt.clone(),
     };
     let (recorder, writing) = Recorder::start(book, Arc::clone(&shared.clock));
     recorder.event(EventBody::RunStarted { branches_total: run.branches_total });
-    tracing::info!(run = %id, kind = %run.kind, branches = run.branches_total, done, "run begins");
+    tracing::info!(run = %id, kind = %run.kind, branches = run.branches_total, done = so_far.finished(), "run begins");
 
     let limit = run.request.max_parallel.map_or(shared.settings.parallel, |most| most as usize).max(1);
     let stop_on_error = run.request.stop_on_error;
-    let jobs = Arc::new(Jobs { shared: Arc::clone(&shared), run, halt: halt.clone(), recorder });
-    let walked = walk(&jobs, limit, stop_on_error).await;
+    let failed = so_far.failed + so_far.refused > 0;
+    let jobs = Arc::new(Jobs { shared: Arc::clone(&shared), run, halt: halt.clone(), recorder, resumed });
+    let walked = walk(&jobs, limit, stop_on_error, failed).await;
+    let kind = jobs.run.kind;
     drop(jobs);
     // The writer ends when the last recorder is gone and everything is written.
     if let Err(error) = writing.await {
@@ -64,6 +69,14 @@ pub(super) async fn execute(shared: Arc<Shared>, run: Run, halt: Halt, sequence:
         }
         Ok(()) => {
             let ending = if halt.is_cancelled() { Ending::Cancelled } else { Ending::Done };
+            if (kind, ending) == (RunKind::AutoMigrate, Ending::Cancelled) {
+                let interval = TimeDelta::from_std(shared.settings.auto.interval).unwrap_or(TimeDelta::zero());
+                let until = shared.clock.now() + interval;
+                // Otherwise the next pass would begin at once what has just been cancelled.
+                if let Err(error) = shared.store.hold_back_unfinished(id, until).await {
+                    tracing::warn!(run = %id, %error, "the cancelled run's branches could not be held back");
+                }
+            }
             match patiently(&halt, || shared.store.end_run(id, &shared.owner, ending)).await {
                 Ok(run) => {
                     let result = run.result.clone().unwrap_or_default();
@@ -80,13 +93,12 @@ pub(super) async fn execute(shared: Arc<Shared>, run: Run, halt: Halt, sequence:
 }
 
 /// Gives every unfinished branch of the run its turn, `limit` at a time.
-async fn walk(jobs: &Arc<Jobs>, limit: usize, stop_on_error: bool) -> Result<(), StoreError> {
+async fn walk(jobs: &Arc<Jobs>, limit: usize, stop_on_error: bool, mut failed: bool) -> Result<(), StoreError> {
     let places = Arc::new(Semaphore::new(limit));
     // Branches that wait for their server's own cap do not keep the others from their turn, up to this many.
     let window = (limit * 4).max(64);
     let mut queue = Queue { position: 0, page: VecDeque::new(), exhausted: false };
     let mut turns = JoinSet::new();
-    let mut failed = false;
     while !(failed && stop_on_error) && jobs.halt.reason().is_none() {
         while let Some(ended) = turns.try_join_next() {
             failed |= is_failure(ended);
@@ -136,18 +148,31 @@ async fn place_and_turn(jobs: Arc<Jobs>, places: Arc<Semaphore>, id: BranchId) -
             return Some(OutcomeStatus::Failed);
         }
     };
+    if !branch.is_active && jobs.run.kind != RunKind::Apply {
+        // Made inactive since the run was made.
+        return Some(OutcomeStatus::Skipped);
+    }
     let settings = &shared.settings.provider;
     let endpoint = Endpoint::resolve(&branch.code, branch.provider, &branch.connection, settings);
     // A connection that does not resolve fails in its turn, with the reason recorded.
     let host = endpoint.map_or_else(|_| String::new(), |endpoint| endpoint.host_key());
-    let halted = jobs.halt.soft();
-    let _on_host = tokio::select! {
-        place = shared.hosts.enter(host) => place?,
-        () = halted.cancelled() => return None,
+    let both = async {
+        loop {
+            let on_host = shared.hosts.enter(host.clone()).await?;
+            if let Ok(in_run) = Arc::clone(&places).try_acquire_owned() {
+                return Some((on_host, in_run));
+            }
+            // A place on the server is not kept idle while the run has none to give: other runs could use it.
+            drop(on_host);
+            let in_run = Arc::clone(&places).acquire_owned().await.ok()?;
+            if let Some(on_host) = shared.hosts.try_enter(host.clone()) {
+                return Some((on_host, in_run));
+            }
+        }
     };
-    let _in_run = tokio::select! {
-        place = places.acquire_owned() => place.ok()?,
-        () = halted.cancelled() => return None,
+    let _places = tokio::select! {
+        places = both => places?,
+        () = jobs.halt.soft().cancelled() => return None,
     };
     Some(jobs.turn(branch).await)
 }

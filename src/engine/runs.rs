@@ -157,26 +157,33 @@ impl Manager {
         match shared.store.create_run(new, &shared.owner, shared.settings.lease).await? {
             CreatedRun::Existing(run) => Ok(run),
             CreatedRun::New(run) => {
-                self.begin(run.clone());
+                self.begin(run.clone(), false);
                 self.audit(caller, kind.as_str(), &run.id.to_string(), serde_json::Value::Null).await;
                 Ok(run)
             }
         }
     }
 
-    /// Works on a run of which this process is the owner, in a task of its own.
-    pub(super) fn begin(&self, run: Run) {
+    /// Works on a run of which this process is the owner, in a task of its own. One that somebody wants `cancelled` is only
+    /// brought to its end. False when this process works on it already.
+    pub(super) fn begin(&self, run: Run, cancelled: bool) -> bool {
         let shared = std::sync::Arc::clone(&self.0);
         let halt = Halt::new(&shared.soft, &shared.hard);
         let (news, sequence) = watch::channel(run.last_sequence);
         let id = run.id;
-        shared.active.insert(id, ActiveRun { halt: halt.clone(), sequence });
+        if cancelled {
+            halt.cancel();
+        }
+        if !shared.active.insert(id, ActiveRun { halt: halt.clone(), sequence }) {
+            return false;
+        }
         self.0.tasks.spawn(async move {
             rollout::execute(std::sync::Arc::clone(&shared), run, halt, news).await;
             shared.active.remove(id);
             // Branches that failed are due again some time, which the orchestrator does not know yet.
             shared.wake.notify_one();
         });
+        true
     }
 
     /// Waits until a run is over, whichever process works on it.

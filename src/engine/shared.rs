@@ -1,5 +1,6 @@
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -48,8 +49,15 @@ pub(super) struct ActiveRun {
 }
 
 impl ActiveRuns {
-    pub(super) fn insert(&self, id: RunId, run: ActiveRun) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, run);
+    /// Adds a run; false, and nothing is done, when this process works on it already.
+    pub(super) fn insert(&self, id: RunId, run: ActiveRun) -> bool {
+        match self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(id) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(place) => {
+                place.insert(run);
+                true
+            }
+        }
     }
 
     pub(super) fn remove(&self, id: RunId) {
@@ -61,36 +69,60 @@ impl ActiveRuns {
     }
 }
 
-/// Branches that need not be found due again, because a run of the orchestrator's covers them.
+/// Branches that need not be found due again, because a run of the orchestrator's is going to see to them. Each with the
+/// number of its flight.
 #[derive(Clone, Default)]
-pub(super) struct InFlight(Arc<Mutex<HashSet<BranchId>>>);
+pub(super) struct InFlight(Arc<Mutex<Flights>>);
+
+#[derive(Default)]
+struct Flights {
+    newest: u64,
+    branches: HashMap<BranchId, u64>,
+}
 
 /// Takes its branches out again when dropped.
 pub(super) struct Flight {
     all: InFlight,
+    number: u64,
     branches: Vec<BranchId>,
 }
 
 impl InFlight {
     pub(super) fn add(&self, branches: Vec<BranchId>) -> Flight {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(branches.iter().copied());
-        Flight { all: self.clone(), branches }
+        let mut all = self.lock();
+        all.newest += 1;
+        let number = all.newest;
+        all.branches.extend(branches.iter().map(|id| (*id, number)));
+        drop(all);
+        Flight { all: self.clone(), number, branches }
+    }
+
+    /// A branch has had its turn, and can be found due again although its run still goes on.
+    pub(super) fn landed(&self, id: BranchId) {
+        self.lock().branches.remove(&id);
     }
 
     pub(super) fn contains(&self, id: BranchId) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&id)
+        self.lock().branches.contains_key(&id)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    pub(super) fn len(&self) -> usize {
+        self.lock().branches.len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Flights> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        let mut all = self.all.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.all.lock();
         for id in &self.branches {
-            all.remove(id);
+            // One that has landed may be in a later flight.
+            if all.branches.get(id) == Some(&self.number) {
+                all.branches.remove(id);
+            }
         }
     }
 }

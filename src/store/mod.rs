@@ -31,5 +31,5 @@ pub use leases::Acquire;
 pub use location::Location;
 pub use page::{Page, Paged};
 pub use run_end::{Ending, RunCounts};
-pub use runs::{CreatedRun, NewRun, RunsFilter, Scope};
+pub use runs::{CreatedRun, KeptRun, NewRun, RunsFilter, Scope};
 pub use states::StatusFilter;

@@ -42,11 +42,6 @@ impl HeadOffice {
         counts(&self.db().rows(COUNT, args![id]).await?)
     }
 
-    /// How many branches of a run are finished.
-    pub async fn finished_count(&self, id: RunId) -> Result<u32, StoreError> {
-        Ok(self.counts(id).await?.finished())
-    }
-
     /// Ends a run: its unfinished branches are skipped, its result is drawn up from the recorded outcomes, and the last
     /// event is appended; all in one transaction.
     ///

@@ -44,6 +44,15 @@ pub enum CreatedRun {
     Existing(Run),
 }
 
+/// An unfinished run that its owner keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeptRun {
+    /// The run.
+    pub id: RunId,
+    /// Whether somebody wants it cancelled.
+    pub cancel_requested: bool,
+}
+
 /// Which runs to list. An empty part matches everything; all parts have to match.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunsFilter {
@@ -166,10 +175,11 @@ impl HeadOffice {
         Ok(run)
     }
 
-    /// Heartbeat: keeps all of `owner`'s unfinished runs for `ttl` from now. Returns those that somebody wants cancelled.
-    pub async fn keep_runs(&self, owner: &str, ttl: Duration) -> Result<Vec<RunId>, StoreError> {
+    /// Heartbeat: keeps all of `owner`'s unfinished runs for `ttl` from now, and returns them. Nobody else takes them up
+    /// while they are kept, so whoever keeps a run has to work on it.
+    pub async fn keep_runs(&self, owner: &str, ttl: Duration) -> Result<Vec<KeptRun>, StoreError> {
         match self.write(Command::KeepRuns { owner: owner.into(), ttl }).await? {
-            Reply::Kept(cancelled) => Ok(cancelled),
+            Reply::Kept(kept) => Ok(kept),
             other => Err(other.unexpected()),
         }
     }
@@ -224,17 +234,15 @@ impl HeadOffice {
 }
 
 /// See [`HeadOffice::keep_runs`].
-pub(super) async fn keep(tx: &mut Tx, now: Time, owner: &str, ttl: Duration) -> Result<Vec<RunId>, StoreError> {
+pub(super) async fn keep(tx: &mut Tx, now: Time, owner: &str, ttl: Duration) -> Result<Vec<KeptRun>, StoreError> {
     let sql = "UPDATE runs SET owner_expires = $2 WHERE owner = $1 AND end_time IS NULL \
                RETURNING id, cancel_requested";
-    let mut cancelled = Vec::new();
-    for row in tx.rows(sql, args![owner, later(now, ttl)]).await? {
+    let rows = tx.rows(sql, args![owner, later(now, ttl)]).await?;
+    let read = |row: &super::value::Row| {
         let row = row.of("runs", "id");
-        if row.flag("cancel_requested")? {
-            cancelled.push(row.parse("id")?);
-        }
-    }
-    Ok(cancelled)
+        Ok(KeptRun { id: row.parse("id")?, cancel_requested: row.flag("cancel_requested")? })
+    };
+    rows.iter().map(read).collect()
 }
 
 /// The run that has this request id, if it was made by the same request.

@@ -4,7 +4,9 @@ use super::db::Tx;
 use super::filter::Query;
 use super::value::args;
 use super::{HeadOffice, Page, Paged, StoreError, codec};
-use crate::domain::{Branch, BranchId, BranchState, Checksum, MigrationStatus, Observed, Provider, Time};
+use crate::domain::{
+    Branch, BranchId, BranchState, Checksum, MigrationStatus, Observed, OutcomeStatus, Provider, RunId, Time,
+};
 
 /// Which branches a status list covers. An empty part matches everything; all parts have to match.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -110,6 +112,17 @@ impl HeadOffice {
         let sql = "UPDATE branch_states SET next_attempt = $2 \
                    WHERE branch_id = $1 AND (lease_owner IS NULL OR lease_expires <= $3)";
         tx.run(sql, args![id, until, self.now()]).await?;
+        tx.commit().await
+    }
+
+    /// Keeps the branches that a run has not finished from being due before `until`, unless somebody works on them.
+    pub async fn hold_back_unfinished(&self, run: RunId, until: Time) -> Result<(), StoreError> {
+        let mut tx = self.db().begin().await?;
+        let sql = "UPDATE branch_states SET next_attempt = $2 \
+                   WHERE branch_id IN (SELECT branch_id FROM run_branches WHERE run_id = $1 \
+                   AND (status IS NULL OR status IN ($4, $5))) AND (lease_owner IS NULL OR lease_expires <= $3)";
+        let (refused, skipped) = (OutcomeStatus::Refused.as_str(), OutcomeStatus::Skipped.as_str());
+        tx.run(sql, args![run, until, self.now(), refused, skipped]).await?;
         tx.commit().await
     }
 

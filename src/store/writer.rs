@@ -10,9 +10,9 @@ use super::db::Db;
 use super::events::{self, Batch, Recorded};
 use super::head_office::to_micros;
 use super::leases::{self, Acquire};
-use super::runs;
+use super::runs::{self, KeptRun};
 use super::{HeadOffice, StoreError};
-use crate::domain::{BranchId, BranchState, Clock, RunId, Time};
+use crate::domain::{BranchId, BranchState, Clock, Time};
 
 /// How many commands wait before callers do.
 pub(super) const QUEUE: usize = 1024;
@@ -35,7 +35,7 @@ pub(super) enum Reply {
     Acquired(Acquire),
     Done(bool),
     Recorded(Recorded),
-    Kept(Vec<RunId>),
+    Kept(Vec<KeptRun>),
 }
 
 /// A command and who waits for it.

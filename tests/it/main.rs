@@ -10,6 +10,7 @@
 
 mod cli;
 mod crash;
+mod engine;
 mod fleet;
 mod provider;
 mod restart;

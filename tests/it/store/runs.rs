@@ -218,7 +218,7 @@ async fn a_batch_can_be_sent_again(f: Fixture) {
     assert_eq!(newest.events[0].sequence, 3);
     assert_eq!(f.office.record_after(second, 2).await.unwrap(), newest);
     assert_eq!(f.office.events(run.id, 0, true, 10).await.unwrap().len(), 3);
-    assert_eq!(f.office.finished_count(run.id).await.unwrap(), 1);
+    assert_eq!(f.office.counts(run.id).await.unwrap().finished(), 1);
     // Somebody else has recorded meanwhile, so it is not this batch that stands there.
     assert!(matches!(f.office.record_after(first.clone(), 0).await, Err(StoreError::Internal(_))));
     f.office.end_run(run.id, ME, Ending::Done).await.unwrap();
@@ -242,14 +242,14 @@ async fn statements_are_shown_when_asked_for(f: Fixture) {
 async fn the_first_outcome_counts(f: Fixture) {
     let branches = f.add_many(2).await;
     let run = f.run(RunKind::ApplyAll, &branches).await;
-    assert_eq!(f.office.finished_count(run.id).await.unwrap(), 0);
+    assert_eq!(f.office.counts(run.id).await.unwrap().finished(), 0);
     let succeeded = finished(outcome(&branches[0], OutcomeStatus::Succeeded));
     f.office.record(batch(run.id, Vec::new(), vec![succeeded])).await.unwrap();
     let failed = finished(outcome(&branches[0], OutcomeStatus::Failed));
     f.office.record(batch(run.id, Vec::new(), vec![failed])).await.unwrap();
     let counts = f.office.counts(run.id).await.unwrap();
     assert_eq!((counts.succeeded, counts.failed, counts.unfinished, counts.finished()), (1, 0, 1, 1));
-    assert_eq!(f.office.finished_count(run.id).await.unwrap(), 1);
+    assert_eq!(f.office.counts(run.id).await.unwrap().finished(), 1);
     let left = f.office.unfinished(run.id, 0, 10).await.unwrap();
     assert_eq!(left.iter().map(|(_, id)| *id).collect::<Vec<_>>(), [branches[1].id]);
 }
@@ -296,21 +296,29 @@ async fn a_dead_run_is_claimed_once(f: Fixture) {
     assert_eq!(f.office.keep_runs(ME, TTL).await.unwrap(), []);
 }
 
+/// The runs that are kept, and whether somebody wants them cancelled.
+async fn cancelled(f: &Fixture) -> Vec<(RunId, bool)> {
+    let kept = f.office.keep_runs(ME, TTL).await.unwrap();
+    let mut kept: Vec<_> = kept.iter().map(|kept| (kept.id, kept.cancel_requested)).collect();
+    kept.sort();
+    kept
+}
+
 async fn cancelling_reaches_the_owner(f: Fixture) {
     let branch = f.add("BR001").await;
     let run = f.run(RunKind::Apply, std::slice::from_ref(&branch)).await;
-    f.run(RunKind::Apply, std::slice::from_ref(&branch)).await;
+    let other = f.run(RunKind::Apply, std::slice::from_ref(&branch)).await;
     f.clock.advance(TTL / 2);
-    assert_eq!(f.office.keep_runs(ME, TTL).await.unwrap(), []);
+    assert_eq!(cancelled(&f).await, [(run.id, false), (other.id, false)]);
     f.clock.advance(TTL / 2);
     assert_eq!(f.office.claim_dead_runs("replica-2", TTL, 10).await.unwrap(), [], "the heartbeat kept them");
     let asked = f.replica().await.request_cancel(run.id).await.unwrap().unwrap();
     assert_eq!((asked.id, asked.state), (run.id, RunState::Queued));
-    assert_eq!(f.office.keep_runs(ME, TTL).await.unwrap(), [run.id]);
+    assert_eq!(cancelled(&f).await, [(run.id, true), (other.id, false)]);
     assert_eq!(f.office.keep_runs("replica-2", TTL).await.unwrap(), []);
     let ended = f.office.end_run(run.id, ME, Ending::Cancelled).await.unwrap();
     assert_eq!(f.office.request_cancel(run.id).await.unwrap(), Some(ended));
-    assert_eq!(f.office.keep_runs(ME, TTL).await.unwrap(), []);
+    assert_eq!(cancelled(&f).await, [(other.id, false)]);
     assert_eq!(f.office.request_cancel(RunId::generate()).await.unwrap(), None);
 }
 

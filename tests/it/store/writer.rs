@@ -21,7 +21,7 @@ async fn an_outcome_and_its_state_are_one(f: Fixture) {
     let recorded = f.office.record(batch(run.id, vec![event(&branch.code, 1)], vec![done])).await.unwrap();
     assert_eq!((recorded.events.len(), recorded.lost.len()), (1, 0));
     assert_eq!(f.state(&branch).await, next);
-    assert_eq!(f.office.finished_count(run.id).await.unwrap(), 1);
+    assert_eq!(f.office.counts(run.id).await.unwrap().finished(), 1);
 }
 
 async fn a_lost_lease_keeps_the_outcome(f: Fixture) {
@@ -35,7 +35,7 @@ async fn a_lost_lease_keeps_the_outcome(f: Fixture) {
     let done = Finished { outcome: failed, next: Some((token, before)) };
     let recorded = f.office.record(batch(run.id, Vec::new(), vec![done])).await.unwrap();
     assert_eq!(recorded.lost, [branch.id]);
-    assert_eq!(f.office.finished_count(run.id).await.unwrap(), 1);
+    assert_eq!(f.office.counts(run.id).await.unwrap().finished(), 1);
     assert_eq!(f.state(&branch).await.lease.unwrap().owner, "replica-2");
 }
 
@@ -134,6 +134,6 @@ async fn many_leases_at_once(f: Fixture) {
     for call in calls {
         call.await.unwrap();
     }
-    assert_eq!(f.office.finished_count(run.id).await.unwrap(), 300);
+    assert_eq!(f.office.counts(run.id).await.unwrap().finished(), 300);
     assert_eq!(f.office.totals(&Default::default()).await.unwrap()[&MigrationStatus::Completed], 300);
 }
