@@ -186,10 +186,11 @@ async fn a_dead_replica_s_lease_does_not_refuse_the_run_that_is_taken_up() {
     let branch = engine.add("BR001", "").await;
     let id = engine.manager.branch(&branch).await.unwrap().id;
     // The other replica dies right after it has renewed the branch's lease, a while after it renewed its runs.
-    let run = engine.persisted("dead", &branch, Duration::from_millis(10)).await;
-    engine.office.start_run(run.id, "dead").await.unwrap();
-    let lease = engine.office.acquire(id, "dead", Duration::from_millis(2500), 0).await.unwrap();
+    let lease = engine.office.acquire(id, "dead", Duration::from_millis(4000), 0).await.unwrap();
     assert!(matches!(lease, Acquire::Granted { .. }));
+    // Long enough to be begun before it is taken for dead, on a busy machine too.
+    let run = engine.persisted("dead", &branch, Duration::from_secs(2)).await;
+    engine.office.start_run(run.id, "dead").await.unwrap();
     let run = engine.over(&run).await;
     assert_eq!(run.state, RunState::Succeeded, "{:?}", run.result);
     engine.stop().await;
