@@ -1,5 +1,5 @@
-use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
+use tokio_stream::StreamExt;
 use tonic::{Request, Response, Status};
 
 use crate::engine::{Manager, StatusFilter};
@@ -49,7 +49,7 @@ impl proto::migration_service_server::MigrationService for MigrationService {
         let run = to_the_end(async move { manager.apply_all(command, &caller).await }).await?;
         let events = self.followers.follow(slot, self.manager.clone(), run.id, 0, include_statements);
         let answers = events.map(|event| event.map(|event| proto::ApplyAllResponse { event: Some(event) }));
-        Ok(Response::new(answers.boxed()))
+        Ok(Response::new(Box::pin(answers)))
     }
 
     async fn pending(
@@ -155,7 +155,7 @@ impl proto::migration_service_server::MigrationService for MigrationService {
         self.manager.run(id).await.map_err(|error| status_of(&error))?;
         let events = self.followers.follow(slot, self.manager.clone(), id, after, request.include_statements);
         let answers = events.map(|event| event.map(|event| proto::WatchRunResponse { event: Some(event) }));
-        Ok(Response::new(answers.boxed()))
+        Ok(Response::new(Box::pin(answers)))
     }
 
     async fn cancel_run(
