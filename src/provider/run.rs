@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::domain::{MigrationId, Planned, RunId};
+use crate::domain::{MigrationId, Planned, RunId, SessionChange};
 
 use super::dialect::LockMeans;
 use super::error::{ErrorKind, ExecutionError, Outcome, ProviderError};
@@ -26,6 +26,11 @@ pub struct Work<'a> {
 impl Work<'_> {
     pub(super) fn id(&self) -> &MigrationId {
         &self.planned.migration.id
+    }
+
+    /// Whether any of its statements changes this of the session.
+    pub(super) fn changes(&self, what: SessionChange) -> bool {
+        self.planned.migration.up.statements.iter().any(|statement| statement.session == Some(what))
     }
 }
 
@@ -163,14 +168,20 @@ impl Session {
         self.hold = hold;
         if begin {
             self.set_up(message, work);
+            if work.changes(SessionChange::User) {
+                // The lock's row is ours, not that of the user to whom an earlier segment has changed.
+                message.push(Purpose::Setting, self.sql.dialect.own_user);
+            }
             message.push(Purpose::Begin, self.sql.dialect.begin);
             message.push(Purpose::Fence, &self.sql.touch(fence));
+        } else if work.changes(SessionChange::Setting) {
+            self.used = Used::By(work.id().clone());
         }
         Ok(())
     }
 
     /// Gives a migration a session as if it were the first in it. Segments of the same migration keep their settings.
-    fn set_up(&mut self, message: &mut Message, work: &Work<'_>) {
+    pub(super) fn set_up(&mut self, message: &mut Message, work: &Work<'_>) {
         if matches!(&self.used, Used::By(id) if id == work.id()) {
             return;
         }
@@ -180,7 +191,7 @@ impl Session {
             }
         }
         message.push(Purpose::Setting, &self.sql.prepare(work.timeout));
-        self.used = match self.sql.dialect.settings_survive_commit {
+        self.used = match self.sql.dialect.settings_survive_commit || work.changes(SessionChange::Setting) {
             true => Used::By(work.id().clone()),
             false => Used::Never,
         };

@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use branchkeeper::domain::{Effect, ObjectName, Segment, SslMode, Statement};
+use branchkeeper::domain::{Effect, ObjectName, Segment, SessionChange, SslMode, Statement};
 use branchkeeper::provider::{Claim, ErrorKind, Fate, Outcome, Session, Work, create, test};
 use sqlx::{AssertSqlSafe, Executor};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::fixture::{Fixture, Notes, alone, claim, digests, intent, planned, progress, resumed, soon, sql, work};
+use super::fixture::{
+    Fixture, Notes, alone, claim, digests, intent, planned, progress, resumed, setting, soon, sql, work,
+};
 use crate::support;
 
 fn concurrently() -> Statement {
@@ -294,6 +296,36 @@ async fn a_migration_may_change_its_user() {
     session.unlock(fence).await.unwrap();
     fixture.value(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
     assert_eq!(owners, format!("{role} {}", fixture.server().username));
+}
+
+#[tokio::test]
+async fn a_migration_in_segments_keeps_its_user() {
+    let fixture = Fixture::postgres().await;
+    let role = support::postgres().await.unique_name();
+    fixture.create().await;
+    fixture.value(&format!("CREATE ROLE {role}; GRANT CREATE ON SCHEMA public TO {role}")).await;
+    let one = planned(
+        "1_one",
+        [
+            setting(&format!("SET ROLE {role}"), SessionChange::User, None),
+            sql("CREATE TABLE t (a integer)"),
+            concurrently(),
+            sql("CREATE TABLE u (a integer)"),
+            alone("VACUUM", Effect::Idempotent),
+        ],
+    );
+    let (mut session, fence) = fixture.locked().await;
+    let segments = [Segment::Transaction(0..2), Segment::Alone(2), Segment::Transaction(3..4), Segment::Alone(4)];
+    for (index, segment) in segments.iter().enumerate() {
+        let last = index + 1 == segments.len();
+        session.run_segment(&fence, &work(&one), segment, last, &soon(), &mut Notes::default()).await.unwrap();
+    }
+    session.unlock(fence).await.unwrap();
+    let owners = "SELECT string_agg(DISTINCT tableowner, ' ') FROM pg_tables WHERE tablename IN ('t', 'u')";
+    let owners = fixture.value(owners).await.unwrap();
+    fixture.value(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
+    assert_eq!(owners, role);
+    assert!(fixture.ledger().await.is_applied("1_one"));
 }
 
 #[tokio::test]
