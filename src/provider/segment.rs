@@ -178,6 +178,13 @@ impl Session {
         if let Err(broken) = sent {
             return Err(self.withdraw(fence, work, index, statement, broken).await);
         }
+        if let Some(leftover) = self.leftover(statement).await {
+            // The attempt's announcement stays, so that the next one drops the index and builds it anew.
+            let error = ProviderError::new(ErrorKind::Sql, leftover);
+            let error = error.hint("the next attempt drops that index and runs the statement again");
+            let (statement, outcome) = (Some(index), Outcome::Partial);
+            return Err(ExecutionError { outcome, statement, ..partly_done(error, work, index) });
+        }
         let entry = Entry::Done { digests: vec![statement.digest()], last, took };
         match self.write_journal(fence, work, index, &entry).await {
             Ok(()) => Ok(()),
@@ -187,6 +194,17 @@ impl Session {
                 statement: Some(index),
                 ..partly_done(error, work, index)
             }),
+        }
+    }
+
+    /// What an index that the statement was to make is wanting in, although the server reported success: with `IF NOT
+    /// EXISTS`, PostgreSQL is content with an invalid one that an earlier attempt has left.
+    async fn leftover(&mut self, statement: &Statement) -> Option<String> {
+        let Some(Effect::IndexExists { index, .. }) = &statement.alone else { return None };
+        let name = index.name.clone();
+        match self.fate(statement).await {
+            Ok(Fate::Leftover) => Some(format!("an invalid index '{name}' of an earlier attempt stood in the way")),
+            _ => None,
         }
     }
 
