@@ -9,6 +9,7 @@ use super::error::{ErrorKind, ExecutionError, Outcome, ProviderError};
 use super::flush::Break;
 use super::lock::{Fence, fence_lost};
 use super::message::{Message, Purpose};
+use super::postgres::POOLER;
 use super::session::{Session, Used};
 use super::stop::{Stop, later};
 
@@ -218,6 +219,11 @@ impl Session {
             (false, _) => Outcome::Partial,
         };
         let mut error = broken.error;
+        if error.kind == ErrorKind::FenceLost && self.is_elsewhere(fence).await {
+            let text = "the transaction ran in another session of the server than the one that took the lock: a \
+                        connection pooler hands each transaction to any of its sessions; nothing was committed";
+            error = ProviderError::new(ErrorKind::Unsupported, text).hint(POOLER);
+        }
         if error.kind == ErrorKind::FenceLost
             && broken.purpose == Some(Purpose::Record)
             && self.renew(fence).await.is_ok()
@@ -229,6 +235,17 @@ impl Session {
         }
         let migration = at.and_then(|at| work.get(at)).map(|work| work.id().clone());
         ExecutionError { error, migration, statement, done, outcome }
+    }
+}
+
+impl Session {
+    /// Whether this connection is served by another session than the one that took the lock, which only a pooler does.
+    async fn is_elsewhere(&mut self, fence: &Fence) -> bool {
+        let (Some(pid), LockMeans::Session { held, .. }) = (fence.pid, &self.sql.dialect.lock) else { return false };
+        match self.query(&self.sql.fill(held)).await {
+            Ok(rows) => rows.first().and_then(|row| row.number(0)).is_some_and(|now| now != i64::from(pid)),
+            Err(_) => false,
+        }
     }
 }
 

@@ -24,6 +24,7 @@ macro_rules! on_every_provider {
 
 mod connecting;
 mod locking;
+mod pooler;
 mod postgres_only;
 mod running;
 mod segments;

@@ -71,6 +71,26 @@ async fn an_interrupted_index_is_found_dropped_and_built_again() {
 }
 
 #[tokio::test]
+async fn an_invalid_index_is_not_taken_for_one_that_exists() {
+    let fixture = Fixture::postgres().await;
+    fixture.create().await;
+    // Another tool's attempt has failed at a duplicate and left its index.
+    fixture.value("CREATE TABLE t (a integer); INSERT INTO t VALUES (1), (1)").await;
+    let mut other = connection(&fixture).await;
+    other.execute("CREATE UNIQUE INDEX CONCURRENTLY i ON t (a)").await.unwrap_err();
+    other.execute("TRUNCATE t").await.unwrap();
+    let Some(effect) = concurrently().alone else { panic!() };
+    let one = planned("1_one", [alone("CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS i ON t (a)", effect)]);
+    let (mut session, fence) = fixture.locked().await;
+    let mut notes = Notes::default();
+    let error = session.run_segment(&fence, &work(&one), &Segment::Alone(0), true, &soon(), &mut notes).await;
+    let error = error.unwrap_err();
+    assert!(error.error.message.contains("invalid"), "{error:?}");
+    assert!(!fixture.ledger().await.is_applied("1_one"));
+    session.unlock(fence).await.unwrap();
+}
+
+#[tokio::test]
 async fn building_an_index_and_waiting_for_the_lock_do_not_block_each_other() {
     let fixture = Fixture::postgres().await;
     fixture.create().await;
