@@ -18,6 +18,7 @@ impl Drop for Pooler {
     }
 }
 
+#[allow(clippy::print_stderr, reason = "a test that did not run says so")]
 /// A PgBouncer in transaction mode in front of the fixture's server; `None`, said out loud, where it is not installed.
 async fn pooler(fixture: &Fixture) -> Option<(Pooler, u16)> {
     let program =
