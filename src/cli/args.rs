@@ -79,6 +79,8 @@ pub(crate) enum Command {
     Validate(fleet::ValidateArgs),
     /// Forget a branch's failures and try it again now
     Retry(fleet::RetryArgs),
+    /// Say what became of a statement whose outcome is unknown
+    Resolve(fleet::ResolveArgs),
     /// List runs, newest first
     Runs(fleet::RunsArgs),
     /// Follow a run, from its beginning or from an event

@@ -72,6 +72,7 @@ async fn run(context: &Context, command: Command) -> Result<Outcome, Failure> {
         Command::History(args) => fleet::history(context, args).await,
         Command::Validate(args) => fleet::validate(context, args).await,
         Command::Retry(args) => fleet::retry(context, args).await,
+        Command::Resolve(args) => fleet::resolve(context, args).await,
         Command::Runs(args) => fleet::runs(context, args).await,
         Command::Watch(args) => fleet::watch(context, args).await,
         Command::Cancel(args) => fleet::cancel(context, args).await,

@@ -38,7 +38,7 @@ pub use provider::Provider;
 pub use refusal::Refusal;
 pub use retry::{OfflinePolicy, RetryPolicy};
 pub use run::{BranchOutcome, MigrationResult, Observed, OutcomeStatus, Run, RunKind, RunRequest, RunState, Selector};
-pub use script::{Effect, ObjectName, Script, Statement, TableChange};
+pub use script::{Effect, ObjectName, Script, SessionChange, Statement, TableChange};
 pub use secret::{Secret, SecretRef};
 pub use state::{BranchState, Lease, MigrationStatus};
 pub use text::shorten;

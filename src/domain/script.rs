@@ -30,6 +30,9 @@ pub struct Statement {
     /// `None` when the statement can run inside a transaction. Otherwise the server refuses it there, it runs alone, and
     /// this says how to find out, after a crash, whether it took effect.
     pub alone: Option<Effect>,
+    /// `Some` when the statement changes nothing but the session that it runs in. A migration that goes on in another
+    /// session, after a crash, begins with those of its done statements.
+    pub session: Option<SessionChange>,
     /// Which tables the statement makes, drops or renames.
     pub tables: Vec<TableChange>,
 }
@@ -59,6 +62,15 @@ impl Statement {
         }
         (line, column)
     }
+}
+
+/// What a statement changes of the session that it runs in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionChange {
+    /// A setting (`SET`, `PRAGMA foreign_keys = …`).
+    Setting,
+    /// In whose name the next statements run (`SET ROLE`). The ledger is always written in the connection's own.
+    User,
 }
 
 /// What a statement that runs outside any transaction leaves behind, so that its fate can be read from the server.
@@ -125,7 +137,8 @@ mod tests {
 
     #[test]
     fn a_position_counts_from_the_statement() {
-        let statement = Statement { sql: "ab\ncd".into(), line: 7, column: 3, alone: None, tables: vec![] };
+        let statement =
+            Statement { sql: "ab\ncd".into(), line: 7, column: 3, alone: None, session: None, tables: vec![] };
         assert_eq!(statement.position(0), (7, 3));
         assert_eq!(statement.position(1), (7, 4));
         assert_eq!(statement.position(3), (8, 1));

@@ -67,6 +67,16 @@ pub enum EngineError {
         /// How it ended.
         state: RunState,
     },
+    /// No statement of the branch waits for a person to settle it.
+    #[error("branch '{branch}' has nothing to resolve: {why}")]
+    NothingToResolve {
+        /// The branch.
+        branch: BranchCode,
+        /// Why not.
+        why: String,
+        /// What to do instead.
+        hint: &'static str,
+    },
     /// The migrations folder could never be read, so there is nothing to apply.
     #[error("the migrations folder cannot be used: {}", problems.join("; "))]
     CatalogueBroken {
@@ -125,6 +135,7 @@ impl EngineError {
             Self::Locked { .. } => "wait and try again; a lock left by a dead process clears by itself".into(),
             Self::BranchBusy { .. } => "wait until the run is over, or cancel it".into(),
             Self::RunOver { .. } => "nothing is left to do".into(),
+            Self::NothingToResolve { hint, .. } => (*hint).into(),
             Self::CatalogueBroken { .. } => "correct the files; `branchkeeper check` lists every problem".into(),
             Self::Draining => "try again in a moment; another instance or the restarted service will answer".into(),
             Self::BranchUnavailable(error) => error.hint.clone(),

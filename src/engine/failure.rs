@@ -119,7 +119,11 @@ impl Failure {
             statements_done: u32::try_from(index).unwrap_or(u32::MAX),
             statements_total: u32::try_from(up.statements.len()).unwrap_or(u32::MAX),
             ..MigrationError::new(&branch.code, FailureClass::Ambiguous, message)
-                .hint("look in the branch's database whether the statement took effect, and settle it there")
+                .hint(format!(
+                    "look in the branch's database whether the statement took effect, then settle it with \
+                     `branchkeeper resolve {0} --applied` or `branchkeeper resolve {0} --not-applied`, which runs it again",
+                    branch.code
+                ))
         })
     }
 }

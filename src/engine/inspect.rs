@@ -140,7 +140,8 @@ impl Manager {
     }
 }
 
-fn unavailable(branch: &Branch, error: ProviderError) -> EngineError {
+/// The error for a branch that could not be asked.
+pub(super) fn unavailable(branch: &Branch, error: ProviderError) -> EngineError {
     let shown = MigrationError {
         provider_code: error.code.clone(),
         ..MigrationError::new(&branch.code, error.class(), format!("branch '{}': {}", branch.code, error.message))

@@ -70,8 +70,10 @@ impl Jobs {
             let mut report = Report::default();
             let attempt = self.attempt(&branch, catalogue.of(branch.provider), token, &halt, &mut report);
             // A fault of ours counts against the branch too, or it would be met again without end.
-            let ended = AssertUnwindSafe(attempt).catch_unwind().await;
-            let ended = ended.unwrap_or_else(|_| Err(Broken::Failed(fault(&branch))));
+            let ended = match AssertUnwindSafe(attempt).catch_unwind().await {
+                Ok(ended) => ended,
+                Err(_) => Err(Broken::Failed(fault(&branch))),
+            };
             drop(heartbeat);
             report.failure = match ended {
                 Ok(()) => None,

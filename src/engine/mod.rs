@@ -17,6 +17,7 @@ mod patience;
 mod readiness;
 mod recorder;
 mod report;
+mod resolve;
 mod rollout;
 mod runs;
 mod settings;
@@ -28,6 +29,7 @@ pub use error::EngineError;
 pub use inspect::History;
 pub use manager::{Caller, Manager};
 pub use readiness::Readiness;
+pub use resolve::ResolveCommand;
 pub use runs::{ApplyAllCommand, ApplyCommand};
 pub use settings::{AutoMigrate, EngineSettings, OnStartup};
 

@@ -208,7 +208,7 @@ impl Manager {
 
     /// Whether new work may begin: not while stopping, and not while the migrations folder is broken. The folder is
     /// looked at now, so that a file put there a moment ago counts.
-    async fn check_can_begin(&self) -> Result<(), EngineError> {
+    pub(super) async fn check_can_begin(&self) -> Result<(), EngineError> {
         if self.0.soft.is_cancelled() {
             return Err(EngineError::Draining);
         }

@@ -18,7 +18,7 @@ pub(super) struct Dialect {
     pub(super) clock: ClockSource,
     /// How sessions keep each other out.
     pub(super) lock: LockMeans,
-    /// Whether a setting that is changed inside a transaction outlives its commit.
+    /// Whether statements that are not known for it may leave settings behind (through functions, say).
     pub(super) settings_survive_commit: bool,
     /// Undoes what an earlier migration has done to the session's settings.
     pub(super) reset: &'static [&'static str],

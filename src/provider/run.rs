@@ -2,12 +2,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::domain::{MigrationId, Planned, RunId};
+use crate::domain::{MigrationId, Planned, RunId, SessionChange};
 
 use super::error::{ErrorKind, ExecutionError, Outcome, ProviderError};
 use super::flush::Break;
 use super::lock::{Fence, fence_lost};
 use super::message::{Message, Purpose};
+use super::postgres::POOLER;
 use super::session::{Session, Used};
 use super::stop::{Stop, later};
 
@@ -25,6 +26,11 @@ pub struct Work<'a> {
 impl Work<'_> {
     pub(super) fn id(&self) -> &MigrationId {
         &self.planned.migration.id
+    }
+
+    /// Whether any of its statements changes this of the session.
+    pub(super) fn changes(&self, what: SessionChange) -> bool {
+        self.planned.migration.up.statements.iter().any(|statement| statement.session == Some(what))
     }
 }
 
@@ -162,14 +168,20 @@ impl Session {
         self.hold = hold;
         if begin {
             self.set_up(message, work);
+            if work.changes(SessionChange::User) {
+                // The lock's row is ours, not that of the user to whom an earlier segment has changed.
+                message.push(Purpose::Setting, self.sql.dialect.own_user);
+            }
             message.push(Purpose::Begin, self.sql.dialect.begin);
             message.push(Purpose::Fence, &self.sql.touch(fence));
+        } else if work.changes(SessionChange::Setting) {
+            self.used = Used::By(work.id().clone());
         }
         Ok(())
     }
 
     /// Gives a migration a session as if it were the first in it. Segments of the same migration keep their settings.
-    fn set_up(&mut self, message: &mut Message, work: &Work<'_>) {
+    pub(super) fn set_up(&mut self, message: &mut Message, work: &Work<'_>) {
         if matches!(&self.used, Used::By(id) if id == work.id()) {
             return;
         }
@@ -179,7 +191,7 @@ impl Session {
             }
         }
         message.push(Purpose::Setting, &self.sql.prepare(work.timeout));
-        self.used = match self.sql.dialect.settings_survive_commit {
+        self.used = match self.sql.dialect.settings_survive_commit || work.changes(SessionChange::Setting) {
             true => Used::By(work.id().clone()),
             false => Used::Never,
         };
@@ -206,6 +218,11 @@ impl Session {
             (false, _) => Outcome::Partial,
         };
         let mut error = broken.error;
+        if error.kind == ErrorKind::FenceLost && self.is_elsewhere(fence).await {
+            let text = "the transaction ran in another session of the server than the one that took the lock: a \
+                        connection pooler hands each transaction to any of its sessions; nothing was committed";
+            error = ProviderError::new(ErrorKind::Unsupported, text).hint(POOLER);
+        }
         if error.kind == ErrorKind::FenceLost
             && broken.purpose == Some(Purpose::Record)
             && self.renew(fence).await.is_ok()
@@ -217,6 +234,17 @@ impl Session {
         }
         let migration = at.and_then(|at| work.get(at)).map(|work| work.id().clone());
         ExecutionError { error, migration, statement, done, outcome }
+    }
+}
+
+impl Session {
+    /// Whether this connection is served by another session than the one that took the lock, which only a pooler does.
+    async fn is_elsewhere(&mut self, fence: &Fence) -> bool {
+        let (Some(pid), LockMeans::Session { held, .. }) = (fence.pid, &self.sql.dialect.lock) else { return false };
+        match self.query(&self.sql.fill(held)).await {
+            Ok(rows) => rows.first().and_then(|row| row.number(0)).is_some_and(|now| now != i64::from(pid)),
+            Err(_) => false,
+        }
     }
 }
 

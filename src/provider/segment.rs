@@ -3,11 +3,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::domain::{Effect, MigrationId, Segment, Statement};
+use crate::domain::{Effect, MigrationId, Segment, SessionChange, Statement};
 
 use super::error::{ErrorKind, ExecutionError, Outcome, ProviderError};
 use super::fate::Fate;
 use super::flush::Break;
+use super::hold::Hold;
 use super::lock::Fence;
 use super::message::{Message, Purpose};
 use super::run::{Observer, Work, nothing_done};
@@ -51,6 +52,11 @@ impl Session {
         };
         self.stepwise = Some((work.id().clone(), started));
         let stop = stop.no_later_than(later(started, work.timeout));
+        if let Err(broken) = self.restore(fence, work, range.start, &stop).await {
+            self.stepwise = None;
+            self.roll_back().await;
+            return Err(partly_done(broken.error, work, range.start));
+        }
         let result = match (segment, part) {
             (Segment::Alone(index), [statement]) => {
                 self.run_alone(fence, work, *index, statement, finishes, &stop, observer).await
@@ -66,6 +72,31 @@ impl Session {
         result
     }
 
+    /// Gives a migration that goes on in another session the settings that its done statements, the first `begin`, have
+    /// made: what comes next may rely on them.
+    async fn restore(&mut self, fence: &Fence, work: &Work<'_>, begin: usize, stop: &Stop) -> Result<(), Break> {
+        let settings: Vec<&str> = done(work, begin, SessionChange::Setting).collect();
+        if settings.is_empty() || matches!(&self.used, Used::By(id) if id == work.id()) {
+            return Ok(());
+        }
+        let works = std::slice::from_ref(work);
+        let mut message = Message::default();
+        if self.hold == Hold::Uncommitted {
+            // Some settings can't be changed inside a transaction, and the lock's own is still open.
+            message.push(Purpose::Fence, &self.sql.touch(fence));
+            message.push(Purpose::Commit, "COMMIT");
+            self.flush(&mut message, works, stop, &mut Nobody).await?;
+            self.hold = Hold::Committed;
+        }
+        self.set_up(&mut message, work);
+        for setting in settings {
+            message.push(Purpose::Setting, setting);
+        }
+        self.flush(&mut message, works, stop, &mut Nobody).await?;
+        self.used = Used::By(work.id().clone());
+        Ok(())
+    }
+
     async fn run_together(
         &mut self,
         fence: &Fence,
@@ -79,6 +110,9 @@ impl Session {
         let works = std::slice::from_ref(work);
         let mut message = Message::default();
         self.open(&mut message, fence, work).map_err(|error| partly_done(error, work, begin))?;
+        for user in done(work, begin, SessionChange::User) {
+            message.push(Purpose::Setting, user);
+        }
         let started = Instant::now();
         let statements = work.planned.migration.up.statements.get(range.clone()).unwrap_or_default();
         let digests = statements.iter().map(Statement::digest).collect();
@@ -121,6 +155,15 @@ impl Session {
         self.hold = self.hold.committed(false);
 
         self.used = Used::By(work.id().clone());
+        for user in done(work, index, SessionChange::User) {
+            message.push(Purpose::Setting, user);
+        }
+        // A message of its own: what runs alone refuses company.
+        if !message.is_empty()
+            && let Err(broken) = self.flush(&mut message, works, stop, observer).await
+        {
+            return Err(self.withdraw(fence, work, index, statement, broken).await);
+        }
         let started = Instant::now();
         let alone = self.push_alone(&mut message, statement, index);
         let sent = match alone {
@@ -128,8 +171,19 @@ impl Session {
             Err(broken) => Err(broken),
         };
         let took = Some(started.elapsed());
+        if work.changes(SessionChange::User) {
+            // What follows is ours, the lock's release included. Where this does not get through, the session is lost.
+            let _ = self.query(self.sql.dialect.own_user).await;
+        }
         if let Err(broken) = sent {
             return Err(self.withdraw(fence, work, index, statement, broken).await);
+        }
+        if let Some(leftover) = self.leftover(statement).await {
+            // The attempt's announcement stays, so that the next one drops the index and builds it anew.
+            let error = ProviderError::new(ErrorKind::Sql, leftover);
+            let error = error.hint("the next attempt drops that index and runs the statement again");
+            let (statement, outcome) = (Some(index), Outcome::Partial);
+            return Err(ExecutionError { outcome, statement, ..partly_done(error, work, index) });
         }
         let entry = Entry::Done { digests: vec![statement.digest()], last, took };
         match self.write_journal(fence, work, index, &entry).await {
@@ -140,6 +194,17 @@ impl Session {
                 statement: Some(index),
                 ..partly_done(error, work, index)
             }),
+        }
+    }
+
+    /// What an index that the statement was to make is wanting in, although the server reported success: with `IF NOT
+    /// EXISTS`, PostgreSQL is content with an invalid one that an earlier attempt has left.
+    async fn leftover(&mut self, statement: &Statement) -> Option<String> {
+        let Some(Effect::IndexExists { index, .. }) = &statement.alone else { return None };
+        let name = index.name.clone();
+        match self.fate(statement).await {
+            Ok(Fate::Leftover) => Some(format!("an invalid index '{name}' of an earlier attempt stood in the way")),
+            _ => None,
         }
     }
 
@@ -248,6 +313,12 @@ impl Session {
         }
         message.push(Purpose::Commit, "COMMIT");
     }
+}
+
+/// Those of a migration's first `count` statements that change this of the session.
+fn done<'a>(work: &Work<'a>, count: usize, what: SessionChange) -> impl Iterator<Item = &'a str> + use<'a> {
+    let statements = work.planned.migration.up.statements.iter().take(count);
+    statements.filter(move |statement| statement.session == Some(what)).map(|statement| &*statement.sql)
 }
 
 fn partly_done(error: ProviderError, work: &Work<'_>, done: usize) -> ExecutionError {

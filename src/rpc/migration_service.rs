@@ -121,6 +121,17 @@ impl proto::migration_service_server::MigrationService for MigrationService {
         Ok(Response::new(proto::RetryResponse { status: Some(status) }))
     }
 
+    async fn resolve(
+        &self,
+        request: Request<proto::ResolveRequest>,
+    ) -> Result<Response<proto::ResolveResponse>, Status> {
+        let (manager, caller) = (self.manager.clone(), caller(&request));
+        let command = convert::resolve_command(request.into_inner()).map_err(invalid)?;
+        let (branch, state) = to_the_end(async move { manager.resolve(command, &caller).await }).await?;
+        let status = branch_status_to_proto(branch, state, chrono::Utc::now());
+        Ok(Response::new(proto::ResolveResponse { status: Some(status) }))
+    }
+
     async fn get_run(&self, request: Request<proto::GetRunRequest>) -> Result<Response<proto::GetRunResponse>, Status> {
         let id = convert::run_id(&request.get_ref().run_id).map_err(invalid)?;
         let run = self.manager.run(id).await.map_err(|error| status_of(&error))?;

@@ -36,6 +36,7 @@ reasons! {
     BRANCH_LOCKED: "Somebody else works on the branch; the metadata says who, RetryInfo when to try again.",
     BRANCH_BUSY: "The branch is being worked on and cannot be changed now; wait, or cancel the run.",
     RUN_OVER: "The run has ended and cannot be steered any more.",
+    NOTHING_TO_RESOLVE: "No statement of the branch waits for a person; the message says what to do instead.",
     CATALOGUE_BROKEN: "The migrations folder cannot be used; repair the files that are named.",
     BRANCH_UNAVAILABLE: "The branch's database could not be asked; the metadata has the class of failure.",
     HEAD_OFFICE_UNAVAILABLE: "The service's own database cannot be reached; try again.",

@@ -210,6 +210,9 @@ fn refusal_of(error: &EngineError, now: Time) -> Refusal {
         EngineError::RunOver { id, state } => {
             refuse(Code::FailedPrecondition, reasons::RUN_OVER).with("run", id).with("state", state).precondition(id)
         }
+        EngineError::NothingToResolve { branch, .. } => {
+            refuse(Code::FailedPrecondition, reasons::NOTHING_TO_RESOLVE).with("branch", branch).precondition(branch)
+        }
         EngineError::CatalogueBroken { problems } => refuse(Code::FailedPrecondition, reasons::CATALOGUE_BROKEN)
             .with("problems", problems.len())
             .with("first_problem", problems.first().map_or("", String::as_str))

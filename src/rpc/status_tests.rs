@@ -35,6 +35,7 @@ fn table() -> Vec<(EngineError, Code)> {
         (EngineError::BranchBusy { branch: code(), lease }, Code::FailedPrecondition),
         (EngineError::RunOver { id: RunId::generate(), state: RunState::Failed }, Code::FailedPrecondition),
         (EngineError::CatalogueBroken { problems: vec!["7_x.sql: empty".into()] }, Code::FailedPrecondition),
+        (EngineError::NothingToResolve { branch: code(), why: "no".into(), hint: "wait" }, Code::FailedPrecondition),
         (EngineError::Draining, Code::Unavailable),
         (failure(FailureClass::Connection), Code::Unavailable),
         (failure(FailureClass::Locked), Code::Aborted),

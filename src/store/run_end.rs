@@ -57,7 +57,7 @@ impl HeadOffice {
         let run = codec::run(&row)?;
         let skip = "UPDATE run_branches SET status = $2 WHERE run_id = $1 AND status IS NULL";
         tx.run(skip, args![id, OutcomeStatus::Skipped.as_str()]).await?;
-        let result = result(&mut tx, &run, now).await?;
+        let result = result(&mut tx, &run, ending, now).await?;
         let state = match ending {
             _ if result.success => RunState::Succeeded,
             Ending::Done => RunState::Failed,
@@ -100,7 +100,7 @@ fn counts(rows: &[Row]) -> Result<RunCounts, StoreError> {
 }
 
 /// Draws up the result; its lists are bounded, whatever the size of the fleet.
-async fn result(tx: &mut Tx, run: &Run, now: Time) -> Result<MigrationResult, StoreError> {
+async fn result(tx: &mut Tx, run: &Run, ending: Ending, now: Time) -> Result<MigrationResult, StoreError> {
     let counts = counts(&tx.rows(COUNT, args![run.id]).await?)?;
     let most = u32::try_from(MigrationResult::MAX_APPLIED).unwrap_or(u32::MAX);
     let sql = "SELECT run_id, branch_code, applied FROM run_branches \
@@ -126,7 +126,8 @@ async fn result(tx: &mut Tx, run: &Run, now: Time) -> Result<MigrationResult, St
     let errors = rows.iter().map(|row| row.of("run_branches", "run_id").json("error")).collect::<Result<_, _>>()?;
     let began = run.start_time.unwrap_or(run.create_time);
     Ok(MigrationResult {
-        success: counts.finished() == counts.succeeded,
+        // A branch that was removed, or that another replica saw to, takes nothing from a run that went through.
+        success: counts.failed + counts.refused == 0 && (counts.skipped == 0 || ending == Ending::Done),
         applied_migrations,
         errors,
         duration: (now - began).to_std().unwrap_or_default(),

@@ -13,6 +13,7 @@ mod crash;
 mod engine;
 mod fleet;
 mod provider;
+mod resolve;
 mod restart;
 mod rpc;
 mod store;

@@ -35,6 +35,7 @@ impl Wire {
         let options = options(code, place, database).await?;
         let deadline = later(Instant::now(), limit);
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
+        let mut busy = None;
         loop {
             let error = match tokio::time::timeout_at(deadline, options.connect()).await {
                 Ok(Ok(connection)) => {
@@ -42,6 +43,10 @@ impl Wire {
                 }
                 Ok(Err(error)) => failure(error, place, true).error,
                 Err(_) => {
+                    if let Some(busy) = busy {
+                        // It has said that it is full, and only this last question went unanswered.
+                        return Err(busy);
+                    }
                     let seconds = limit.as_secs_f32();
                     let text = format!("{}:{} did not answer within {seconds:.0} s", place.host, place.port);
                     return Err(ProviderError::new(ErrorKind::Unreachable, text)
@@ -52,6 +57,7 @@ impl Wire {
             if error.kind != ErrorKind::Busy || Instant::now() + wait >= deadline {
                 return Err(error);
             }
+            busy = Some(error);
             tokio::time::sleep(wait).await;
         }
     }

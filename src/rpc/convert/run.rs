@@ -1,5 +1,5 @@
 use crate::domain::{Run, RunId, RunState, Selector, Violations};
-use crate::engine::{ApplyAllCommand, ApplyCommand, Page};
+use crate::engine::{ApplyAllCommand, ApplyCommand, Page, ResolveCommand};
 use crate::rpc::proto;
 
 use super::enums::{run_kind_to_proto, run_state, run_state_to_proto, transaction_mode};
@@ -25,6 +25,27 @@ pub(in crate::rpc) fn apply_command(request: proto::ApplyRequest) -> Result<Appl
     );
     let request_id = fields.request_id(&request.request_id);
     fields.finish(branch.map(|branch| ApplyCommand { branch, target, transaction_mode, request_id }))
+}
+
+/// What a Resolve request says.
+pub(in crate::rpc) fn resolve_command(request: proto::ResolveRequest) -> Result<ResolveCommand, Violations> {
+    let mut fields = Fields::default();
+    let branch = fields.branch("branch", &request.branch);
+    let migration = match request.migration_id.as_str() {
+        "" => None,
+        text => match text.parse() {
+            Ok(id) => Some(id),
+            Err(_) => {
+                fields.bad("migration_id", "is not the id of a migration; leave it out or copy it from the error");
+                None
+            }
+        },
+    };
+    let Some(applied) = request.applied else {
+        fields.bad("applied", "has to be given: true when the statement took effect, false when it is to be run again");
+        return fields.finish(None);
+    };
+    fields.finish(branch.map(|branch| ResolveCommand { branch, migration, applied }))
 }
 
 /// What an ApplyAll request asks for.

@@ -16,6 +16,38 @@ fn bare(name: &str) -> ObjectName {
 }
 
 #[test]
+fn statements_that_change_only_their_session() {
+    use Provider::{Postgres, Sqlite};
+    use SessionChange::{Setting, User};
+    for (provider, text, expected) in [
+        (Postgres, "SET search_path = a, b", Some(Setting)),
+        (Postgres, "set session statement_timeout to 0", Some(Setting)),
+        (Postgres, "SET TIME ZONE 'UTC'", Some(Setting)),
+        (Postgres, "SET ROLE app", Some(User)),
+        (Postgres, "SET SESSION ROLE app", Some(User)),
+        (Postgres, "SET SESSION AUTHORIZATION app", Some(User)),
+        (Postgres, "RESET ROLE", Some(User)),
+        (Postgres, "RESET ALL", Some(Setting)),
+        (Postgres, "SELECT pg_catalog.set_config('search_path', '', false)", Some(Setting)),
+        (Postgres, "SELECT set_config('search_path', '', true)", None),
+        (Postgres, "SELECT set_config('a', '', false) FROM t", None),
+        (Postgres, "SET LOCAL search_path = a", None),
+        (Postgres, "SET CONSTRAINTS ALL DEFERRED", None),
+        (Postgres, "SET TRANSACTION READ ONLY", None),
+        (Postgres, "UPDATE t SET a = 1", None),
+        (Sqlite, "PRAGMA foreign_keys = OFF", Some(Setting)),
+        (Sqlite, "pragma main.Foreign_Keys(0)", Some(Setting)),
+        (Sqlite, "PRAGMA legacy_alter_table=ON", Some(Setting)),
+        (Sqlite, "PRAGMA foreign_keys", None),
+        (Sqlite, "PRAGMA foreign_key_check", None),
+        (Sqlite, "PRAGMA user_version = 3", None),
+        (Sqlite, "PRAGMA journal_mode = WAL", None),
+    ] {
+        assert_eq!(statement(provider, text).session, expected, "{text}");
+    }
+}
+
+#[test]
 fn postgres_statements_that_refuse_a_transaction() {
     use Effect::*;
     let index = |index: &str, table: ObjectName| IndexExists { index: bare(index), table };

@@ -20,7 +20,7 @@ use self::scanner::{Kind, Rules, Scanner, Token};
 use super::content::normal;
 use super::place::Places;
 use super::problem::{Problem, shown};
-use crate::domain::{Effect, ObjectName, Provider, Statement, TableChange, shorten};
+use crate::domain::{Effect, ObjectName, Provider, SessionChange, Statement, TableChange, shorten};
 
 pub(super) use self::scanner::{Comment, MARK};
 
@@ -133,6 +133,13 @@ impl Dialect {
         match self {
             Self::Sqlite => sqlite::alone(at),
             Self::Postgres => postgres::alone(at),
+        }
+    }
+
+    fn session(self, at: Cursor<'_>) -> Option<SessionChange> {
+        match self {
+            Self::Sqlite => sqlite::session(at),
+            Self::Postgres => postgres::session(at),
         }
     }
 
@@ -266,6 +273,7 @@ impl<'a> Reader<'a> {
                 line: place.0,
                 column: place.1,
                 alone: self.dialect.alone(at),
+                session: self.dialect.session(at),
                 tables: tables::changes(self.dialect.provider(), at),
             });
         }

@@ -1,7 +1,7 @@
 use super::cursor::Cursor;
 use super::scanner::{Kind, Rules, Token};
 use super::{Refused, Unfinished};
-use crate::domain::{Effect, ObjectName};
+use crate::domain::{Effect, ObjectName, SessionChange};
 
 pub(super) const RULES: Rules =
     Rules { nested_comments: true, comment_may_stay_open: false, postgres_quotes: true, sqlite_quotes: false };
@@ -158,6 +158,35 @@ fn copy_stream(mut at: Cursor<'_>) -> Option<Stream> {
         at.bump();
     }
     None
+}
+
+/// What a statement changes of its session, when it changes nothing else. What lasts for a transaction only does not count.
+pub(super) fn session(mut at: Cursor<'_>) -> Option<SessionChange> {
+    if at.take("SET") {
+        if at.take_any(&["LOCAL", "TRANSACTION", "CONSTRAINTS"]) {
+            return None;
+        }
+        at.take("SESSION");
+        return Some(user_or_setting(at));
+    }
+    if at.take("RESET") {
+        at.take("SESSION");
+        return Some(user_or_setting(at));
+    }
+    // As pg_dump writes it.
+    if at.take("SELECT") && at.name()?.name == "set_config" && at.symbol('(') {
+        let mut last = "";
+        while !at.at_end() && !at.symbol(')') {
+            last = at.raw();
+            at.bump();
+        }
+        return (at.at_end() && last.eq_ignore_ascii_case("false")).then_some(SessionChange::Setting);
+    }
+    None
+}
+
+fn user_or_setting(at: Cursor<'_>) -> SessionChange {
+    if at.is("ROLE") || at.is("AUTHORIZATION") { SessionChange::User } else { SessionChange::Setting }
 }
 
 /// Which effect a statement has that refuses a transaction. These are the statements for which the server's

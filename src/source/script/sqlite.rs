@@ -1,7 +1,7 @@
 use super::cursor::Cursor;
 use super::scanner::{Kind, Rules, Token};
 use super::{Refused, Unfinished};
-use crate::domain::Effect;
+use crate::domain::{Effect, SessionChange};
 
 pub(super) const RULES: Rules =
     Rules { nested_comments: false, comment_may_stay_open: true, postgres_quotes: false, sqlite_quotes: true };
@@ -84,6 +84,33 @@ pub(super) fn refused(mut at: Cursor<'_>) -> Option<Refused> {
 
 /// The pragmas that SQLite ignores or refuses inside a transaction, <https://sqlite.org/pragma.html>.
 const ALONE: [&str; 5] = ["foreign_keys", "journal_mode", "synchronous", "temp_store", "wal_checkpoint"];
+
+/// The pragmas that change how the connection carries out later statements, and that the file does not keep.
+const SESSION: [&str; 13] = [
+    "case_sensitive_like",
+    "cell_size_check",
+    "foreign_keys",
+    "ignore_check_constraints",
+    "legacy_alter_table",
+    "query_only",
+    "recursive_triggers",
+    "reverse_unordered_selects",
+    "secure_delete",
+    "synchronous",
+    "temp_store",
+    "trusted_schema",
+    "writable_schema",
+];
+
+/// What a statement changes of its session, when it changes nothing else.
+pub(super) fn session(mut at: Cursor<'_>) -> Option<SessionChange> {
+    if !at.take("PRAGMA") {
+        return None;
+    }
+    let pragma = at.name()?.name;
+    let known = SESSION.iter().any(|each| pragma.eq_ignore_ascii_case(each));
+    (known && (at.symbol('=') || at.symbol('('))).then_some(SessionChange::Setting)
+}
 
 /// Which effect a statement has that refuses a transaction.
 pub(super) fn alone(mut at: Cursor<'_>) -> Option<Effect> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use branchkeeper::domain::{
     Checksum, Connection, Effect, Intent, Ledger, Migration, MigrationId, Planned, Progress, Provider, RowState, RunId,
-    Script, SecretRef, ServerConnection, SqliteConnection, Statement, StatementDigest, TransactionMode,
+    Script, SecretRef, ServerConnection, SessionChange, SqliteConnection, Statement, StatementDigest, TransactionMode,
 };
 use branchkeeper::provider::{Claim, Endpoint, Fence, Observer, Session, Settings, Stop, Work, create};
 use sqlx::sqlite::SqliteConnectOptions;
@@ -148,11 +148,16 @@ pub(crate) fn soon() -> Stop {
 }
 
 pub(crate) fn sql(text: &str) -> Statement {
-    Statement { sql: text.into(), line: 1, column: 1, alone: None, tables: vec![] }
+    Statement { sql: text.into(), line: 1, column: 1, alone: None, session: None, tables: vec![] }
 }
 
 pub(crate) fn alone(text: &str, effect: Effect) -> Statement {
     Statement { alone: Some(effect), ..sql(text) }
+}
+
+/// A statement that changes its session.
+pub(crate) fn setting(text: &str, change: SessionChange, effect: Option<Effect>) -> Statement {
+    Statement { session: Some(change), alone: effect, ..sql(text) }
 }
 
 pub(crate) fn planned(id: &str, statements: impl IntoIterator<Item = Statement>) -> Planned {

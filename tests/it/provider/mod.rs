@@ -25,6 +25,7 @@ macro_rules! on_every_provider {
 mod connecting;
 mod locking;
 mod network;
+mod pooler;
 mod postgres_only;
 mod running;
 mod segments;

@@ -2,12 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use branchkeeper::domain::{Effect, ObjectName, Segment, SslMode, Statement};
+use branchkeeper::domain::{Effect, ObjectName, Segment, SessionChange, SslMode, Statement};
 use branchkeeper::provider::{Claim, ErrorKind, Fate, Outcome, Session, Work, create, test};
 use sqlx::{AssertSqlSafe, Executor};
 use tokio::net::TcpListener;
 
-use super::fixture::{Fixture, Notes, alone, claim, digests, intent, planned, progress, resumed, soon, sql, work};
+use super::fixture::{
+    Fixture, Notes, alone, claim, digests, intent, planned, progress, resumed, setting, soon, sql, work,
+};
 use crate::support;
 
 fn concurrently() -> Statement {
@@ -62,6 +64,26 @@ async fn an_interrupted_index_is_found_dropped_and_built_again() {
     session.run_segment(&fence, &work(&again), &Segment::Alone(1), true, &soon(), &mut notes).await.unwrap();
     assert_eq!(session.fate(statement).await, Ok(Fate::Applied));
     assert!(fixture.ledger().await.is_applied("1_one"));
+    session.unlock(fence).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_invalid_index_is_not_taken_for_one_that_exists() {
+    let fixture = Fixture::postgres().await;
+    fixture.create().await;
+    // Another tool's attempt has failed at a duplicate and left its index.
+    fixture.value("CREATE TABLE t (a integer); INSERT INTO t VALUES (1), (1)").await;
+    let mut other = connection(&fixture).await;
+    other.execute("CREATE UNIQUE INDEX CONCURRENTLY i ON t (a)").await.unwrap_err();
+    other.execute("TRUNCATE t").await.unwrap();
+    let Some(effect) = concurrently().alone else { panic!() };
+    let one = planned("1_one", [alone("CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS i ON t (a)", effect)]);
+    let (mut session, fence) = fixture.locked().await;
+    let mut notes = Notes::default();
+    let error = session.run_segment(&fence, &work(&one), &Segment::Alone(0), true, &soon(), &mut notes).await;
+    let error = error.unwrap_err();
+    assert!(error.error.message.contains("invalid"), "{error:?}");
+    assert!(!fixture.ledger().await.is_applied("1_one"));
     session.unlock(fence).await.unwrap();
 }
 
@@ -291,6 +313,36 @@ async fn a_migration_may_change_its_user() {
     session.unlock(fence).await.unwrap();
     fixture.value(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
     assert_eq!(owners, format!("{role} {}", fixture.server().username));
+}
+
+#[tokio::test]
+async fn a_migration_in_segments_keeps_its_user() {
+    let fixture = Fixture::postgres().await;
+    let role = support::postgres().await.unique_name();
+    fixture.create().await;
+    fixture.value(&format!("CREATE ROLE {role}; GRANT CREATE ON SCHEMA public TO {role}")).await;
+    let one = planned(
+        "1_one",
+        [
+            setting(&format!("SET ROLE {role}"), SessionChange::User, None),
+            sql("CREATE TABLE t (a integer)"),
+            concurrently(),
+            sql("CREATE TABLE u (a integer)"),
+            alone("VACUUM", Effect::Idempotent),
+        ],
+    );
+    let (mut session, fence) = fixture.locked().await;
+    let segments = [Segment::Transaction(0..2), Segment::Alone(2), Segment::Transaction(3..4), Segment::Alone(4)];
+    for (index, segment) in segments.iter().enumerate() {
+        let last = index + 1 == segments.len();
+        session.run_segment(&fence, &work(&one), segment, last, &soon(), &mut Notes::default()).await.unwrap();
+    }
+    session.unlock(fence).await.unwrap();
+    let owners = "SELECT string_agg(DISTINCT tableowner, ' ') FROM pg_tables WHERE tablename IN ('t', 'u')";
+    let owners = fixture.value(owners).await.unwrap();
+    fixture.value(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
+    assert_eq!(owners, role);
+    assert!(fixture.ledger().await.is_applied("1_one"));
 }
 
 #[tokio::test]

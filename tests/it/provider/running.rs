@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-use branchkeeper::domain::{LEDGER_FORMAT, Planned, Segment};
+use branchkeeper::domain::{LEDGER_FORMAT, Planned, Segment, SessionChange};
 use branchkeeper::provider::{ErrorKind, Outcome, Session, create, test};
 
-use super::fixture::{Fixture, Notes, claim, planned, soon, sql, work};
+use super::fixture::{Fixture, Notes, claim, planned, setting, soon, sql, work};
 
 on_every_provider!(
     migrations_and_their_rows_commit_together,
@@ -163,16 +163,24 @@ async fn statements_are_reported_when_asked_for(fixture: Fixture) {
 async fn one_migrations_settings_do_not_reach_the_next(fixture: Fixture) {
     let (mut session, fence) = fixture.locked().await;
     let (change, ask) = match fixture.is_sqlite() {
-        true => ("SELECT 1", "SELECT 1"),
-        false => ("SELECT set_config('search_path', '', false)", "CREATE TABLE found (a integer)"),
+        true => ("PRAGMA recursive_triggers = ON", "CREATE TABLE found AS SELECT * FROM pragma_recursive_triggers"),
+        false => ("SELECT set_config('search_path', '', false)", "CREATE TABLE found AS SELECT 0"),
     };
-    let all = [planned("1_one", [sql(change)]), planned("2_two", [sql(ask)])];
+    let change = || setting(change, SessionChange::Setting, None);
+    let all = [planned("1_one", [change()]), planned("2_two", [sql(ask)])];
     for one in &all {
         session.run_atomic(&fence, &[work(one)], false, &soon(), &mut Notes::default()).await.unwrap();
     }
-    let together = [planned("3_three", [sql(change)]), planned("4_four", [sql(&ask.replace("found", "found_too"))])];
+    let together = [planned("3_three", [change()]), planned("4_four", [sql(&ask.replace("found", "found_too"))])];
     let works: Vec<_> = together.iter().map(work).collect();
     session.run_atomic(&fence, &works, true, &soon(), &mut Notes::default()).await.unwrap();
+    assert_eq!(
+        fixture
+            .value("SELECT CAST(a.x AS TEXT) FROM (SELECT 0 AS x UNION ALL SELECT * FROM found) AS a ORDER BY 1 DESC")
+            .await
+            .as_deref(),
+        Some("0")
+    );
 }
 
 async fn a_unit_may_be_empty_of_statements(fixture: Fixture) {

@@ -1,8 +1,8 @@
-use branchkeeper::domain::{Effect, ObjectName, Segment, plan_up};
+use branchkeeper::domain::{Effect, ObjectName, Segment, SessionChange, plan_up};
 use branchkeeper::domain::{Policy, ProviderCatalogue, Target, Unit};
 use branchkeeper::provider::{ErrorKind, Fate, Outcome};
 
-use super::fixture::{Fixture, Notes, alone, digests, intent, planned, progress, resumed, soon, sql, work};
+use super::fixture::{Fixture, Notes, alone, digests, intent, planned, progress, resumed, setting, soon, sql, work};
 
 on_every_provider!(
     segments_are_journaled_and_the_last_finishes,
@@ -14,6 +14,7 @@ on_every_provider!(
     a_journal_under_a_lost_lock_is_not_written,
     a_repeatable_migration_in_segments_starts_afresh,
     what_the_planner_makes_of_a_journal_runs_to_its_end,
+    a_migration_that_goes_on_later_has_its_settings_back,
 );
 
 /// A statement that no provider runs inside a transaction, and that always works.
@@ -182,4 +183,52 @@ async fn what_the_planner_makes_of_a_journal_runs_to_its_end(fixture: Fixture) {
     assert!(fixture.ledger().await.is_applied("1_one"));
     assert_eq!(session.fate(&one.migration.up.statements[1]).await, Ok(Fate::Applied));
     session.unlock(fence).await.unwrap();
+}
+
+async fn a_migration_that_goes_on_later_has_its_settings_back(fixture: Fixture) {
+    let parents = "CREATE TABLE parent (id integer PRIMARY KEY)";
+    let children = "CREATE TABLE child (id integer REFERENCES parent ON DELETE CASCADE)";
+    let one = match fixture.is_sqlite() {
+        true => planned(
+            "1_one",
+            [
+                setting("PRAGMA foreign_keys = ON", SessionChange::Setting, Some(Effect::Idempotent)),
+                sql(parents),
+                sql(children),
+                sql("INSERT INTO parent VALUES (1)"),
+                sql("INSERT INTO child VALUES (1)"),
+                vacuum(),
+                sql("DELETE FROM parent"),
+            ],
+        ),
+        false => planned(
+            "1_one",
+            [
+                sql("CREATE SCHEMA side"),
+                setting("SET search_path = side", SessionChange::Setting, None),
+                sql(parents),
+                sql(children),
+                vacuum(),
+                sql("CREATE TABLE last (a integer)"),
+            ],
+        ),
+    };
+    let catalogue = ProviderCatalogue::new(vec![(*one.migration).clone()]);
+    // Every segment in a session of its own.
+    for round in 0.. {
+        assert!(round < 6, "it comes to an end");
+        let (mut session, fence) = fixture.locked().await;
+        let ledger = session.ledger().await.unwrap();
+        let plan = plan_up(&catalogue, &ledger, &Target::Latest, &Policy::default()).unwrap();
+        let Some(Unit::Stepwise(planned, segments)) = plan.units.first() else { break };
+        let (segment, last) = (&segments[0], segments.len() == 1);
+        session.run_segment(&fence, &work(planned), segment, last, &soon(), &mut Notes::default()).await.unwrap();
+        session.unlock(fence).await.unwrap();
+        session.close().await;
+    }
+    let ask = match fixture.is_sqlite() {
+        true => "SELECT CAST(count(*) AS TEXT) FROM child",
+        false => "SELECT count(*)::text FROM pg_tables WHERE schemaname = 'public' AND tablename IN ('child', 'last')",
+    };
+    assert_eq!(fixture.value(ask).await.as_deref(), Some("0"));
 }
