@@ -1,5 +1,6 @@
 //! Tests against real servers, in one binary so that they share one set of private servers.
 
+mod bad_input;
 mod crash;
 mod fleet;
 mod provider;
