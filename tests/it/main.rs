@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod crash;
+mod field_cases;
 mod fleet;
 mod provider;
 mod restart;
