@@ -214,7 +214,7 @@ pub struct BranchOutcome {
 /// What came of a whole run.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct MigrationResult {
-    /// Whether no branch failed or was refused, and the run was not cancelled before its end.
+    /// Whether every branch that is still there and active had its turn, and none failed or was refused.
     pub success: bool,
     /// The applied migrations; `[CODE] id` when the run covers several branches. At most [`MigrationResult::MAX_APPLIED`].
     pub applied_migrations: Vec<String>,

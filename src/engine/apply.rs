@@ -78,6 +78,10 @@ impl Attempt<'_> {
                 provider::create(endpoint, settings).await.map_err(|error| self.broken(error))?;
                 Session::connect(endpoint, settings).await.map_err(|error| self.broken(error))
             }
+            Err(mut error) if error.kind == ErrorKind::DatabaseMissing => {
+                "create it, or set migration.ensure_created = true".clone_into(&mut error.hint);
+                Err(self.broken(error))
+            }
             opened => opened.map_err(|error| self.broken(error)),
         }
     }

@@ -169,7 +169,7 @@ impl Jobs {
     }
 
     /// Records that the branch did not need its turn.
-    async fn skip(&self, branch: &Branch) -> OutcomeStatus {
+    pub(super) async fn skip(&self, branch: &Branch) -> OutcomeStatus {
         let outcome = Report::default().into_outcome(branch, Duration::ZERO);
         self.finish(branch, BranchOutcome { status: OutcomeStatus::Skipped, ..outcome }, None).await
     }

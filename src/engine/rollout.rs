@@ -150,7 +150,7 @@ async fn place_and_turn(jobs: Arc<Jobs>, places: Arc<Semaphore>, id: BranchId) -
     };
     if !branch.is_active && jobs.run.kind != RunKind::Apply {
         // Made inactive since the run was made.
-        return Some(OutcomeStatus::Skipped);
+        return Some(jobs.skip(&branch).await);
     }
     let settings = &shared.settings.provider;
     let endpoint = Endpoint::resolve(&branch.code, branch.provider, &branch.connection, settings);

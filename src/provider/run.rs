@@ -4,6 +4,7 @@ use tokio::time::Instant;
 
 use crate::domain::{MigrationId, Planned, RunId, SessionChange};
 
+use super::dialect::LockMeans;
 use super::error::{ErrorKind, ExecutionError, Outcome, ProviderError};
 use super::flush::Break;
 use super::lock::{Fence, fence_lost};

@@ -55,9 +55,12 @@ impl HeadOffice {
         let select = format!("SELECT {} FROM runs WHERE id = $1", codec::RUN);
         let row = tx.row(&select, args![id]).await?.ok_or(StoreError::RunLost(id))?;
         let run = codec::run(&row)?;
+        let open = "SELECT r.branch_id FROM run_branches r JOIN branches b ON b.id = r.branch_id \
+                    WHERE r.run_id = $1 AND r.status IS NULL LIMIT 1";
+        let missed = tx.row(open, args![id]).await?.is_some();
         let skip = "UPDATE run_branches SET status = $2 WHERE run_id = $1 AND status IS NULL";
         tx.run(skip, args![id, OutcomeStatus::Skipped.as_str()]).await?;
-        let result = result(&mut tx, &run, ending, now).await?;
+        let result = result(&mut tx, &run, missed, now).await?;
         let state = match ending {
             _ if result.success => RunState::Succeeded,
             Ending::Done => RunState::Failed,
@@ -100,7 +103,7 @@ fn counts(rows: &[Row]) -> Result<RunCounts, StoreError> {
 }
 
 /// Draws up the result; its lists are bounded, whatever the size of the fleet.
-async fn result(tx: &mut Tx, run: &Run, ending: Ending, now: Time) -> Result<MigrationResult, StoreError> {
+async fn result(tx: &mut Tx, run: &Run, missed: bool, now: Time) -> Result<MigrationResult, StoreError> {
     let counts = counts(&tx.rows(COUNT, args![run.id]).await?)?;
     let most = u32::try_from(MigrationResult::MAX_APPLIED).unwrap_or(u32::MAX);
     let sql = "SELECT run_id, branch_code, applied FROM run_branches \
@@ -126,8 +129,9 @@ async fn result(tx: &mut Tx, run: &Run, ending: Ending, now: Time) -> Result<Mig
     let errors = rows.iter().map(|row| row.of("run_branches", "run_id").json("error")).collect::<Result<_, _>>()?;
     let began = run.start_time.unwrap_or(run.create_time);
     Ok(MigrationResult {
-        // A branch that was removed, or that another replica saw to, takes nothing from a run that went through.
-        success: counts.failed + counts.refused == 0 && (counts.skipped == 0 || ending == Ending::Done),
+        // A branch that was removed or made inactive, or that another replica saw to, takes nothing from a run that
+        // went through; one whose turn never came does.
+        success: counts.failed + counts.refused == 0 && !missed,
         applied_migrations,
         errors,
         duration: (now - began).to_std().unwrap_or_default(),

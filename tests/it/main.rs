@@ -8,9 +8,11 @@
     reason = "a test that fails may say so like this"
 )]
 
+mod bad_input;
 mod cli;
 mod crash;
 mod engine;
+mod field_cases;
 mod fleet;
 mod provider;
 mod resolve;

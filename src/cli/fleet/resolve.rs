@@ -39,7 +39,7 @@ pub(crate) async fn resolve(context: &Context, args: ResolveArgs) -> Result<Outc
     if context.printer.is_json() {
         context.printer.json(&Json(&status))?;
     } else {
-        context.printer.table(&status_table(std::slice::from_ref(&status)))?;
+        context.printer.table(&status_table(std::slice::from_ref(&status), chrono::Utc::now()))?;
     }
     Ok(Outcome::Done)
 }

@@ -57,7 +57,16 @@ fn answered(database: &PgDatabaseError, place: &PostgresPlace, at: &str) -> Fail
             format!("the database '{}' does not exist at {at}", place.database),
             String::new(),
         ),
-        "53300" | "57P03" => (ErrorKind::Busy, format!("{at} takes no connection now: {said}"), String::new()),
+        "53300" => (
+            ErrorKind::Busy,
+            format!("{at} takes no connection now: {said}"),
+            "retry when others have left; lower parallel.per_host, or raise the limit of the server or the user".into(),
+        ),
+        "57P03" => (
+            ErrorKind::Busy,
+            format!("{at} takes no connection now: {said}"),
+            "retry when the server has started".into(),
+        ),
         "08P01" if said.contains("unsupported startup parameter") => {
             (ErrorKind::Unsupported, format!("{at} is a connection pooler: {said}"), POOLER.into())
         }

@@ -275,6 +275,10 @@ impl MigrationService for Fake {
         Ok(Response::new(Box::pin(answers)))
     }
 
+    async fn resolve(&self, request: Request<pb::ResolveRequest>) -> Result<Response<pb::ResolveResponse>, Status> {
+        Err(Status::failed_precondition(format!("nothing is in doubt in '{}'", request.into_inner().branch)))
+    }
+
     async fn pending(&self, request: Request<pb::PendingRequest>) -> Result<Response<pb::PendingResponse>, Status> {
         let migration =
             pb::MigrationInfo { id: "1_a".into(), name: "a".into(), reversible: true, ..Default::default() };

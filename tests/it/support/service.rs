@@ -17,6 +17,7 @@ pub(crate) struct Station {
     folder: tempfile::TempDir,
     address: SocketAddr,
     variables: Vec<(String, String)>,
+    mounting: Option<String>,
     child: Option<Child>,
 }
 
@@ -31,7 +32,7 @@ impl Station {
             ("BRANCHKEEPER__AUTO_MIGRATE__ENABLED".to_owned(), "false".to_owned()),
             ("BRANCHKEEPER__LOG__FORMAT".to_owned(), "json".to_owned()),
         ];
-        Self { folder, address, variables, child: None }
+        Self { folder, address, variables, mounting: None, child: None }
     }
 
     /// Sets a configuration variable, such as `LOCK__LEASE`.
@@ -42,6 +43,24 @@ impl Station {
     /// Sets any environment variable of the service.
     pub(crate) fn variable(&mut self, name: &str, value: &str) {
         self.variables.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Lets the service live among mounts of its own, which this shell script makes and which end with the process.
+    /// False, said aloud, where that is not allowed.
+    pub(crate) fn mount(&mut self, script: &str) -> bool {
+        let tried = namespace().args(["mount", "-t", "tmpfs", "none", "/mnt"]).stderr(Stdio::null()).status();
+        let allowed = tried.is_ok_and(|status| status.success());
+        if !allowed {
+            println!("skipped: this machine does not let the tests mount anything (unshare --mount)");
+        }
+        self.mounting = Some(script.to_owned());
+        allowed
+    }
+
+    /// A path as the running service sees it, its own mounts included.
+    pub(crate) fn inside(&self, path: &Path) -> PathBuf {
+        let id = self.child.as_ref().unwrap().id();
+        PathBuf::from(format!("/proc/{id}/root")).join(path.strip_prefix("/").unwrap())
     }
 
     /// Writes a migration file.
@@ -86,7 +105,14 @@ impl Station {
     pub(crate) fn spawn(&mut self) {
         assert!(self.child.is_none(), "the service is running already");
         let log = fs::File::options().create(true).append(true).open(self.log_file()).unwrap();
-        let mut command = Command::new(PROGRAM);
+        let mut command = match &self.mounting {
+            None => Command::new(PROGRAM),
+            Some(script) => {
+                let mut command = namespace();
+                command.args(["sh", "-ec", &format!("{script}\nexec \"$@\""), "sh", PROGRAM]);
+                command
+            }
+        };
         command
             .args(["serve", "--listen", &self.address.to_string()])
             .args(["--data".as_ref(), self.data_folder().as_os_str()])
@@ -179,6 +205,14 @@ impl Drop for Station {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// A command that runs what follows with mounts of its own.
+fn namespace() -> Command {
+    let root = fs::metadata("/proc/self").is_ok_and(|meta| std::os::unix::fs::MetadataExt::uid(&meta) == 0);
+    let mut command = Command::new("unshare");
+    command.args(if root { &["--mount", "--"][..] } else { &["--map-root-user", "--mount", "--"][..] });
+    command
 }
 
 fn tail(file: &Path) -> String {
