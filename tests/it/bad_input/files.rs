@@ -87,7 +87,7 @@ async fn a_read_only_file_system_is_named() {
     let root = root.display();
     let script = format!(
         "cp -a '{root}' '{root}.copy'; mount -t tmpfs -o size=1m none '{root}'; cp -a '{root}.copy/.' '{root}'; \
-         mount -o remount,ro '{root}'"
+         mount -o remount,bind,ro '{root}'"
     );
     if !station.mount(&script) {
         return;
