@@ -146,7 +146,11 @@ fn merge(found: Vec<(Provider, Vec<Problem>)>) -> Vec<Problem> {
     }
     let named = |(mut problem, providers): (Problem, Vec<&str>)| {
         if providers.len() < readers {
-            problem.message = format!("for {}: {}", providers.join(" and "), problem.message);
+            let providers = providers.join(" and ");
+            problem.message = format!("for {providers}: {}", problem.message);
+            let not_meant =
+                format!("if it is not meant for {providers}, put the provider that it is meant for into its name");
+            problem.hint = if problem.hint.is_empty() { not_meant } else { format!("{}; {not_meant}", problem.hint) };
         }
         problem
     };

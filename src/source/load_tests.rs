@@ -145,7 +145,7 @@ fn everything_wrong_with_contents_is_reported_at_once() {
 4_D.sql:2:2: contains a NUL character (remove it; save the file as plain UTF-8 text)
 5_E.sql:2:1: is not UTF-8: byte 0xff (save it as UTF-8)
 6_F.sql:2:1: BEGIN is refused: Branchkeeper controls the transaction (remove it; '-- branchkeeper: transaction-mode=None' at the head of the file runs it without one)
-7_G.sql:1:16: for postgres: this parenthesis is never closed (a ';' inside parentheses does not end the statement)
+7_G.sql:1:16: for postgres: this parenthesis is never closed (a ';' inside parentheses does not end the statement; if it is not meant for postgres, put the provider that it is meant for into its name)
 8_H.sql:1:26: '1' is not a time limit (write it like 300s, 10m or 1h)
 9_I.down.sql:1:4: a down file has no directives of its own (put it into the up file)
 9_I.postgres.sql:1:1: the string that begins here is never closed (close it with ')";
@@ -164,7 +164,7 @@ fn dependencies_have_to_exist_and_come_before() {
         ("R__v.sql", &on("5_E")),
     ]);
     let expected = [
-        "3_C.sql:1:33: for sqlite: depends on 2_B, which has no up file for sqlite (add 2_B.sqlite.up.sql, or remove it from depends-on)",
+        "3_C.sql:1:33: for sqlite: depends on 2_B, which has no up file for sqlite (add 2_B.sqlite.up.sql, or remove it from depends-on; if it is not meant for sqlite, put the provider that it is meant for into its name)",
         "4_D.sql:1:29: 4_D depends on itself (remove it from depends-on)",
         "4_D.sql:1:33: depends on 5_E, which comes later (a migration can only depend on earlier ones)",
         "4_D.sql:1:37: depends on 1_AA, which is not in the folder (did you mean 1_A?)",
