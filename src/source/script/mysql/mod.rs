@@ -7,6 +7,8 @@ mod refused;
 mod tables;
 
 #[cfg(test)]
+mod classify_tests;
+#[cfg(test)]
 mod split_tests;
 
 use super::scanner::{Kind, Quotes, Rules};
