@@ -56,7 +56,7 @@ pub(super) fn tool_command(provider: Provider, token: Token, text: &str, is_firs
             hint: "write it in SQL; only the sqlite3 shell knows dot commands",
         }),
         (Provider::MySql, _) => mysql::tool_command(token, text, is_first),
-        (Provider::SqlServer, _) => sqlserver::tool_command(token, text),
+        (Provider::SqlServer, _) => sqlserver::tool_command(token, text, is_first),
         _ => None,
     }
 }

@@ -15,6 +15,8 @@ mod classify_tests;
 mod property_tests;
 #[cfg(test)]
 mod split_tests;
+#[cfg(test)]
+mod sqlserver_tests;
 
 use std::collections::HashMap;
 

@@ -11,18 +11,19 @@ pub(super) const RULES: Rules =
     Rules { nested_comments: true, comment_may_stay_open: false, quotes: Quotes::SqlServer };
 
 /// A command of `sqlcmd`.
-pub(super) fn tool_command(token: Token, text: &str) -> Option<ToolCommand> {
+pub(super) fn tool_command(token: Token, text: &str, is_first: bool) -> Option<ToolCommand> {
     let raw = text.get(token.start..token.end).unwrap_or_default();
     let after = text.get(token.end..).unwrap_or_default();
-    let is_first = text.get(..token.start).unwrap_or_default().trim_end_matches([' ', '\t']);
-    let is_first = is_first.is_empty() || is_first.ends_with('\n');
-    let begins = |fits: fn(char) -> bool| after.chars().next().is_some_and(fits);
+    let begins_line = || {
+        let before = text.get(..token.start).unwrap_or_default().trim_end_matches([' ', '\t']);
+        is_first || before.ends_with('\n')
+    };
     let tool = "sqlcmd";
     match token.kind {
-        Kind::Symbol(':') if is_first && begins(|next| next.is_ascii_alphabetic()) => {
+        Kind::Symbol(':') if after.starts_with(|next: char| next.is_ascii_alphabetic()) && begins_line() => {
             Some(ToolCommand { tool, hint: "write it in SQL; there is no sqlcmd to obey it" })
         }
-        Kind::Symbol('!') if is_first && after.starts_with('!') => {
+        Kind::Symbol('!') if after.starts_with('!') && begins_line() => {
             Some(ToolCommand { tool, hint: "remove it; there is no sqlcmd to obey it" })
         }
         Kind::SpoiltGo => {
@@ -102,6 +103,7 @@ pub(super) fn alone(at: Cursor<'_>) -> Option<Effect> {
     let mut ahead = at;
     let mut effect = None;
     while !ahead.at_end() {
+        skip_permissions(&mut ahead);
         if let Some(found) = refuses_transaction(ahead) {
             effect = Some(found);
             break;
@@ -112,6 +114,17 @@ pub(super) fn alone(at: Cursor<'_>) -> Option<Effect> {
     // statement's own clauses except by a second one.
     let is_whole = ahead.peek() == at.peek() && is_single(at);
     effect.map(|effect| if is_whole { effect } else { Effect::Unknowable })
+}
+
+/// Steps over the permissions of a `GRANT`, `DENY` or `REVOKE`, which are called like statements.
+fn skip_permissions(at: &mut Cursor<'_>) {
+    let mut ahead = *at;
+    if ahead.take_any(&["GRANT", "DENY", "REVOKE"]) && !ahead.is("OPTION") {
+        while !ahead.at_end() && !ahead.take_any(&["TO", "FROM"]) {
+            ahead.bump();
+        }
+        *at = ahead;
+    }
 }
 
 /// Whether nothing stands behind the first `;`.
@@ -164,6 +177,7 @@ pub(super) fn tables(mut at: Cursor<'_>) -> Vec<TableChange> {
         return changes;
     }
     while !at.at_end() {
+        skip_permissions(&mut at);
         if at.take_all(&["CREATE", "TABLE"]) {
             changes.extend(at.name().map(TableChange::Created));
         } else if at.take_all(&["DROP", "TABLE"]) {
@@ -197,7 +211,11 @@ fn transferred(mut at: Cursor<'_>) -> Option<TableChange> {
         return None;
     }
     let mut ahead = at;
-    if ahead.take("OBJECT") && ahead.symbol(':') && ahead.symbol(':') {
+    ahead.bump();
+    if ahead.symbol(':') {
+        if !at.is("OBJECT") || !ahead.symbol(':') {
+            return None;
+        }
         at = ahead;
     }
     let from = at.name()?;
