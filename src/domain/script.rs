@@ -87,6 +87,56 @@ pub enum Effect {
     },
     /// No index of this name exists.
     IndexGone(ObjectName),
+    /// The table has no index of this name.
+    TableIndexGone {
+        /// The index.
+        index: String,
+        /// The table it was on.
+        table: ObjectName,
+    },
+    /// A table of this name exists.
+    TableExists(ObjectName),
+    /// No table of this name exists.
+    TableGone(ObjectName),
+    /// A table has its new name, and nothing has its old one.
+    TableRenamed {
+        /// The old name.
+        from: ObjectName,
+        /// The new name.
+        to: ObjectName,
+    },
+    /// The table has a column of this name.
+    ColumnExists {
+        /// The table.
+        table: ObjectName,
+        /// The column.
+        column: String,
+    },
+    /// The table has no column of this name.
+    ColumnGone {
+        /// The table.
+        table: ObjectName,
+        /// The column.
+        column: String,
+    },
+    /// The table has a constraint of this name.
+    ConstraintExists {
+        /// The table.
+        table: ObjectName,
+        /// The constraint.
+        constraint: String,
+    },
+    /// The table has no constraint of this name.
+    ConstraintGone {
+        /// The table.
+        table: ObjectName,
+        /// The constraint.
+        constraint: String,
+    },
+    /// A view of this name exists.
+    ViewExists(ObjectName),
+    /// No view of this name exists.
+    ViewGone(ObjectName),
     /// A database of this name exists.
     DatabaseExists(String),
     /// No database of this name exists.

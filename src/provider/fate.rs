@@ -53,7 +53,19 @@ impl Session {
             }
             Some(Effect::DatabaseExists(name)) => self.database(name, Fate::Applied, Fate::NotStarted).await,
             Some(Effect::DatabaseGone(name)) => self.database(name, Fate::NotStarted, Fate::Applied).await,
-            Some(Effect::Unknowable) => Ok(Fate::Unknown),
+            Some(
+                Effect::TableIndexGone { .. }
+                | Effect::TableExists(_)
+                | Effect::TableGone(_)
+                | Effect::TableRenamed { .. }
+                | Effect::ColumnExists { .. }
+                | Effect::ColumnGone { .. }
+                | Effect::ConstraintExists { .. }
+                | Effect::ConstraintGone { .. }
+                | Effect::ViewExists(_)
+                | Effect::ViewGone(_)
+                | Effect::Unknowable,
+            ) => Ok(Fate::Unknown),
             // It was to commit together with its record: without the record it was rolled back.
             None => Ok(Fate::NotStarted),
         }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::ObjectName;
+use crate::domain::{Effect, ObjectName};
 
 fn statement(provider: Provider, text: &str) -> Statement {
     let mut statements = split(provider, "f", text).unwrap();
@@ -18,7 +18,7 @@ fn bare(name: &str) -> ObjectName {
 #[test]
 fn statements_that_change_only_their_session() {
     use Provider::{Postgres, Sqlite};
-    use SessionChange::{Setting, User};
+    use crate::domain::SessionChange::{Setting, User};
     for (provider, text, expected) in [
         (Postgres, "SET search_path = a, b", Some(Setting)),
         (Postgres, "set session statement_timeout to 0", Some(Setting)),
