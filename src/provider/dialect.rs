@@ -59,7 +59,7 @@ pub(super) struct Dialect {
 pub(super) struct Probes {
     /// The part of a text that the server shows to other sessions while it runs it.
     pub(super) shown: fn(&str) -> &str,
-    /// A row if another session is running the text `{sql}`.
+    /// A row if another session is running the text `{sql}`, a text value.
     pub(super) running: Option<&'static str>,
     /// A row for an index: whether it is whole, and its schema. `{index_text}` is its name, `{table_text}` its table's
     /// quoted name, and `{schema_text}` and `{table}` the two parts of that, all as text values.

@@ -128,6 +128,9 @@ impl ServerPlace {
     pub(super) fn driver_error(&self, error: sqlx::Error, connecting: bool) -> ProviderError {
         let at = self.address();
         match error {
+            sqlx::Error::Io(error) if is_about_tls(&error) => {
+                self.driver_error(sqlx::Error::Tls(error.into()), connecting)
+            }
             sqlx::Error::Io(error) if connecting => {
                 ProviderError::new(ErrorKind::Unreachable, format!("{at} can't be reached: {error}")).hint(CHECK_PLACE)
             }
@@ -145,6 +148,11 @@ impl ServerPlace {
             error => ProviderError::new(ErrorKind::Lost, format!("the connection to {at} was lost: {error}")),
         }
     }
+}
+
+/// A handshake that was refused reaches us as a fault of the connection.
+fn is_about_tls(error: &std::io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
 }
 
 const CHECK_PLACE: &str = "check host, port and firewall, and that the server is running";

@@ -49,6 +49,19 @@ fn prepare(limits: &SessionLimits<'_>) -> String {
     )
 }
 
+/// The server's list of sessions: MySQL's own can't be read while any session runs a text with an emoji in it.
+macro_rules! sessions {
+    () => {
+        "/*!80022 performance_schema.processlist */ /*M!100000 information_schema.PROCESSLIST */"
+    };
+}
+
+macro_rules! shown_bytes {
+    () => {
+        "/*!80022 CAST(p.INFO AS BINARY) */ /*M!100000 p.INFO_BINARY */"
+    };
+}
+
 macro_rules! same_object {
     ($column:literal, $value:literal) => {
         concat!(
@@ -98,8 +111,11 @@ pub(in crate::provider) static DIALECT: Dialect = Dialect {
         try_lock: "SELECT CONNECTION_ID(), GET_LOCK('branchkeeper {key}', 0)",
         held: "SELECT CONNECTION_ID(), COALESCE(IS_USED_LOCK('branchkeeper {key}') = CONNECTION_ID(), 0)",
         unlock: "SELECT CONNECTION_ID(), CASE WHEN CONNECTION_ID() = {pid} THEN RELEASE_LOCK('branchkeeper {key}') END",
-        holder: "SELECT p.ID, p.USER, p.HOST FROM information_schema.PROCESSLIST AS p
-WHERE p.ID = IS_USED_LOCK('branchkeeper {key}')",
+        holder: concat!(
+            "SELECT p.ID, p.USER, p.HOST FROM ",
+            sessions!(),
+            " AS p WHERE p.ID = IS_USED_LOCK('branchkeeper {key}')"
+        ),
         before_release: HOLDS,
         pooler: "connect to the server itself: a lock that lasts for a session needs a connection that a proxy does not \
                  share",
@@ -170,13 +186,20 @@ WHERE TABLE_SCHEMA = {home_text} AND TABLE_TYPE NOT LIKE '%VIEW'",
   CONCAT('MySQL ', VERSION()))",
     probes: Probes {
         shown,
-        // What is shown may have lost its characters beyond the first plane, and its end.
-        running: Some(
-            "SELECT 1 FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID() AND DB = DATABASE()
-  AND (CONVERT(INFO USING utf8mb4) COLLATE utf8mb4_bin IN ({sql}, CONVERT(CONVERT({sql} USING utf8mb3) USING utf8mb4))
-    OR (CHAR_LENGTH(INFO) > 16000
-      AND CONVERT(INFO USING utf8mb4) COLLATE utf8mb4_bin = LEFT({sql}, CHAR_LENGTH(INFO))))",
-        ),
+        // As bytes: other columns lose what is beyond Unicode's first plane. Long texts are shown cut.
+        running: Some(concat!(
+            "SELECT 1 FROM ",
+            sessions!(),
+            " AS p WHERE p.ID <> CONNECTION_ID() AND p.DB = DATABASE() AND (",
+            shown_bytes!(),
+            " = CAST({sql} AS BINARY) OR LENGTH(",
+            shown_bytes!(),
+            ") > 16000 AND ",
+            shown_bytes!(),
+            " = LEFT(CAST({sql} AS BINARY), LENGTH(",
+            shown_bytes!(),
+            ")))"
+        )),
         index: look_up!("1, INDEX_SCHEMA", "STATISTICS", " AND LOWER(INDEX_NAME) = LOWER({index_text}) LIMIT 1"),
         any_index: "SELECT 1 FROM information_schema.STATISTICS
 WHERE TABLE_SCHEMA = DATABASE() AND LOWER(INDEX_NAME) = LOWER({index_text}) LIMIT 1",

@@ -5,13 +5,15 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
 #![allow(dead_code, unused_imports, reason = "not every helper is used by every build of the tests")]
 
-mod postgres;
 mod private;
+mod product;
 mod self_test;
+mod server;
 mod service;
 
 pub(crate) use branchkeeper::rpc::proto as pb;
-pub(crate) use postgres::{Database, Server, own_postgres, postgres};
+pub(crate) use product::Product;
+pub(crate) use server::{Database, Server, mariadb, mysql, own_postgres, postgres};
 pub(crate) use service::{PROGRAM, Station, postgres_branch, sqlite_branch, watch};
 
 /// A folder that is removed when the value is dropped.
