@@ -38,15 +38,17 @@ pub(super) fn normal(text: &str) -> Cow<'_, str> {
     if text.contains('\r') { Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n")) } else { Cow::Borrowed(text) }
 }
 
-/// Whether there is anything but white space and `--` and `/* */` comments. For the files of providers whose scripts
-/// this build cannot split.
+/// Whether there is anything but white space and `--` and `/* */` comments. For the files that nobody splits: those of
+/// providers that this build does not support.
 pub(super) fn has_statement(text: &str) -> bool {
     let mut rest = text;
     loop {
         rest = rest.trim_start();
         if let Some(comment) = rest.strip_prefix("--") {
             rest = comment.split_once('\n').map_or("", |(_, after)| after);
-        } else if let Some(comment) = rest.strip_prefix("/*") {
+        } else if let Some(comment) =
+            rest.strip_prefix("/*").filter(|text| !text.starts_with('!') && !text.starts_with("M!"))
+        {
             rest = comment.split_once("*/").map_or("", |(_, after)| after);
         } else {
             return !rest.is_empty();
@@ -81,6 +83,9 @@ mod tests {
         for empty in ["", " \n\t", "-- a", "-- a\n/* b\n */ --", "/* open"] {
             assert!(!has_statement(empty), "{empty:?}");
         }
-        assert!(has_statement("-- a\n x"));
+        for statement in ["-- a\n x", "/* a */ /*!40101 SET NAMES utf8mb4 */", "/*M!100100 x */"] {
+            assert!(has_statement(statement), "{statement:?}");
+        }
+        assert!(!has_statement("/*Made by hand*/"));
     }
 }

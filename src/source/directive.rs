@@ -70,9 +70,9 @@ impl Reader<'_, '_> {
     }
 
     fn comment(&mut self, comment: Comment, place: Place) {
-        let raw = self.text.get(comment.start + 2..comment.end).unwrap_or_default();
+        let raw = self.text.get(comment.body..comment.end).unwrap_or_default();
         let body = raw.trim_start();
-        let start = comment.start + 2 + (raw.len() - body.len());
+        let start = comment.body + (raw.len() - body.len());
         let word_length = body.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(body.len());
         let (word, after) = body.split_at(word_length);
         if !word.eq_ignore_ascii_case(MARK) {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::ObjectName;
+use crate::domain::{Effect, ObjectName};
 
 fn statement(provider: Provider, text: &str) -> Statement {
     let mut statements = split(provider, "f", text).unwrap();

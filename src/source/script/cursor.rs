@@ -102,6 +102,7 @@ impl<'a> Cursor<'a> {
             (Kind::Word, Provider::Postgres) => bounded(raw.to_ascii_lowercase()),
             (Kind::Word, _) => raw.to_owned(),
             (Kind::QuotedName, Provider::Postgres) => bounded(postgres_quoted(raw)?),
+            (Kind::QuotedName, Provider::SqlServer) if raw.starts_with('[') => unquoted(raw)?.replace("]]", "]"),
             // SQLite takes a string for a name where a name is wanted.
             (Kind::QuotedName, _) | (Kind::Text, Provider::Sqlite) => unquoted(raw)?,
             _ => return None,

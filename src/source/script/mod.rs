@@ -1,9 +1,12 @@
 //! Cuts a script into statements exactly as the provider's own command-line tool would.
 
 mod cursor;
+mod dialect;
+mod mysql;
 mod postgres;
 mod scanner;
 mod sqlite;
+mod sqlserver;
 mod tables;
 
 #[cfg(test)]
@@ -12,15 +15,18 @@ mod classify_tests;
 mod property_tests;
 #[cfg(test)]
 mod split_tests;
+#[cfg(test)]
+mod sqlserver_tests;
 
 use std::collections::HashMap;
 
 use self::cursor::Cursor;
-use self::scanner::{Kind, Rules, Scanner, Token};
+use self::dialect::{Ender, ToolCommand};
+use self::scanner::{DelimiterLine, Kind, Open, Scanner, Token};
 use super::content::normal;
 use super::place::Places;
 use super::problem::{Problem, shown};
-use crate::domain::{Effect, ObjectName, Provider, Statement, TableChange, shorten};
+use crate::domain::{ObjectName, Provider, Statement, TableChange, shorten};
 
 pub(super) use self::scanner::{Comment, MARK};
 
@@ -29,6 +35,9 @@ pub const MAX_STATEMENTS: usize = 200_000;
 
 /// The most problems reported for one file; the first ones are what a person mends first.
 pub(super) const MAX_PROBLEMS: usize = 50;
+
+/// The most text that the repetitions of one batch may make, in bytes.
+const MAX_REPEATED_BYTES: usize = 64 * 1024 * 1024;
 
 /// How many tokens of a statement are looked at to tell what it does. Those that matter stand at its beginning, or in
 /// `COPY` behind a query that people write.
@@ -54,13 +63,7 @@ pub(super) struct Reading {
 
 /// Reads a script whose newlines are `\n` and which has no byte order mark.
 pub(super) fn read(provider: Provider, file: &str, text: &str) -> Reading {
-    match Dialect::of(provider) {
-        Some(dialect) => Reader::new(dialect, file, text).read(),
-        None => {
-            let message = format!("scripts for {provider} can't be split by this version");
-            Reading { problems: vec![Problem::of_file(file, message, "use sqlite or postgres")], ..Default::default() }
-        }
-    }
+    Reader::new(provider, file, text).read()
 }
 
 /// A statement that must not be run.
@@ -85,131 +88,47 @@ struct Unfinished {
     hint: &'static str,
 }
 
-/// The providers whose scripts can be split.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Dialect {
-    Sqlite,
-    Postgres,
-}
-
-impl Dialect {
-    fn of(provider: Provider) -> Option<Self> {
-        match provider {
-            Provider::Sqlite => Some(Self::Sqlite),
-            Provider::Postgres => Some(Self::Postgres),
-            Provider::SqlServer | Provider::MySql => None,
-        }
-    }
-
-    fn provider(self) -> Provider {
-        match self {
-            Self::Sqlite => Provider::Sqlite,
-            Self::Postgres => Provider::Postgres,
-        }
-    }
-
-    fn rules(self) -> Rules {
-        match self {
-            Self::Sqlite => sqlite::RULES,
-            Self::Postgres => postgres::RULES,
-        }
-    }
-
-    fn ender(self) -> Ender {
-        match self {
-            Self::Sqlite => Ender::Sqlite(sqlite::Ender::default()),
-            Self::Postgres => Ender::Postgres(postgres::Ender::default()),
-        }
-    }
-
-    fn refused(self, at: Cursor<'_>) -> Option<Refused> {
-        match self {
-            Self::Sqlite => sqlite::refused(at),
-            Self::Postgres => postgres::refused(at),
-        }
-    }
-
-    fn alone(self, at: Cursor<'_>) -> Option<Effect> {
-        match self {
-            Self::Sqlite => sqlite::alone(at),
-            Self::Postgres => postgres::alone(at),
-        }
-    }
-
-    /// A command of the command-line tool, which the server would not understand.
-    fn tool_command(self, token: Token, is_first: bool) -> Option<(&'static str, &'static str)> {
-        match (self, token.kind) {
-            (Self::Postgres, Kind::Symbol('\\')) => {
-                Some(("psql", "write it in SQL; only psql knows backslash commands"))
-            }
-            (Self::Sqlite, Kind::Symbol('.')) if is_first => {
-                Some(("the sqlite3 shell", "write it in SQL; only the sqlite3 shell knows dot commands"))
-            }
-            _ => None,
-        }
-    }
-}
-
-/// Finds where statements end.
-enum Ender {
-    Sqlite(sqlite::Ender),
-    Postgres(postgres::Ender),
-}
-
-impl Ender {
-    fn ends(&mut self, token: Token, text: &str) -> bool {
-        match self {
-            Self::Sqlite(ender) => ender.ends(token, text),
-            Self::Postgres(ender) => ender.ends(token, text),
-        }
-    }
-
-    fn unfinished(&self) -> Option<Unfinished> {
-        match self {
-            Self::Sqlite(ender) => ender.unfinished(),
-            Self::Postgres(ender) => ender.unfinished(),
-        }
-    }
-}
-
 struct Reader<'a> {
-    dialect: Dialect,
+    provider: Provider,
     file: &'a str,
     text: &'a str,
     scanner: Scanner<'a>,
     places: Places<'a>,
-    /// The first tokens of the statement being read.
-    tokens: Vec<Token>,
-    /// Where the last token of the statement ends.
+    /// Where the statement being read begins.
+    start: Option<usize>,
+    /// Where its last token ends.
     end: usize,
+    /// Its first tokens, without marks.
+    tokens: Vec<Token>,
     statements: Vec<Statement>,
     problems: Vec<Problem>,
 }
 
 impl<'a> Reader<'a> {
-    fn new(dialect: Dialect, file: &'a str, text: &'a str) -> Self {
+    fn new(provider: Provider, file: &'a str, text: &'a str) -> Self {
         Self {
-            dialect,
+            provider,
             file,
             text,
-            scanner: Scanner::new(text, dialect.rules()),
+            scanner: Scanner::new(text, dialect::rules(provider)),
             places: Places::new(text),
-            tokens: Vec::new(),
+            start: None,
             end: 0,
+            tokens: Vec::new(),
             statements: Vec::new(),
             problems: Vec::new(),
         }
     }
 
     fn read(mut self) -> Reading {
-        let mut ender = self.dialect.ender();
+        let mut ender = Ender::of(self.provider);
         while self.problems.len() < MAX_PROBLEMS {
-            let token = match self.scanner.next() {
+            let token = match self.next() {
                 Ok(Some(token)) => token,
                 Ok(None) => {
-                    match ender.unfinished() {
+                    match ender.unfinished().filter(|_| self.start.is_some()) {
                         Some(open) => self.problem(open.start, open.message, open.hint),
-                        None => drop(self.finish()),
+                        None => drop(self.finish(1)),
                     }
                     break;
                 }
@@ -219,21 +138,20 @@ impl<'a> Reader<'a> {
                     break;
                 }
             };
-            if let Some((tool, hint)) = self.dialect.tool_command(token, self.tokens.is_empty()) {
+            if let Some(ToolCommand { tool, hint }) =
+                dialect::tool_command(self.provider, token, self.text, self.tokens.is_empty())
+            {
                 let line = self.text.get(token.start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
                 self.problem(token.start, format!("'{}' is a command of {tool}", shown(&shorten(line, 40))), hint);
                 self.scanner.skip_line();
-                self.tokens.clear();
-                ender = self.dialect.ender();
-            } else if ender.ends(token, self.text) {
-                if self.finish() {
+                self.forget();
+                ender.reset();
+            } else if let Some(count) = ender.ends(token, self.text, !self.scanner.delimiter.is_empty()) {
+                if self.finish(count) {
                     self.scanner.skip_copy_data();
                 }
             } else {
-                self.end = token.end;
-                if self.tokens.len() < MAX_TOKENS {
-                    self.tokens.push(token);
-                }
+                self.take(token);
             }
             if self.statements.len() > MAX_STATEMENTS {
                 let message = format!("has more than {MAX_STATEMENTS} statements");
@@ -244,35 +162,88 @@ impl<'a> Reader<'a> {
         Reading { statements: self.statements, comments: self.scanner.comments, problems: self.problems }
     }
 
+    /// The next token, after the `DELIMITER` lines before it.
+    fn next(&mut self) -> Result<Option<Token>, Open> {
+        while self.start.is_none() && self.problems.len() < MAX_PROBLEMS {
+            match self.scanner.delimiter_line()? {
+                Some(DelimiterLine { start, fault: Some((message, hint)) }) => self.problem(start, message, hint),
+                Some(_) => {}
+                None => break,
+            }
+        }
+        self.scanner.next()
+    }
+
+    fn take(&mut self, token: Token) {
+        // Where something else than ';' ends a statement, one before it means nothing.
+        let is_idle = self.provider == Provider::MySql && token.kind == Kind::Symbol(';');
+        if is_idle && self.start.is_none() {
+            return;
+        }
+        self.start.get_or_insert(token.start);
+        self.scanner.in_statement = true;
+        if !is_idle {
+            self.end = token.end;
+        }
+        if token.kind != Kind::Mark && self.tokens.len() < MAX_TOKENS {
+            self.tokens.push(token);
+        }
+    }
+
     fn problem(&mut self, offset: usize, message: impl Into<String>, hint: impl Into<String>) {
         // A clone, because the statements' own places come in ascending order and a step back costs a whole pass.
         let place = self.places.clone().at(offset);
         self.problems.push(Problem::at(self.file, place, message, hint));
     }
 
-    /// Closes the statement that the tokens make up; true when data for the command-line tool follows it.
-    fn finish(&mut self) -> bool {
-        let tokens = std::mem::take(&mut self.tokens);
-        let Some(first) = tokens.first() else { return false };
-        let at = Cursor::new(self.dialect.provider(), self.text, &tokens);
-        let place = self.places.at(first.start);
-        let mut data = false;
-        if let Some(Refused { message, hint }) = self.dialect.refused(at) {
-            data = self.dialect == Dialect::Postgres && postgres::has_data(at);
-            self.problems.push(Problem::at(self.file, place, message, hint));
-        } else {
-            self.statements.push(Statement {
-                sql: self.text.get(first.start..self.end).unwrap_or_default().to_owned(),
-                line: place.0,
-                column: place.1,
-                alone: self.dialect.alone(at),
-                tables: tables::changes(self.dialect.provider(), at),
-            });
-        }
-        self.tokens = tokens;
+    fn forget(&mut self) {
+        self.start = None;
+        self.scanner.in_statement = false;
         self.tokens.clear();
+    }
+
+    /// Closes the statement that the tokens make up, to be run `count` times; true when data for the command-line tool
+    /// follows it.
+    fn finish(&mut self, count: u32) -> bool {
+        let mut tokens = std::mem::take(&mut self.tokens);
+        let data = match self.start {
+            Some(start) if tokens.iter().any(says_something) => self.close(start, &tokens, count),
+            _ => false,
+        };
+        self.forget();
+        tokens.clear();
+        self.tokens = tokens;
         data
     }
+
+    fn close(&mut self, start: usize, tokens: &[Token], count: u32) -> bool {
+        let at = Cursor::new(self.provider, self.text, tokens);
+        let place = self.places.at(start);
+        if let Some(Refused { message, hint }) = dialect::refused(self.provider, at) {
+            self.problems.push(Problem::at(self.file, place, message, hint));
+            return self.provider == Provider::Postgres && postgres::has_data(at);
+        }
+        let sql = self.text.get(start..self.end).unwrap_or_default();
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        if count > 1 && (count > MAX_STATEMENTS || count.saturating_mul(sql.len()) > MAX_REPEATED_BYTES) {
+            let message = format!("a batch that is repeated {count} times is too much for one migration");
+            self.problems.push(Problem::at(self.file, place, message, "repeat it in a WHILE loop"));
+            return false;
+        }
+        let statement = Statement {
+            sql: sql.to_owned(),
+            line: place.0,
+            column: place.1,
+            alone: dialect::alone(self.provider, at),
+            tables: dialect::tables(self.provider, at),
+        };
+        self.statements.extend(std::iter::repeat_n(statement, count));
+        false
+    }
+}
+
+fn says_something(token: &Token) -> bool {
+    !matches!(token.kind, Kind::Symbol(';') | Kind::Separator)
 }
 
 /// Gives a script's table names the spelling in which each table was made: SQLite does not tell letter case apart, the

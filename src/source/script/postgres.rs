@@ -1,10 +1,9 @@
 use super::cursor::Cursor;
-use super::scanner::{Kind, Rules, Token};
+use super::scanner::{Kind, Quotes, Rules, Token};
 use super::{Refused, Unfinished};
 use crate::domain::{Effect, ObjectName};
 
-pub(super) const RULES: Rules =
-    Rules { nested_comments: true, comment_may_stay_open: false, postgres_quotes: true, sqlite_quotes: false };
+pub(super) const RULES: Rules = Rules { nested_comments: true, comment_may_stay_open: false, quotes: Quotes::Postgres };
 
 /// Finds statement ends as psql does: a `;` ends a statement outside parentheses and outside the `BEGIN ATOMIC … END` of
 /// a function's or procedure's body, in which `CASE … END` nests.

@@ -1,15 +1,13 @@
 //! Whatever the text, splitting ends, panics never, and cuts out pieces of exactly that text.
 
 use proptest::prelude::*;
-use sqlparser::dialect::{Dialect as OtherDialect, PostgreSqlDialect, SQLiteDialect};
+use sqlparser::dialect::{Dialect as OtherDialect, MySqlDialect, PostgreSqlDialect, SQLiteDialect};
 use sqlparser::tokenizer::{Token as OtherToken, Tokenizer};
 
 use super::*;
 
-const BOTH: [Provider; 2] = [Provider::Sqlite, Provider::Postgres];
-
-/// Pieces that begin, end or disguise something in either dialect.
-const SOUP: [&str; 62] = [
+/// Pieces that begin, end or disguise something in any dialect.
+const SOUP: [&str; 96] = [
     ";",
     ";",
     ";",
@@ -67,6 +65,40 @@ const SOUP: [&str; 62] = [
     "stdin",
     "VACUUM",
     "PRAGMA",
+    "/*!50003 ",
+    "/*!",
+    "/*M!100100",
+    "/*!999999",
+    "\nDELIMITER //\n",
+    "\nDELIMITER $$\n",
+    "\ndelimiter ;\n",
+    "DELIMITER",
+    "//",
+    "--x",
+    "\nGO\n",
+    "\nGO 3 -- c\n",
+    "GO",
+    "]]",
+    ":",
+    "$(",
+    "@",
+    "PROCEDURE",
+    "FOR EACH ROW",
+    "RETURNS INT",
+    "NOT ATOMIC",
+    "IF",
+    "THEN",
+    "ELSE",
+    "LOOP",
+    "WHILE",
+    "DO",
+    "REPEAT",
+    "UNTIL",
+    "DECLARE",
+    "HANDLER FOR NOT FOUND",
+    "EVENT",
+    "SET sql_mode=",
+    "DROP",
     "x",
     "żółw",
     "0",
@@ -117,7 +149,7 @@ fn by_oracle(dialect: &dyn OtherDialect, counts_parens: bool, text: &str) -> Opt
 }
 
 fn without_blanks(provider: Provider, sql: &str) -> String {
-    let mut scanner = Scanner::new(sql, Dialect::of(provider).unwrap().rules());
+    let mut scanner = Scanner::new(sql, dialect::rules(provider));
     let mut out = String::new();
     while let Ok(Some(token)) = scanner.next() {
         out.push_str(&sql[token.start..token.end]);
@@ -131,10 +163,13 @@ proptest! {
     #[test]
     fn nothing_panics_and_statements_are_pieces_of_the_text(text in prop_oneof![soup(), any::<String>()]) {
         let normal = normal(text.strip_prefix('\u{feff}').unwrap_or(&text)).into_owned();
-        for provider in BOTH {
+        for provider in Provider::ALL {
             let reading = read(provider, "f", &normal);
             let mut from = 0;
-            for statement in &reading.statements {
+            let mut statements = reading.statements.clone();
+            // GO 3 runs a batch three times.
+            statements.dedup_by_key(|each| (each.line, each.column));
+            for statement in &statements {
                 let found = normal[from..].find(&statement.sql).map(|index| from + index);
                 prop_assert!(found.is_some(), "{provider}: {:?} in order", statement.sql);
                 let start = place_to_offset(&normal, statement.line, statement.column);
@@ -155,10 +190,14 @@ proptest! {
 
     #[test]
     fn a_statement_by_itself_splits_into_itself(text in soup()) {
-        for provider in BOTH {
+        for provider in Provider::ALL {
+            if provider == Provider::MySql && text.to_lowercase().contains("delimiter") {
+                continue;
+            }
+            let end = if provider == Provider::SqlServer { "\nGO" } else { ";" };
             for statement in split(provider, "f", &text).unwrap_or_default() {
                 // Text that ran to the end without a terminator may lack what closes it; what ended may not.
-                let alone = split(provider, "f", &format!("\n  {};", statement.sql)).unwrap();
+                let alone = split(provider, "f", &format!("\n  {}{end}", statement.sql)).unwrap();
                 prop_assert_eq!(alone.len(), 1, "{}: {:?}", provider, statement.sql);
                 prop_assert_eq!(&alone[0].sql, &statement.sql);
                 prop_assert_eq!(&alone[0].alone, &statement.alone);
@@ -170,8 +209,11 @@ proptest! {
     #[test]
     fn simple_scripts_split_as_another_tokenizer_has_it(tokens in prop::collection::vec(simple_token(), 0..40)) {
         let text = tokens.join(" ");
-        let dialects: [(Provider, &dyn OtherDialect, bool); 2] =
-            [(Provider::Sqlite, &SQLiteDialect {}, false), (Provider::Postgres, &PostgreSqlDialect {}, true)];
+        let dialects: [(Provider, &dyn OtherDialect, bool); 3] = [
+            (Provider::Sqlite, &SQLiteDialect {}, false),
+            (Provider::Postgres, &PostgreSqlDialect {}, true),
+            (Provider::MySql, &MySqlDialect {}, false),
+        ];
         for (provider, dialect, counts_parens) in dialects {
             let Some(expected) = by_oracle(dialect, counts_parens, &text) else { continue };
             let Ok(statements) = split(provider, "f", &text) else { continue };

@@ -264,8 +264,3 @@ fn a_statement_of_very_many_tokens_stays_whole() {
         assert_eq!(sqls(provider, &format!("{values} ; b")), [values.as_str(), "b"]);
     }
 }
-
-#[test]
-fn other_providers_are_not_split() {
-    assert!(split(Provider::MySql, "f", "a").is_err());
-}

@@ -1,10 +1,9 @@
 use super::cursor::Cursor;
-use super::scanner::{Kind, Rules, Token};
+use super::scanner::{Kind, Quotes, Rules, Token};
 use super::{Refused, Unfinished};
 use crate::domain::Effect;
 
-pub(super) const RULES: Rules =
-    Rules { nested_comments: false, comment_may_stay_open: true, postgres_quotes: false, sqlite_quotes: true };
+pub(super) const RULES: Rules = Rules { nested_comments: false, comment_may_stay_open: true, quotes: Quotes::Sqlite };
 
 /// Finds statement ends with the states of `sqlite3_complete()` (<https://sqlite.org/c3ref/complete.html>): inside
 /// `CREATE [TEMP] TRIGGER` only a `;` right after `;` and `END` ends the statement.

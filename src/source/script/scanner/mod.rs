@@ -1,3 +1,8 @@
+mod mysql;
+mod sqlserver;
+
+pub(super) use self::mysql::DelimiterLine;
+
 /// How a dialect's text is cut into tokens.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rules {
@@ -5,10 +10,21 @@ pub(super) struct Rules {
     pub(super) nested_comments: bool,
     /// A comment that is still open at the end of the text just ends there.
     pub(super) comment_may_stay_open: bool,
-    /// `E'…\'…'`, `U&"…"`, `$tag$…$tag$` and `$1`; without it `$` belongs to words.
-    pub(super) postgres_quotes: bool,
+    /// How strings and names are quoted, and what else is special.
+    pub(super) quotes: Quotes,
+}
+
+/// What a dialect quotes in its own way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Quotes {
     /// `[name]` and `` `name` ``.
-    pub(super) sqlite_quotes: bool,
+    Sqlite,
+    /// `E'…\'…'`, `U&"…"`, `$tag$…$tag$` and `$1`; elsewhere `$` belongs to words.
+    Postgres,
+    /// Backslash escapes in `'…'` and `"…"`, both of them strings; `` `name` ``; `#` comments; `/*!…*/`; `DELIMITER`.
+    MySql,
+    /// `[name]` with `]]`; `#` and `@` belong to words; a line `GO` ends a batch.
+    SqlServer,
 }
 
 /// What a token is. White space and comments are no tokens.
@@ -24,6 +40,15 @@ pub(super) enum Kind {
     Number,
     /// One other character.
     Symbol(char),
+    /// `/*!40101`, `/*M!100100` or the `*/` that belongs to it: part of the statement's text, but not of its grammar.
+    Mark,
+    /// A `;` inside a conditional comment, which ends no statement.
+    Separator,
+    /// What ends a statement whatever it is, the delimiter of `DELIMITER` or a line `GO`, and how often the statement
+    /// before it is to be run.
+    End(u32),
+    /// A `GO` at the beginning of a line, with something behind it that no tool takes there and that is no SQL either.
+    SpoiltGo,
 }
 
 /// A token and where it stands, in bytes.
@@ -39,7 +64,9 @@ pub(super) struct Token {
 pub(crate) struct Comment {
     pub(crate) start: usize,
     pub(crate) end: usize,
-    /// `/* */`, not `--`.
+    /// Where the text behind the opening marker begins.
+    pub(crate) body: usize,
+    /// `/* */`, not `--` or `#`.
     pub(crate) is_block: bool,
     /// Whether a statement has begun before it.
     pub(crate) is_late: bool,
@@ -63,21 +90,46 @@ pub(super) struct Scanner<'a> {
     at: usize,
     rules: Rules,
     any_token: bool,
+    /// Where the last token ended.
+    last_end: usize,
+    /// Whether a statement has begun. The reader says so.
+    pub(super) in_statement: bool,
+    /// What `DELIMITER` set; empty as long as `;` is the delimiter.
+    pub(super) delimiter: String,
+    /// Where the conditional comment that is open began.
+    conditional: Option<usize>,
     /// The comments that a directive could be in: all before the first statement, and any later one that says so.
     pub(super) comments: Vec<Comment>,
 }
 
 impl<'a> Scanner<'a> {
     pub(super) fn new(text: &'a str, rules: Rules) -> Self {
-        Self { text, at: 0, rules, any_token: false, comments: Vec::new() }
+        Self {
+            text,
+            at: 0,
+            rules,
+            any_token: false,
+            last_end: 0,
+            in_statement: false,
+            delimiter: String::new(),
+            conditional: None,
+            comments: Vec::new(),
+        }
     }
 
     /// The next token; `None` at the end.
     pub(super) fn next(&mut self) -> Result<Option<Token>, Open> {
         self.skip_blank()?;
         let start = self.at;
-        let Some(kind) = self.token()? else { return Ok(None) };
-        self.any_token |= kind != Kind::Symbol(';');
+        let Some(kind) = (match self.rules.quotes {
+            Quotes::MySql => self.mysql_token()?,
+            Quotes::SqlServer => self.sqlserver_token()?,
+            Quotes::Sqlite | Quotes::Postgres => self.token()?,
+        }) else {
+            return Ok(None);
+        };
+        self.any_token |= !matches!(kind, Kind::Symbol(';') | Kind::End(_));
+        self.last_end = self.at;
         Ok(Some(Token { kind, start, end: self.at }))
     }
 
@@ -108,28 +160,36 @@ impl<'a> Scanner<'a> {
     }
 
     fn skip_blank(&mut self) -> Result<(), Open> {
+        let mysql = self.rules.quotes == Quotes::MySql;
         loop {
+            if mysql && self.at_delimiter(self.at) {
+                return Ok(());
+            }
             match (self.byte(0), self.byte(1)) {
                 (b' ' | b'\t' | b'\n' | 0x0b | 0x0c, _) => self.at += 1,
-                (b'-', b'-') => {
-                    let start = self.at;
-                    self.at = self.find(self.at, b'\n').unwrap_or(self.text.len());
-                    self.note_comment(start, false);
-                }
+                (b'#', _) if mysql => self.line_comment(1),
+                (b'-', b'-') if !mysql || self.is_mysql_comment() => self.line_comment(2),
+                (b'/', b'*') if mysql && self.conditional_marker().is_some() => return Ok(()),
                 (b'/', b'*') => {
                     let start = self.at;
                     self.block_comment()?;
-                    self.note_comment(start, true);
+                    self.note_comment(start, start + 2, true);
                 }
                 _ => return Ok(()),
             }
         }
     }
 
-    fn note_comment(&mut self, start: usize, is_block: bool) {
-        let comment = Comment { start, end: self.at, is_block, is_late: self.any_token };
-        let body = self.text.get(start + 2..self.at).unwrap_or_default().trim_start();
-        let says_so = body.get(..MARK.len()).is_some_and(|head| head.eq_ignore_ascii_case(MARK));
+    fn line_comment(&mut self, marker: usize) {
+        let start = self.at;
+        self.at = self.find(self.at, b'\n').unwrap_or(self.text.len());
+        self.note_comment(start, start + marker, false);
+    }
+
+    fn note_comment(&mut self, start: usize, body: usize, is_block: bool) {
+        let comment = Comment { start, end: self.at, body, is_block, is_late: self.any_token };
+        let text = self.text.get(body..self.at).unwrap_or_default().trim_start();
+        let says_so = text.get(..MARK.len()).is_some_and(|head| head.eq_ignore_ascii_case(MARK));
         if says_so || !self.any_token {
             self.comments.push(comment);
         }
@@ -173,26 +233,26 @@ impl<'a> Scanner<'a> {
                 self.quoted(b'"', false, "quoted name", "\"")?;
                 Kind::QuotedName
             }
-            b'`' if self.rules.sqlite_quotes => {
+            b'`' if self.rules.quotes == Quotes::Sqlite => {
                 self.quoted(b'`', false, "quoted name", "`")?;
                 Kind::QuotedName
             }
-            b'[' if self.rules.sqlite_quotes => {
+            b'[' if self.rules.quotes == Quotes::Sqlite => {
                 let open = Open { start: self.at, what: "bracketed name", closed_by: "]" };
                 self.at = self.find(self.at, b']').ok_or(open)? + 1;
                 Kind::QuotedName
             }
-            b'e' | b'E' if self.rules.postgres_quotes && self.byte(1) == b'\'' => {
+            b'e' | b'E' if self.rules.quotes == Quotes::Postgres && self.byte(1) == b'\'' => {
                 self.at += 1;
                 self.escape_string()?;
                 Kind::Text
             }
-            b'u' | b'U' if self.rules.postgres_quotes && self.byte(1) == b'&' && self.byte(2) == b'"' => {
+            b'u' | b'U' if self.rules.quotes == Quotes::Postgres && self.byte(1) == b'&' && self.byte(2) == b'"' => {
                 self.at += 2;
                 self.quoted(b'"', false, "quoted name", "\"")?;
                 Kind::QuotedName
             }
-            b'$' if self.rules.postgres_quotes => self.dollar()?,
+            b'$' if self.rules.quotes == Quotes::Postgres => self.dollar()?,
             b'0'..=b'9' => {
                 self.skip_while(|byte| byte != b'$' && is_word(byte));
                 Kind::Number
@@ -283,7 +343,7 @@ impl<'a> Scanner<'a> {
 /// What a comment begins with to be a directive.
 pub(crate) const MARK: &str = "branchkeeper";
 
-/// Everything beyond ASCII counts as a letter, as in both servers' own scanners.
+/// Everything beyond ASCII counts as a letter, as in the servers' own scanners.
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | 0x80..)
 }

@@ -1,0 +1,2 @@
+DROP INDEX `IX_Sales_UserId` ON `Sales`;
+ALTER TABLE `Sales` DROP COLUMN `UserId`;

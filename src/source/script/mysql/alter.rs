@@ -1,0 +1,186 @@
+use super::super::scanner::Kind;
+use super::{Cursor, next_part, take_if, take_wait};
+use crate::domain::ObjectName;
+
+/// What one action of an `ALTER TABLE` does, as far as the catalog shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Action {
+    /// The table gets a new name.
+    Rename(ObjectName),
+    /// Something gets this name.
+    Adds(What, String),
+    /// Something of this name goes.
+    Drops(What, String),
+    /// The first name goes, the second one comes.
+    Renames(What, String, String),
+    /// Doing it again gives the same result.
+    SameAgain,
+    /// Nothing that can be read back tells.
+    Unclear,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    Column,
+    Index,
+    Constraint,
+}
+
+/// The table that an `ALTER TABLE` changes, and its actions.
+pub(super) fn table(mut at: Cursor<'_>) -> Option<(ObjectName, Vec<Action>)> {
+    if !at.take("ALTER") {
+        return None;
+    }
+    at.take("ONLINE");
+    at.take("IGNORE");
+    if !at.take("TABLE") {
+        return None;
+    }
+    take_if(&mut at);
+    let table = at.name()?;
+    take_wait(&mut at);
+    let mut actions = vec![action(at)];
+    while next_part(&mut at) {
+        actions.push(action(at));
+    }
+    Some((table, actions))
+}
+
+fn action(mut at: Cursor<'_>) -> Action {
+    if at.take("ADD") {
+        added(at).unwrap_or(Action::Unclear)
+    } else if at.take("DROP") {
+        dropped(at).unwrap_or(Action::Unclear)
+    } else if at.take("CHANGE") {
+        at.take("COLUMN");
+        take_if(&mut at);
+        match (at.part(), at.part()) {
+            (Some(from), Some(to)) if from.to_lowercase() == to.to_lowercase() => Action::SameAgain,
+            (Some(from), Some(to)) => Action::Renames(What::Column, from, to),
+            _ => Action::Unclear,
+        }
+    } else if at.take("RENAME") {
+        renamed(at).unwrap_or(Action::Unclear)
+    } else if at.take_any(&["MODIFY", "ALTER", "ENGINE", "CONVERT", "FORCE", "ORDER", "ENABLE", "DISABLE"]) {
+        Action::SameAgain
+    } else if at.take_any(&["ANALYZE", "CHECK", "OPTIMIZE", "REBUILD", "REPAIR", "TRUNCATE"]) {
+        if at.is("PARTITION") { Action::SameAgain } else { Action::Unclear }
+    } else if at.take_all(&["PARTITION", "BY"]) || is_option(at) {
+        Action::SameAgain
+    } else {
+        Action::Unclear
+    }
+}
+
+/// A table option, like `COMMENT = 'x'`, `ROW_FORMAT DYNAMIC` or `DEFAULT CHARSET utf8mb4`, or `ALGORITHM` and `LOCK`.
+fn is_option(mut at: Cursor<'_>) -> bool {
+    const OPTIONS: [&str; 30] = [
+        "ALGORITHM",
+        "LOCK",
+        "AUTO_INCREMENT",
+        "AUTOEXTEND_SIZE",
+        "AVG_ROW_LENGTH",
+        "CHARACTER",
+        "CHARSET",
+        "CHECKSUM",
+        "COLLATE",
+        "COMMENT",
+        "COMPRESSION",
+        "DEFAULT",
+        "DELAY_KEY_WRITE",
+        "ENCRYPTION",
+        "ENCRYPTED",
+        "INSERT_METHOD",
+        "KEY_BLOCK_SIZE",
+        "MAX_ROWS",
+        "MIN_ROWS",
+        "NOWAIT",
+        "PACK_KEYS",
+        "PAGE_CHECKSUM",
+        "PAGE_COMPRESSED",
+        "ROW_FORMAT",
+        "STATS_AUTO_RECALC",
+        "STATS_PERSISTENT",
+        "STATS_SAMPLE_PAGES",
+        "TABLESPACE",
+        "WITH",
+        "WITHOUT",
+    ];
+    at.take_any(&OPTIONS)
+}
+
+fn added(mut at: Cursor<'_>) -> Option<Action> {
+    let adds = |what, name: Option<String>| name.map(|name| Action::Adds(what, name));
+    if at.take("CONSTRAINT") {
+        take_if(&mut at);
+        let name = if is_constraint(at) { None } else { Some(at.part()?) };
+        return if at.take_all(&["PRIMARY", "KEY"]) { primary_added() } else { adds(What::Constraint, name) };
+    }
+    if at.take_all(&["PRIMARY", "KEY"]) {
+        return primary_added();
+    }
+    let is_special = at.take_any(&["UNIQUE", "FULLTEXT", "SPATIAL", "VECTOR"]);
+    if at.take_any(&["INDEX", "KEY"]) || is_special {
+        take_if(&mut at);
+        return if at.is("USING") { None } else { adds(What::Index, at.part()) };
+    }
+    if at.take_any(&["FOREIGN", "CHECK", "PARTITION"])
+        || at.take_all(&["PERIOD", "FOR"])
+        || at.take_all(&["SYSTEM", "VERSIONING"])
+    {
+        return None;
+    }
+    at.take("COLUMN");
+    take_if(&mut at);
+    at.symbol('(');
+    adds(What::Column, at.part())
+}
+
+fn primary_added() -> Option<Action> {
+    Some(Action::Adds(What::Index, PRIMARY.to_owned()))
+}
+
+/// How both servers call the index of every primary key.
+const PRIMARY: &str = "PRIMARY";
+
+fn is_constraint(mut at: Cursor<'_>) -> bool {
+    at.take_any(&["PRIMARY", "UNIQUE", "FOREIGN", "CHECK"])
+}
+
+fn dropped(mut at: Cursor<'_>) -> Option<Action> {
+    let what = if at.take_all(&["PRIMARY", "KEY"]) {
+        return Some(Action::Drops(What::Index, PRIMARY.to_owned()));
+    } else if at.take_any(&["INDEX", "KEY"]) {
+        What::Index
+    } else if at.take_all(&["FOREIGN", "KEY"]) || at.take_any(&["CONSTRAINT", "CHECK"]) {
+        What::Constraint
+    } else if at.take_all(&["PARTITION", "IF", "EXISTS"]) {
+        return Some(Action::SameAgain);
+    } else if at.take("PARTITION") || at.take_all(&["PERIOD", "FOR"]) || at.take_all(&["SYSTEM", "VERSIONING"]) {
+        return None;
+    } else {
+        at.take("COLUMN");
+        What::Column
+    };
+    take_if(&mut at);
+    at.part().map(|name| Action::Drops(what, name))
+}
+
+fn renamed(mut at: Cursor<'_>) -> Option<Action> {
+    let what = if at.take("COLUMN") {
+        What::Column
+    } else if at.take_any(&["INDEX", "KEY"]) {
+        What::Index
+    } else {
+        if !at.take_any(&["TO", "AS"]) && at.peek()?.kind == Kind::Symbol('=') {
+            at.bump();
+        }
+        return at.name().map(Action::Rename);
+    };
+    take_if(&mut at);
+    let from = at.part()?;
+    if !at.take("TO") {
+        return None;
+    }
+    Some(Action::Renames(what, from, at.part()?))
+}
