@@ -1,13 +1,14 @@
 use std::time::Duration;
 
 use futures_util::{Stream, TryStreamExt};
+use sqlx::mysql::MySqlRow;
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Either, RawSql, Row as _};
 
-use super::error::ProviderError;
+use super::error::{ErrorKind, ProviderError};
 use super::stop::{Reason, Stop};
-use super::{postgres, sqlite};
+use super::{mysql, postgres, sqlite};
 
 /// How long a statement that was told to stop may take to do so, before stronger means are used.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
@@ -16,6 +17,7 @@ pub(super) const GRACE: Duration = Duration::from_secs(5);
 pub(super) enum Connection {
     Sqlite(sqlite::Wire),
     Postgres(Box<postgres::Wire>),
+    MySql(Box<mysql::Wire>),
 }
 
 /// What the server sends back while it works through a text.
@@ -30,6 +32,7 @@ pub(super) enum Reply {
 pub(super) enum Row {
     Sqlite(SqliteRow),
     Postgres(PgRow),
+    MySql(MySqlRow),
 }
 
 impl Row {
@@ -38,6 +41,7 @@ impl Row {
         let value = match self {
             Self::Sqlite(row) => row.try_get_unchecked(index),
             Self::Postgres(row) => row.try_get_unchecked(index),
+            Self::MySql(row) => row.try_get_unchecked(index),
         };
         value.map_err(|_| "a value is not readable as text".into())
     }
@@ -75,8 +79,9 @@ pub(super) enum Cause {
     MissingTable,
     /// A table exists, but not with these columns.
     ForeignShape,
-    /// A NULL in a column that takes none.
-    NotNull,
+    /// What our own statements run into when the lock is not ours any more: a NULL in a column that takes none, or
+    /// whatever else the dialect refuses with.
+    Refused,
     /// A lock that somebody else holds; the statement did nothing and can be sent again.
     Busy,
     /// The object is there already.
@@ -126,6 +131,7 @@ impl Connection {
         match self {
             Self::Sqlite(wire) => wire.send(text, stop, overdue, sink).await,
             Self::Postgres(wire) => wire.send(text, stop, overdue, sink).await,
+            Self::MySql(wire) => wire.send(text, stop, overdue, sink).await,
         }
     }
 
@@ -134,7 +140,7 @@ impl Connection {
         match self {
             // The general error is the only one that compiling can give; after others the schema may have changed back.
             Self::Sqlite(wire) if error.code == "1" => sqlite::error_offset(&mut wire.connection, sql).await,
-            Self::Sqlite(_) | Self::Postgres(_) => None,
+            Self::Sqlite(_) | Self::Postgres(_) | Self::MySql(_) => None,
         }
     }
 
@@ -143,6 +149,16 @@ impl Connection {
         match self {
             Self::Sqlite(_) => false,
             Self::Postgres(wire) => wire.tainted,
+            Self::MySql(wire) => wire.tainted,
+        }
+    }
+
+    /// The server's number for this session became known; by it the session can be stopped.
+    pub(super) fn know_pid(&mut self, pid: Option<i64>) {
+        match self {
+            Self::Postgres(wire) => wire.pid = pid,
+            // It knows its own since it was opened.
+            Self::Sqlite(_) | Self::MySql(_) => {}
         }
     }
 
@@ -151,6 +167,7 @@ impl Connection {
         match self {
             Self::Sqlite(wire) => wire.close().await,
             Self::Postgres(wire) => wire.close().await,
+            Self::MySql(wire) => wire.close().await,
         }
     }
 }
@@ -161,6 +178,32 @@ pub(super) struct Driven {
     pub(super) end: Option<Result<(), sqlx::Error>>,
     /// Why it was stopped, if it was.
     pub(super) stopped: Option<Reason>,
+}
+
+impl Driven {
+    /// What became of a text that was sent to the server at `at`. The second value says whether something meant to stop
+    /// it may still hit the next one, because the answer is none of the `interrupted` codes.
+    pub(super) fn end(
+        self,
+        at: &str,
+        interrupted: &[&str],
+        failure: impl FnOnce(sqlx::Error) -> Failure,
+    ) -> (Result<(), Failure>, bool) {
+        let Some(end) = self.end else {
+            let what = format!("work on {at}");
+            let lost = || ProviderError::new(ErrorKind::Lost, format!("{what} was given up"));
+            let error = self.stopped.map_or_else(lost, |reason| reason.error(&what));
+            return (Err(Failure { error, cause: Cause::Other, at: None, ended: Ended::Lost }), true);
+        };
+        let result = end.map_err(failure);
+        let Some(reason) = self.stopped else { return (result, false) };
+        let Err(mut failure) = result else { return (Ok(()), true) };
+        let hit = interrupted.contains(&&*failure.error.code) || failure.ended == Ended::Lost;
+        if hit {
+            failure.error = reason.error("the statement").code(std::mem::take(&mut failure.error.code));
+        }
+        (Err(failure), !hit)
+    }
 }
 
 /// Drains `replies`. When it is time to stop, `kill` runs beside, and whichever is finished first decides.

@@ -4,7 +4,7 @@ use super::endpoint::{Endpoint, Place};
 use super::error::{ErrorKind, ProviderError};
 use super::session::Session;
 use super::settings::Settings;
-use super::{postgres, sqlite};
+use super::{mysql, postgres, sqlite};
 
 /// Creates what is missing: folders and file, or database and schema. Does nothing where all is there, and two may do it
 /// at once.
@@ -12,6 +12,7 @@ pub async fn create(endpoint: &Endpoint, settings: &Settings) -> Result<(), Prov
     match &endpoint.place {
         Place::Sqlite(file) => sqlite::create(file).await,
         Place::Postgres(place) => postgres::create(&endpoint.code, place, settings.connect_timeout).await,
+        Place::MySql(place) => mysql::create(place, settings.connect_timeout).await,
     }
 }
 

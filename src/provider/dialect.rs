@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::connection::Connection;
-use super::{postgres, sqlite};
+use super::{mysql, postgres, sqlite};
 
 /// What differs between providers and can be said in SQL text. In the templates, `{history}` and `{lock}` stand for the
 /// two tables, and other names in braces for what the builder in [`sql`](super::sql) puts in.
@@ -10,8 +10,12 @@ pub(super) struct Dialect {
     pub(super) quote: fn(&str) -> String,
     /// A text value, quoted.
     pub(super) literal: fn(&str) -> String,
-    /// The schema that stands before the ledger's name when the branch names none.
-    pub(super) default_schema: &'static str,
+    /// The schema that stands before the ledger's name when the branch names none; `None` when it is the database.
+    pub(super) default_schema: Option<&'static str>,
+    /// What has to stand where a SELECT of values has a condition and no table.
+    pub(super) dual: &'static str,
+    /// A number that no statement gets past, whatever the session's settings; `{zero}` is a 0 that only the rows tell.
+    pub(super) refusal: &'static str,
     /// Begins a transaction that is going to write.
     pub(super) begin: &'static str,
     /// Where the ledger's times come from.
@@ -26,6 +30,15 @@ pub(super) struct Dialect {
     pub(super) prepare: fn(&SessionLimits<'_>) -> String,
     /// Before the ledger is written, for migrations that changed the user; empty where there is no such thing.
     pub(super) own_user: &'static str,
+    /// Whether each statement of a migration travels in a message of its own.
+    pub(super) one_by_one: bool,
+    /// Before the lock's row is touched.
+    pub(super) before_touch: &'static [&'static str],
+    /// After the lock's row was touched, where its transaction has to be marked for `before_record`.
+    pub(super) mark: &'static [&'static str],
+    /// Before the ledger is written: undoes what a migration may have done to the session, and fails when the transaction
+    /// is not the one that was marked.
+    pub(super) before_record: &'static [&'static str],
     /// Creates the two tables where they are missing; before and after it what that needs.
     pub(super) create_tables: &'static [&'static str],
     /// The ledger, in the order of [`ledger`](super::ledger)'s columns.
@@ -46,17 +59,31 @@ pub(super) struct Dialect {
 
 /// How to see what became of a statement that ran outside any transaction. `None` where there is no such thing.
 pub(super) struct Probes {
-    /// A row if another session is running the text `{sql}`.
+    /// The part of a text that the server shows to other sessions while it runs it.
+    pub(super) shown: fn(&str) -> &str,
+    /// A row if another session is running the text `{sql}`, a text value.
     pub(super) running: Option<&'static str>,
-    /// A row for an index: whether it is whole, and its schema. `{index_text}` is its name and `{table_text}` its table's
-    /// quoted name, both as text values.
+    /// A row for an index: whether it is whole, and its schema. `{index_text}` is its name, `{table_text}` its table's
+    /// quoted name, and `{schema_text}` and `{table}` the two parts of that, all as text values.
     pub(super) index: &'static str,
     /// A row if an index of the name `{index_text}`, quoted and qualified `{index_name}`, exists; both as text values.
     pub(super) any_index: &'static str,
     /// A row if the database of the name `{database}`, a text value, exists.
     pub(super) database: Option<&'static str>,
+    /// For tables and what belongs to them, where statements about these commit by themselves.
+    pub(super) objects: Option<Objects>,
     /// Drops the index `{index}` outside any transaction.
     pub(super) drop_index: &'static str,
+}
+
+/// A row each if the thing exists: in the schema `{schema_text}`, of or in the table `{table}`, with the name `{name}`, all
+/// three text values.
+pub(super) struct Objects {
+    pub(super) table: &'static str,
+    pub(super) view: &'static str,
+    pub(super) column: &'static str,
+    pub(super) constraint: &'static str,
+    pub(super) index: &'static str,
 }
 
 /// What a session is set up with.
@@ -95,6 +122,10 @@ pub(super) enum LockMeans {
         unlock: &'static str,
         /// Who holds it.
         holder: &'static str,
+        /// Before the lock's row is given back outside any transaction.
+        before_release: &'static str,
+        /// What to do when the lock is gone as soon as it was taken.
+        pooler: &'static str,
     },
 }
 
@@ -103,6 +134,7 @@ impl Connection {
         match self {
             Self::Sqlite(_) => &sqlite::DIALECT,
             Self::Postgres(_) => &postgres::DIALECT,
+            Self::MySql(_) => &mysql::DIALECT,
         }
     }
 }

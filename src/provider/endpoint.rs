@@ -2,14 +2,13 @@ use std::fmt;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-use crate::domain::{BranchCode, Connection, Provider, SecretRef, ServerConnection, SslMode};
+use crate::domain::{BranchCode, Connection, Provider};
 
 use super::error::{ErrorKind, ProviderError};
+use super::server::{POSTGRES_NAME, ServerPlace};
 use super::settings::Settings;
 use super::sqlite::SqliteFile;
 
-/// The longest identifier that PostgreSQL keeps, in bytes; it cuts longer ones without an error.
-const POSTGRES_NAME: usize = 63;
 const LOCK_SUFFIX: usize = "Lock".len();
 
 /// Where a branch's database is, with everything filled in. Holds no password, only where to find it.
@@ -22,20 +21,8 @@ pub struct Endpoint {
 #[derive(Clone)]
 pub(super) enum Place {
     Sqlite(SqliteFile),
-    Postgres(PostgresPlace),
-}
-
-#[derive(Clone)]
-pub(super) struct PostgresPlace {
-    pub(super) host: String,
-    pub(super) port: u16,
-    pub(super) database: String,
-    /// `None` means `public`, with the server's own search path.
-    pub(super) schema: Option<String>,
-    pub(super) username: String,
-    pub(super) password_ref: Option<SecretRef>,
-    pub(super) ssl_mode: SslMode,
-    pub(super) ssl_ca_file: Option<String>,
+    Postgres(ServerPlace),
+    MySql(ServerPlace),
 }
 
 impl Endpoint {
@@ -55,9 +42,12 @@ impl Endpoint {
             (Provider::Sqlite, Connection::Sqlite(sqlite)) => {
                 Place::Sqlite(SqliteFile::resolve(&settings.sqlite_root, &sqlite.relative_path(code))?)
             }
-            (Provider::Postgres, Connection::Server(server)) => Place::Postgres(PostgresPlace::resolve(server)?),
-            (Provider::SqlServer | Provider::MySql, _) => {
-                return Err(unsupported(format!("{provider} is not supported yet"), "use sqlite or postgres"));
+            (Provider::Postgres, Connection::Server(server)) => {
+                Place::Postgres(ServerPlace::resolve(server, provider)?)
+            }
+            (Provider::MySql, Connection::Server(server)) => Place::MySql(ServerPlace::resolve(server, provider)?),
+            (Provider::SqlServer, _) => {
+                return Err(unsupported(format!("{provider} is not supported yet"), "use sqlite, postgres or mysql"));
             }
             (provider, _) => {
                 let text = format!("the connection is not of the kind that {provider} needs");
@@ -74,9 +64,11 @@ impl Endpoint {
             Place::Sqlite(file) => format!("sqlite:{}", file.path().display()),
             Place::Postgres(place) => {
                 let schema = place.schema.as_deref().unwrap_or("public");
-                let encode = |text| utf8_percent_encode(text, SEPARATORS).to_string();
                 format!("{}/{}?{}", self.host_key(), encode(&place.database), encode(schema))
             }
+            // Whether the server tells letter cases apart is its own setting: rather one branch too few than two on one
+            // database.
+            Place::MySql(place) => format!("{}/{}", self.host_key(), encode(&place.database.to_lowercase())),
         }
     }
 
@@ -84,7 +76,9 @@ impl Endpoint {
     pub fn host_key(&self) -> String {
         match &self.place {
             Place::Sqlite(_) => "sqlite".into(),
-            Place::Postgres(place) => format!("postgres:{}:{}", canonical_host(&place.host), place.port),
+            Place::Postgres(place) | Place::MySql(place) => {
+                format!("{}:{}:{}", place.provider, canonical_host(&place.host), place.port)
+            }
         }
     }
 
@@ -92,49 +86,15 @@ impl Endpoint {
     pub fn provider(&self) -> Provider {
         match &self.place {
             Place::Sqlite(_) => Provider::Sqlite,
-            Place::Postgres(_) => Provider::Postgres,
+            Place::Postgres(place) | Place::MySql(place) => place.provider,
         }
     }
 }
 
 const SEPARATORS: &AsciiSet = &CONTROLS.add(b'/').add(b'?').add(b'%');
 
-impl PostgresPlace {
-    fn resolve(server: &ServerConnection) -> Result<Self, ProviderError> {
-        for (what, text, required) in [
-            ("host", &server.host, true),
-            ("database", &server.database, true),
-            ("schema", &server.schema, false),
-            ("username", &server.username, true),
-        ] {
-            if (required && text.is_empty()) || text.contains('\0') {
-                return Err(unsupported(format!("the connection's {what} is empty or not text"), "correct it"));
-            }
-        }
-        for (what, name) in [("database", &server.database), ("schema", &server.schema)] {
-            if name.len() > POSTGRES_NAME {
-                let text = format!("the {what} name is longer than the {POSTGRES_NAME} bytes that PostgreSQL keeps");
-                return Err(unsupported(text, "shorten it"));
-            }
-        }
-        if let Some(key) = server.options.keys().next() {
-            let key = crate::domain::shorten(key, 60);
-            return Err(unsupported(format!("the connection option '{key}' is not known"), "remove it"));
-        }
-        if server.port == Some(0) {
-            return Err(unsupported("port 0 is not a port".into(), "use 1 to 65535"));
-        }
-        Ok(Self {
-            host: server.host.clone(),
-            port: server.port_or_default(Provider::Postgres),
-            database: server.database.clone(),
-            schema: Some(server.schema.clone()).filter(|schema| !schema.is_empty()),
-            username: server.username.clone(),
-            password_ref: server.password_ref.clone(),
-            ssl_mode: server.ssl_mode,
-            ssl_ca_file: Some(server.ssl_ca_file.clone()).filter(|file| !file.is_empty()),
-        })
-    }
+fn encode(text: &str) -> String {
+    utf8_percent_encode(text, SEPARATORS).to_string()
 }
 
 fn canonical_host(host: &str) -> String {
@@ -168,8 +128,8 @@ impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {
             Place::Sqlite(file) => write!(f, "sqlite:{}", file.path().display()),
-            Place::Postgres(place) => {
-                write!(f, "postgres://{}@{}:{}/{}", place.username, place.host, place.port, place.database)?;
+            Place::Postgres(place) | Place::MySql(place) => {
+                write!(f, "{}://{}@{}/{}", place.provider, place.username, place.address(), place.database)?;
                 place.schema.as_ref().map_or(Ok(()), |schema| write!(f, "?schema={schema}"))
             }
         }
@@ -185,8 +145,13 @@ impl fmt::Debug for Endpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{SecretRef, ServerConnection};
 
     fn postgres(change: impl FnOnce(&mut ServerConnection)) -> Result<Endpoint, ProviderError> {
+        server(Provider::Postgres, change)
+    }
+
+    fn server(provider: Provider, change: impl FnOnce(&mut ServerConnection)) -> Result<Endpoint, ProviderError> {
         let mut server = ServerConnection {
             host: "DB.Example.com".into(),
             database: "shop".into(),
@@ -196,7 +161,7 @@ mod tests {
         };
         change(&mut server);
         let code = "BR001".parse().unwrap();
-        Endpoint::resolve(&code, Provider::Postgres, &Connection::Server(server), &Settings::default())
+        Endpoint::resolve(&code, provider, &Connection::Server(server), &Settings::default())
     }
 
     #[test]
@@ -226,6 +191,18 @@ mod tests {
             .map(|host| postgres(|s| s.host = host.to_string()).unwrap().host_key())
             .collect();
         assert!(local.windows(2).all(|pair| pair[0] == pair[1]), "{local:?}");
+    }
+
+    #[test]
+    fn a_mysql_database_is_known_without_its_letter_case() {
+        let base = server(Provider::MySql, |_| {}).unwrap();
+        assert_eq!(base.fingerprint(), "mysql:db.example.com:3306/shop");
+        assert_eq!(server(Provider::MySql, |s| s.database = "Shop".into()).unwrap().fingerprint(), base.fingerprint());
+        assert_eq!(base.to_string(), "mysql://keeper@DB.Example.com:3306/shop");
+        let refused = server(Provider::MySql, |s| s.schema = "x".into()).unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::Unsupported);
+        assert!(server(Provider::MySql, |s| s.database = "ä".repeat(64)).is_ok());
+        assert!(server(Provider::MySql, |s| s.database = "x".repeat(65)).is_err());
     }
 
     #[test]

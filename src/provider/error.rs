@@ -10,7 +10,7 @@ pub struct ProviderError {
     pub message: String,
     /// What to do about it; empty when there is nothing to add.
     pub hint: String,
-    /// The server's own code: SQLSTATE, or SQLite's extended result code. Empty when the failure is not the server's.
+    /// The server's own code: SQLSTATE, MySQL's error number, or SQLite's extended result code. Empty when the failure is not the server's.
     pub code: String,
     /// Where in the failing statement, in characters from its first (0). `None` when the server did not say.
     pub position: Option<usize>,

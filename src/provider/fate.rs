@@ -33,7 +33,7 @@ impl Session {
         if let Some(running) = probes.running {
             let mut message = Message::default();
             message.push(Purpose::Setting, &statement.sql);
-            let text = self.sql.literal(message.text_from(0));
+            let text = self.sql.literal((probes.shown)(message.text_from(0)));
             if !self.probe(running, &[("sql", &text)]).await?.is_empty() {
                 return Ok(Fate::Running);
             }
@@ -53,19 +53,11 @@ impl Session {
             }
             Some(Effect::DatabaseExists(name)) => self.database(name, Fate::Applied, Fate::NotStarted).await,
             Some(Effect::DatabaseGone(name)) => self.database(name, Fate::NotStarted, Fate::Applied).await,
-            Some(
-                Effect::TableIndexGone { .. }
-                | Effect::TableExists(_)
-                | Effect::TableGone(_)
-                | Effect::TableRenamed { .. }
-                | Effect::ColumnExists { .. }
-                | Effect::ColumnGone { .. }
-                | Effect::ConstraintExists { .. }
-                | Effect::ConstraintGone { .. }
-                | Effect::ViewExists(_)
-                | Effect::ViewGone(_)
-                | Effect::Unknowable,
-            ) => Ok(Fate::Unknown),
+            Some(Effect::Unknowable) => Ok(Fate::Unknown),
+            Some(effect) => match self.sql.dialect.probes.objects.as_ref() {
+                Some(objects) => self.object_fate(objects, effect).await,
+                None => Ok(Fate::Unknown),
+            },
             // It was to commit together with its record: without the record it was rolled back.
             None => Ok(Fate::NotStarted),
         }
@@ -104,9 +96,15 @@ impl Session {
         index: &ObjectName,
         table: &ObjectName,
     ) -> Result<Option<(bool, String)>, ProviderError> {
-        let table = self.sql.literal(&self.sql.qualified(table.schema.as_deref(), &table.name));
-        let name = self.sql.literal(&index.name);
-        let found = self.probe(self.sql.dialect.probes.index, &[("table_text", &table), ("index_text", &name)]).await?;
+        let values = [
+            ("table_text", self.sql.qualified(table.schema.as_deref(), &table.name)),
+            ("schema_text", self.sql.home(table.schema.as_deref()).to_owned()),
+            ("table", table.name.clone()),
+            ("index_text", index.name.clone()),
+        ];
+        let values = values.map(|(name, text)| (name, self.sql.literal(&text)));
+        let values: Vec<(&str, &str)> = values.iter().map(|(name, text)| (*name, &**text)).collect();
+        let found = self.probe(self.sql.dialect.probes.index, &values).await?;
         Ok(found.first().map(|row| (row.is_true(0), row.text_or_empty(1))))
     }
 
@@ -117,7 +115,7 @@ impl Session {
         Ok(if found.is_empty() { gone } else { there })
     }
 
-    async fn probe(&mut self, template: &str, values: &[(&str, &str)]) -> Result<Vec<Row>, ProviderError> {
+    pub(super) async fn probe(&mut self, template: &str, values: &[(&str, &str)]) -> Result<Vec<Row>, ProviderError> {
         self.query(&render(template, values)).await.map_err(|failure| failure.error)
     }
 }

@@ -107,7 +107,7 @@ impl Session {
                 error.position = connection.error_offset(&sql.sql, &error).await;
             }
         }
-        if cause == Cause::NotNull && matches!(purpose, Some(Purpose::Fence | Purpose::Record)) {
+        if cause == Cause::Refused && matches!(purpose, Some(Purpose::Fence | Purpose::Record)) {
             error = fence_lost();
         }
         let in_doubt = match ended {

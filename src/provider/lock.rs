@@ -5,11 +5,10 @@ use tokio::time::Instant;
 use crate::domain::Time;
 
 use super::claim::{LockRow, Verdict, judge};
-use super::connection::{Cause, Connection, Failure};
+use super::connection::{Cause, Failure};
 use super::dialect::LockMeans;
 use super::error::{ErrorKind, ProviderError};
 use super::hold::Hold;
-use super::postgres::POOLER;
 use super::session::{Session, Used};
 use super::stop::{Backoff, Stop, later};
 
@@ -33,7 +32,7 @@ pub struct Fence {
     pub(super) epoch: i64,
     pub(super) owner: String,
     pub(super) lease: Duration,
-    pub(super) pid: Option<i32>,
+    pub(super) pid: Option<i64>,
 }
 
 impl Fence {
@@ -83,7 +82,7 @@ impl Session {
     }
 
     /// Gives the lock back. Does nothing where it has been given back already or was never committed. When this fails,
-    /// close the session: that gives it back too (PostgreSQL), or it expires (SQLite).
+    /// close the session: that gives it back too, or it expires (SQLite).
     pub async fn unlock(&mut self, fence: Fence) -> Result<(), ProviderError> {
         match self.hold {
             Hold::Nothing => return Ok(()),
@@ -97,24 +96,24 @@ impl Session {
         }
         self.hold = Hold::Nothing;
         let mut text = self.sql.release(&fence);
-        if let LockMeans::Session { .. } = &self.sql.dialect.lock {
-            text = format!("SET LOCAL synchronous_commit = off;\n{text};\n{}", self.sql.let_go(fence.pid));
+        if let LockMeans::Session { before_release, .. } = &self.sql.dialect.lock {
+            text = format!("{};\n{text};\n{}", self.sql.fill(before_release), self.sql.let_go(fence.pid));
         }
         let Err(failure) = self.query(&text).await else { return Ok(()) };
         self.let_go(fence.pid).await;
-        Err(if failure.cause == Cause::NotNull { fence_lost() } else { failure.error })
+        Err(if failure.cause == Cause::Refused { fence_lost() } else { failure.error })
     }
 
     /// Lets go of the server's lock after something went wrong. Behind a pooler it may be another session's turn; then this
     /// asks again for a while, because a lock that stays behind would shut everybody out.
-    async fn let_go(&mut self, pid: Option<i32>) {
+    async fn let_go(&mut self, pid: Option<i64>) {
         let text = self.sql.let_go(pid);
         if text.is_empty() {
             return;
         }
         for _ in 0..50 {
             match self.ask(&text).await {
-                Ok(rows) if rows.first().and_then(|row| row.number(0)) != pid.map(i64::from) => {}
+                Ok(rows) if rows.first().and_then(|row| row.number(0)) != pid => {}
                 _ => return,
             }
         }
@@ -133,7 +132,7 @@ impl Session {
                 let text = format!("{};\n{}", self.sql.touch(fence), self.sql.is_ours(fence));
                 match self.query(&text).await {
                     Ok(rows) => rows.first().is_some_and(|row| row.number(0) == Some(1)),
-                    Err(failure) if failure.cause == Cause::NotNull => false,
+                    Err(failure) if failure.cause == Cause::Refused => false,
                     Err(failure) => return Err(failure.error),
                 }
             }
@@ -153,7 +152,7 @@ impl Session {
     async fn try_lock(&mut self, claim: &Claim) -> Result<Attempt, ProviderError> {
         match &self.sql.dialect.lock {
             LockMeans::Row => self.try_row(claim).await,
-            LockMeans::Session { try_lock, held, .. } => self.try_session(claim, try_lock, held).await,
+            LockMeans::Session { try_lock, held, pooler, .. } => self.try_session(claim, try_lock, held, pooler).await,
         }
     }
 
@@ -206,17 +205,23 @@ impl Session {
         Ok(Attempt::Taken(Fence { epoch, owner: claim.owner.clone(), lease: claim.lease, pid: None }))
     }
 
-    async fn try_session(&mut self, claim: &Claim, try_lock: &str, held: &str) -> Result<Attempt, ProviderError> {
+    async fn try_session(
+        &mut self,
+        claim: &Claim,
+        try_lock: &str,
+        held: &str,
+        pooler: &str,
+    ) -> Result<Attempt, ProviderError> {
         let rows = self.ask(&self.sql.fill(try_lock)).await.map_err(|failure| failure.error)?;
         let Some(row) = rows.first().filter(|row| row.is_true(1)) else { return Ok(Attempt::Held(None)) };
-        let pid = row.number(0).and_then(|pid| i32::try_from(pid).ok());
-        if let Some(Connection::Postgres(wire)) = &mut self.connection {
-            wire.pid = pid;
+        let pid = row.number(0);
+        if let Some(connection) = &mut self.connection {
+            connection.know_pid(pid);
         }
         let held = self.sql.fill(held);
         let text = format!("{};\n{};\nCOMMIT", self.sql.dialect.begin, self.take(claim, &[&held]));
         let taken = match self.ask(&text).await {
-            Ok(rows) => self.check_taken(claim, pid, &rows),
+            Ok(rows) => Self::check_taken(claim, pid, &rows, pooler),
             Err(failure) if failure.cause == Cause::Busy => {
                 Err(locked("a session that keeps the lock's table to itself".into(), None))
             }
@@ -247,19 +252,19 @@ impl Session {
     }
 
     fn check_taken(
-        &self,
         claim: &Claim,
-        pid: Option<i32>,
+        pid: Option<i64>,
         rows: &[super::connection::Row],
+        pooler: &str,
     ) -> Result<i64, ProviderError> {
         let [.., row, held] = rows else {
             return Err(ProviderError::new(ErrorKind::Internal, "the lock's row can't be read back"));
         };
-        let same = pid.is_some() && held.number(0) == pid.map(i64::from) && held.is_true(1);
+        let same = pid.is_some() && held.number(0) == pid && held.is_true(1);
         if !same {
             let text =
                 "the session lost its lock at once: a connection pooler hands each transaction to another session";
-            return Err(ProviderError::new(ErrorKind::Unsupported, text).hint(POOLER));
+            return Err(ProviderError::new(ErrorKind::Unsupported, text).hint(pooler));
         }
         let row = LockRow::read(row);
         if row.owner.as_ref() != Some(&claim.owner) || row.token != claim.token {

@@ -85,7 +85,8 @@ impl Message {
             let found = self.parts.iter().position(|part| (part.first..=part.first + part.length + 1).contains(&at))?;
             Some((found, Some((at - self.parts[found].first).min(self.parts[found].length))))
         });
-        by_place.unwrap_or((sent + done, None))
+        // A procedure answers more than once.
+        by_place.unwrap_or(((sent + done).min(self.parts.len().saturating_sub(1)), None))
     }
 }
 

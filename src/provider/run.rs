@@ -9,7 +9,6 @@ use super::error::{ErrorKind, ExecutionError, Outcome, ProviderError};
 use super::flush::Break;
 use super::lock::{Fence, fence_lost};
 use super::message::{Message, Purpose};
-use super::postgres::POOLER;
 use super::session::{Session, Used};
 use super::stop::{Stop, later};
 
@@ -107,12 +106,12 @@ impl Session {
         let afterwards = dialect.records_afterwards();
         if number > 0 && !afterwards {
             // Marks the time from which the server counts this migration's duration.
-            message.push(Purpose::Fence, &self.sql.touch(fence));
+            self.push_touch(message, fence);
         }
         let started = Instant::now();
         let all = 0..one.planned.migration.up.statements.len();
         self.push_statements(message, work, number, all, stop, observer).await?;
-        message.push(Purpose::Setting, dialect.own_user);
+        self.push_before_record(message);
         if one.planned.replaces {
             message.push(Purpose::Record, &self.sql.delete(one));
         }
@@ -144,6 +143,7 @@ impl Session {
     ) -> Result<(), Break> {
         let Some(work) = works.get(number) else { return Ok(()) };
         let afterwards = self.sql.dialect.records_afterwards();
+        let one_by_one = self.sql.dialect.one_by_one;
         let statements = work.planned.migration.up.statements.get(range.clone()).unwrap_or_default();
         for (index, statement) in range.zip(statements) {
             let purpose = Purpose::Statement { work: number, index };
@@ -152,8 +152,11 @@ impl Session {
                 let error = ProviderError::new(ErrorKind::Sql, "the statement contains a zero byte");
                 return Err(Break::before(error, Some(purpose)));
             }
+            if one_by_one && !message.is_empty() {
+                self.flush(message, works, stop, observer).await?;
+            }
             message.push(purpose, &statement.sql);
-            if (observer.each_statement() && !afterwards) || message.is_long() {
+            if one_by_one || (observer.each_statement() && !afterwards) || message.is_long() {
                 self.flush(message, works, stop, observer).await?;
             }
         }
@@ -174,11 +177,29 @@ impl Session {
                 message.push(Purpose::Setting, self.sql.dialect.own_user);
             }
             message.push(Purpose::Begin, self.sql.dialect.begin);
-            message.push(Purpose::Fence, &self.sql.touch(fence));
+            self.push_touch(message, fence);
         } else if work.changes(SessionChange::Setting) {
             self.used = Used::By(work.id().clone());
         }
         Ok(())
+    }
+
+    /// Makes sure in the open transaction that the lock is ours.
+    fn push_touch(&self, message: &mut Message, fence: &Fence) {
+        for text in self.sql.dialect.before_touch {
+            message.push(Purpose::Fence, &self.sql.fill(text));
+        }
+        message.push(Purpose::Fence, &self.sql.touch(fence));
+        for text in self.sql.dialect.mark {
+            message.push(Purpose::Fence, text);
+        }
+    }
+
+    /// What the migration may have done to session and transaction is put right, or found out.
+    pub(super) fn push_before_record(&self, message: &mut Message) {
+        for text in self.sql.dialect.before_record {
+            message.push(Purpose::Record, &self.sql.fill(text));
+        }
     }
 
     /// Gives a migration a session as if it were the first in it. Segments of the same migration keep their settings.
@@ -188,7 +209,7 @@ impl Session {
         }
         if self.used != Used::Never {
             for text in self.sql.dialect.reset {
-                message.push(Purpose::Setting, text);
+                message.push(Purpose::Setting, &self.sql.fill(text));
             }
         }
         message.push(Purpose::Setting, &self.sql.prepare(work.timeout));
@@ -219,10 +240,13 @@ impl Session {
             (false, _) => Outcome::Partial,
         };
         let mut error = broken.error;
-        if error.kind == ErrorKind::FenceLost && self.is_elsewhere(fence).await {
+        if let LockMeans::Session { pooler, .. } = &self.sql.dialect.lock
+            && error.kind == ErrorKind::FenceLost
+            && self.is_elsewhere(fence).await
+        {
             let text = "the transaction ran in another session of the server than the one that took the lock: a \
                         connection pooler hands each transaction to any of its sessions; nothing was committed";
-            error = ProviderError::new(ErrorKind::Unsupported, text).hint(POOLER);
+            error = ProviderError::new(ErrorKind::Unsupported, text).hint(*pooler);
         }
         if error.kind == ErrorKind::FenceLost
             && broken.purpose == Some(Purpose::Record)

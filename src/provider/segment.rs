@@ -300,7 +300,7 @@ impl Session {
     /// the first statement that the entry speaks of.
     fn push_journal(&self, message: &mut Message, fence: &Fence, work: &Work<'_>, begin: usize, entry: &Entry) {
         let fresh = begin == 0 && work.planned.resume.is_none();
-        message.push(Purpose::Setting, self.sql.dialect.own_user);
+        self.push_before_record(message);
         if begin == 0 {
             message.push(Purpose::Record, &self.sql.begin_journal(fence, work));
         }

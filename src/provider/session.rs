@@ -3,19 +3,20 @@ use std::time::Duration;
 use crate::domain::MigrationId;
 
 use super::connection::{Cause, Connection, Ended, Failure, Overdue, Reply, Row};
-use super::endpoint::{Endpoint, Place, PostgresPlace};
+use super::endpoint::{Endpoint, Place};
 use super::error::{ErrorKind, ProviderError};
 use super::hold::Hold;
+use super::server::ServerPlace;
 use super::settings::Settings;
 use super::sql::Sql;
 use super::stop::{Backoff, Stop};
-use super::{postgres, sqlite};
+use super::{mysql, postgres, sqlite};
 
 /// One connection to a branch's database, and the lock that it may hold.
 ///
 /// A session that lost its connection, or whose call was abandoned half-way, answers every further call with
 /// [`ErrorKind::Lost`]. Dropping it is always safe: nothing uncommitted stays, and its lock goes with the connection
-/// (PostgreSQL) or expires (SQLite).
+/// or expires (SQLite).
 pub struct Session {
     // Taken out while a call is under way: a call that is dropped takes the connection with it.
     pub(super) connection: Option<Connection>,
@@ -49,6 +50,9 @@ impl Session {
                 let wire = postgres::Wire::open(&endpoint.code, place, &place.database, limit).await?;
                 Connection::Postgres(Box::new(wire))
             }
+            Place::MySql(place) => {
+                Connection::MySql(Box::new(mysql::Wire::open(place, Some(&place.database), limit).await?))
+            }
         };
         let sql = Sql::new(connection.dialect(), endpoint, settings);
         let mut session = Self {
@@ -60,7 +64,7 @@ impl Session {
             stepwise: None,
             place: endpoint.to_string(),
         };
-        if let Place::Postgres(PostgresPlace { schema: Some(schema), database, .. }) = &endpoint.place {
+        if let Place::Postgres(ServerPlace { schema: Some(schema), database, .. }) = &endpoint.place {
             let name = session.sql.literal(&(session.sql.dialect.quote)(schema));
             let found = session.query(&format!("SELECT to_regnamespace({name}) IS NOT NULL")).await;
             let found = found.map_err(|failure| failure.error)?;

@@ -15,7 +15,7 @@ pub struct Settings {
     /// How long to wait for a connection, and for the answer to each small question of our own.
     pub connect_timeout: Duration,
     /// How long a migration's statement may wait for another session's lock on what it changes; `None` leaves it to the
-    /// server (PostgreSQL) or to the migration's own time limit (SQLite).
+    /// server or to the migration's own time limit (SQLite).
     pub lock_timeout: Option<Duration>,
     /// The time that goes into ledgers and locks of providers without a clock of their own.
     pub clock: Arc<dyn Clock>,

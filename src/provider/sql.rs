@@ -24,6 +24,8 @@ pub(super) struct Sql {
     history: String,
     lock: String,
     schema: Option<String>,
+    /// The schema that an unqualified name of a migration is in at first.
+    home: String,
     key: i64,
     clock: Arc<dyn Clock>,
     lock_timeout: Option<Duration>,
@@ -44,16 +46,22 @@ impl Sql {
     pub(super) fn new(dialect: &'static Dialect, endpoint: &Endpoint, settings: &Settings) -> Self {
         let (database, schema) = match &endpoint.place {
             Place::Sqlite(_) => ("", None),
-            Place::Postgres(place) => (&*place.database, place.schema.clone()),
+            Place::Postgres(place) | Place::MySql(place) => (&*place.database, place.schema.clone()),
         };
-        let home = schema.as_deref().unwrap_or(dialect.default_schema);
-        let table = |name: &str| format!("{}.{}", (dialect.quote)(home), (dialect.quote)(name));
+        let home = schema.clone().unwrap_or_else(|| dialect.default_schema.unwrap_or(database).to_owned());
+        let key = match dialect.default_schema {
+            Some(_) => lock_key(database, &home, &settings.history_table),
+            // Names that differ in letter case only may mean the same database.
+            None => lock_key(&database.to_lowercase(), "", &settings.history_table),
+        };
+        let table = |name: &str| format!("{}.{}", (dialect.quote)(&home), (dialect.quote)(name));
         Self {
             dialect,
             history: table(&settings.history_table),
             lock: table(&format!("{}Lock", settings.history_table)),
-            key: lock_key(database, home, &settings.history_table),
+            key,
             schema,
+            home,
             clock: Arc::clone(&settings.clock),
             lock_timeout: settings.lock_timeout,
             // Less than we wait ourselves, so that the server's answer, which says more, comes first.
@@ -73,6 +81,11 @@ impl Sql {
         }
     }
 
+    /// The schema that a name without one means, or this one.
+    pub(super) fn home<'s>(&'s self, schema: Option<&'s str>) -> &'s str {
+        schema.unwrap_or(&self.home)
+    }
+
     /// A template of the dialect with everything put in that depends on the branch alone.
     pub(super) fn fill(&self, template: &str) -> String {
         let key = self.key.cast_unsigned();
@@ -85,6 +98,8 @@ impl Sql {
                 ("high", &(key >> 32).to_string()),
                 ("low", &(key & 0xffff_ffff).to_string()),
                 ("schema", &self.schema.as_ref().map_or_else(|| "NULL".into(), |schema| self.literal(schema))),
+                ("home", &(self.dialect.quote)(&self.home)),
+                ("home_text", &self.literal(&self.home)),
                 ("text", &(MAX_TEXT + 1).to_string()),
                 ("journal", &(MAX_JOURNAL + 1).to_string()),
                 ("wait", &self.wait.as_millis().to_string()),
@@ -94,7 +109,7 @@ impl Sql {
     }
 
     /// Lets go of the server's lock, where there is one.
-    pub(super) fn let_go(&self, pid: Option<i32>) -> String {
+    pub(super) fn let_go(&self, pid: Option<i64>) -> String {
         match &self.dialect.lock {
             LockMeans::Row => String::new(),
             LockMeans::Session { unlock, .. } => {
@@ -112,31 +127,31 @@ impl Sql {
         })
     }
 
-    /// Makes sure that the lock is still ours, in a way that undoes the transaction if it is not: the epoch becomes NULL,
-    /// which its column does not take. It also keeps the row for this transaction, moves the expiry, and marks the time.
+    /// Makes sure that the lock is still ours, in a way that fails if it is not: the epoch becomes what its column does
+    /// not take. That comes first, because some servers let later assignments see earlier ones. It also keeps the row for this transaction, moves the expiry, and marks the time.
     pub(super) fn touch(&self, fence: &Fence) -> String {
         format!(
-            "UPDATE {} SET renewed_at = {}, expires_at = {}, fence = {} WHERE id = 1",
+            "UPDATE {} SET fence = {}, renewed_at = {}, expires_at = {} WHERE id = 1",
             self.lock,
+            self.kept(fence),
             self.now(),
-            self.after(fence.lease),
-            self.kept(fence)
+            self.after(fence.lease)
         )
     }
 
     /// Gives the lock's row back, under the same condition.
     pub(super) fn release(&self, fence: &Fence) -> String {
         format!(
-            "UPDATE {} SET renewed_at = {}, expires_at = NULL, owner = NULL, fence = {} WHERE id = 1",
+            "UPDATE {} SET fence = {}, renewed_at = {}, expires_at = NULL, owner = NULL WHERE id = 1",
             self.lock,
-            self.now(),
-            self.kept(fence)
+            self.kept(fence),
+            self.now()
         )
     }
 
     /// Whether the lock's row is still ours, as a question.
     pub(super) fn is_ours(&self, fence: &Fence) -> String {
-        format!("SELECT count(*) FROM {} WHERE {}", self.lock, self.ours(fence))
+        format!("SELECT COUNT(*) FROM {} WHERE {}", self.lock, self.ours(fence))
     }
 
     /// Takes the lock's row unless a newer token of the same head office has had it. The caller holds whatever keeps others
@@ -144,7 +159,8 @@ impl Sql {
     pub(super) fn claim(&self, claim: &Claim) -> [String; 2] {
         let lock = &self.lock;
         let first = format!(
-            "INSERT INTO {lock} (id, fence, token) SELECT 1, 0, 0 WHERE NOT EXISTS (SELECT 1 FROM {lock} WHERE id = 1)"
+            "INSERT INTO {lock} (id, fence, token) SELECT 1, 0, 0{} WHERE NOT EXISTS (SELECT 1 FROM {lock} WHERE id = 1)",
+            self.dialect.dual
         );
         let head_office = self.literal(&claim.head_office);
         let take = format!(
@@ -188,7 +204,7 @@ impl Sql {
         format!(
             "INSERT INTO {} (migration_id, checksum, format, state, statements_done, statements_total, intent, applied_at, \
              duration_us, product_version, run_id, sequence, fence) SELECT {}, {}, {LEDGER_FORMAT}, '{state}', '', {}, NULL, \
-             {}, {took}, {}, {}, {}, {} {condition}",
+             {}, {took}, {}, {}, {}, {}{} {condition}",
             self.history,
             self.id(work),
             self.literal(migration.checksum.as_str()),
@@ -198,6 +214,7 @@ impl Sql {
             self.literal(&work.run_id.to_string()),
             self.next_sequence(),
             self.proof(fence),
+            self.dialect.dual,
         )
     }
 
@@ -213,7 +230,7 @@ impl Sql {
         let done = match () {
             () if applied => "''".into(),
             () if fresh => self.literal(&added),
-            () => format!("statements_done || {}", self.literal(&added)),
+            () => format!("CONCAT(statements_done, {})", self.literal(&added)),
         };
         let before = if fresh { "0" } else { "duration_us" };
         let duration = took.map_or_else(|| before.into(), |took| format!("{before} + {}", self.took(*took)));
@@ -248,12 +265,23 @@ impl Sql {
     }
 
     fn next_sequence(&self) -> String {
-        format!("(SELECT COALESCE(MAX(sequence), 0) + 1 FROM {})", self.history)
+        // Wrapped up, because MySQL refuses to read the table that it updates.
+        format!("(SELECT n FROM (SELECT COALESCE(MAX(sequence), 0) + 1 AS n FROM {}) AS numbered)", self.history)
     }
 
-    /// The epoch if the lock is ours and was touched in this transaction, otherwise NULL, which the ledger does not take.
+    /// The epoch if the lock is ours and was touched in this transaction, otherwise what the ledger does not take.
     fn proof(&self, fence: &Fence) -> String {
-        format!("(SELECT fence FROM {} WHERE {}{})", self.lock, self.ours(fence), self.dialect.same_transaction)
+        format!(
+            "(SELECT CASE WHEN COUNT(*) = 1 THEN MAX(fence) ELSE {} END FROM {} WHERE {}{})",
+            self.refusal("COUNT(*) * 0"),
+            self.lock,
+            self.ours(fence),
+            self.dialect.same_transaction
+        )
+    }
+
+    fn refusal(&self, zero: &str) -> String {
+        render(self.dialect.refusal, &[("zero", zero)])
     }
 
     fn ours(&self, fence: &Fence) -> String {
@@ -261,7 +289,7 @@ impl Sql {
     }
 
     fn kept(&self, fence: &Fence) -> String {
-        format!("CASE WHEN {} THEN fence END", self.same_holder(fence))
+        format!("CASE WHEN {} THEN fence ELSE {} END", self.same_holder(fence), self.refusal("fence * 0"))
     }
 
     fn same_holder(&self, fence: &Fence) -> String {

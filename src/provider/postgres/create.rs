@@ -4,8 +4,8 @@ use super::dialect::{literal, quote};
 use super::wire::Wire;
 use crate::domain::BranchCode;
 use crate::provider::connection::{Cause, Failure, Overdue, Reply};
-use crate::provider::endpoint::PostgresPlace;
 use crate::provider::error::{ErrorKind, ProviderError};
+use crate::provider::server::ServerPlace;
 use crate::provider::stop::{Backoff, Stop};
 
 /// Copying the template takes as long as its disk does.
@@ -16,7 +16,7 @@ const TRIES: usize = 8;
 /// Creates the database, and the schema in it, where they are missing.
 pub(in crate::provider) async fn create(
     code: &BranchCode,
-    place: &PostgresPlace,
+    place: &ServerPlace,
     connect: Duration,
 ) -> Result<(), ProviderError> {
     let mut wire = match Wire::open(code, place, &place.database, connect).await {
@@ -53,7 +53,7 @@ pub(in crate::provider) async fn create(
     done
 }
 
-async fn create_database(code: &BranchCode, place: &PostgresPlace, connect: Duration) -> Result<(), ProviderError> {
+async fn create_database(code: &BranchCode, place: &ServerPlace, connect: Duration) -> Result<(), ProviderError> {
     let mut wire = match Wire::open(code, place, "postgres", connect).await {
         Err(error) if error.kind == ErrorKind::DatabaseMissing => Wire::open(code, place, "template1", connect).await?,
         other => other?,
@@ -79,7 +79,7 @@ async fn send(wire: &mut Wire, text: &str) -> Result<(), Failure> {
     wire.send(text, &Stop::after(LIMIT), Overdue::Abandon, &mut |_| {}).await
 }
 
-fn named(mut error: ProviderError, what: &str, place: &PostgresPlace) -> ProviderError {
+fn named(mut error: ProviderError, what: &str, place: &ServerPlace) -> ProviderError {
     error.message = format!("{what} could not be created at {}:{}: {}", place.host, place.port, error.message);
     if error.code == "42501" {
         error.hint = format!("create it by hand, or allow '{}' to create it", place.username);

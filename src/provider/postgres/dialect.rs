@@ -1,6 +1,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use super::failure::POOLER;
 use crate::provider::dialect::{ClockSource, Dialect, LockMeans, Probes, SessionLimits};
 
 pub(super) fn quote(name: &str) -> String {
@@ -41,7 +42,9 @@ fn prepare(limits: &SessionLimits<'_>) -> String {
 pub(in crate::provider) static DIALECT: Dialect = Dialect {
     quote,
     literal,
-    default_schema: "public",
+    default_schema: Some("public"),
+    dual: "",
+    refusal: "NULL",
     begin: "BEGIN",
     clock: ClockSource::Server {
         now: "clock_timestamp()",
@@ -57,11 +60,17 @@ pub(in crate::provider) static DIALECT: Dialect = Dialect {
         holder: "SELECT a.pid, a.application_name, host(a.client_addr) FROM pg_locks AS l
 JOIN pg_stat_activity AS a ON a.pid = l.pid WHERE l.locktype = 'advisory' AND l.classid = '{high}' AND l.objid = '{low}'
   AND l.objsubid = 1 AND l.granted AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        before_release: "SET LOCAL synchronous_commit = off",
+        pooler: POOLER,
     },
     settings_survive_commit: true,
     reset: &["RESET ALL"],
     prepare,
     own_user: "RESET ROLE",
+    one_by_one: false,
+    before_touch: &[],
+    mark: &[],
+    before_record: &["RESET ROLE"],
     create_tables: &[
         "SET LOCAL client_min_messages = warning",
         "SET LOCAL lock_timeout = {wait}",
@@ -111,6 +120,7 @@ FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p') AND left(n.nspname, 3) <> 'pg_' AND n.nspname <> 'information_schema'",
     select_version: "SELECT current_setting('server_version')",
     probes: Probes {
+        shown: |text| text,
         // The server cuts the texts that it shows.
         running: Some(
             "SELECT 1 FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()
@@ -122,6 +132,7 @@ JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE i.indrelid = to_regclass({table_text}) AND c.relname = {index_text}",
         any_index: "SELECT 1 WHERE to_regclass({index_name}) IS NOT NULL",
         database: Some("SELECT 1 FROM pg_database WHERE datname = {database}"),
+        objects: None,
         drop_index: "DROP INDEX CONCURRENTLY {index}",
     },
 };

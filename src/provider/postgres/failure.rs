@@ -1,57 +1,39 @@
 use sqlx::postgres::{PgDatabaseError, PgErrorPosition, PgSeverity};
 
 use crate::provider::connection::{Cause, Ended, Failure};
-use crate::provider::endpoint::PostgresPlace;
 use crate::provider::error::{ErrorKind, ProviderError};
+use crate::provider::server::ServerPlace;
 
 /// What a driver's error means. `connecting` tells a server that can't be reached from one that was lost.
-pub(super) fn failure(error: sqlx::Error, place: &PostgresPlace, connecting: bool) -> Failure {
-    let at = format!("{}:{}", place.host, place.port);
+pub(super) fn failure(error: sqlx::Error, place: &ServerPlace, connecting: bool) -> Failure {
     let error = match error {
         sqlx::Error::Database(database) => match database.try_downcast_ref::<PgDatabaseError>() {
-            Some(database) => return answered(database, place, &at),
+            Some(database) => return answered(database, place),
             None => ProviderError::new(ErrorKind::Internal, "the driver reported another server's error"),
         },
-        sqlx::Error::Io(error) if connecting => {
-            ProviderError::new(ErrorKind::Unreachable, format!("{at} can't be reached: {error}"))
-                .hint("check host, port and firewall, and that the server is running")
-        }
-        sqlx::Error::Tls(error) => ProviderError::new(
-            ErrorKind::Unreachable,
-            format!("no encrypted connection to {at}: {error}"),
-        )
-        .hint(
-            "check ssl_mode and ssl_ca_file: require needs a server with TLS, verify_ca and verify_full its authority",
-        ),
         sqlx::Error::Configuration(error) => {
-            ProviderError::new(ErrorKind::Unsupported, format!("the connection to {at} is set up wrongly: {error}"))
+            let text = format!("the connection to {} is set up wrongly: {error}", place.address());
+            ProviderError::new(ErrorKind::Unsupported, text)
                 .hint("check ssl_ca_file and the PG* variables of the service's environment")
         }
         sqlx::Error::Protocol(text) if text.contains("unexpected message") => {
             ProviderError::new(ErrorKind::Unsupported, "the statement transfers data through the connection")
                 .hint("use INSERT, or COPY from a file on the server")
         }
-        error if connecting => {
-            ProviderError::new(ErrorKind::Unreachable, format!("the server at {at} answers strangely: {error}"))
-                .hint("check that it is a PostgreSQL server")
-        }
-        error => ProviderError::new(ErrorKind::Lost, format!("the connection to {at} was lost: {error}")),
+        error => place.driver_error(error, connecting),
     };
     Failure { error, cause: Cause::Other, at: None, ended: Ended::Lost }
 }
 
-fn answered(database: &PgDatabaseError, place: &PostgresPlace, at: &str) -> Failure {
+fn answered(database: &PgDatabaseError, place: &ServerPlace) -> Failure {
+    let at = place.address();
     let code = database.code();
     let said = database.message();
     let (kind, message, hint) = match code {
-        "28P01" | "28000" => (
-            ErrorKind::Authentication,
-            format!("{at} refused the user '{}': {said}", place.username),
-            match &place.password_ref {
-                Some(reference) => format!("check the user '{}' and the password at {reference}", place.username),
-                None => format!("check the user '{}'; the branch has no password_ref", place.username),
-            },
-        ),
+        "28P01" | "28000" => {
+            let refused = place.refused_user(said);
+            (refused.kind, refused.message, refused.hint)
+        }
         "3D000" => (
             ErrorKind::DatabaseMissing,
             format!("the database '{}' does not exist at {at}", place.database),
@@ -93,7 +75,7 @@ fn answered(database: &PgDatabaseError, place: &PostgresPlace, at: &str) -> Fail
     let cause = match code {
         "42P01" => Cause::MissingTable,
         "42703" | "42883" => Cause::ForeignShape,
-        "23502" => Cause::NotNull,
+        "23502" => Cause::Refused,
         "55P03" => Cause::Busy,
         "42P04" | "42P06" | "23505" => Cause::Exists,
         _ => Cause::Other,

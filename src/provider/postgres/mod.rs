@@ -8,5 +8,4 @@ mod wire;
 
 pub(super) use create::create;
 pub(super) use dialect::DIALECT;
-pub(super) use failure::POOLER;
 pub(super) use wire::Wire;

@@ -2,9 +2,8 @@ use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 use crate::domain::{BranchCode, SslMode};
-use crate::provider::endpoint::PostgresPlace;
 use crate::provider::error::ProviderError;
-use crate::provider::secret;
+use crate::provider::server::ServerPlace;
 
 /// The driver's options for a database of the server, the password fetched.
 ///
@@ -13,13 +12,10 @@ use crate::provider::secret;
 /// migration then means the same on every branch.
 pub(super) async fn options(
     code: &BranchCode,
-    place: &PostgresPlace,
+    place: &ServerPlace,
     database: &str,
 ) -> Result<PgConnectOptions, ProviderError> {
-    let password = match &place.password_ref {
-        Some(reference) => Some(secret::resolve(reference).await?),
-        None => None,
-    };
+    let password = place.password().await?;
     let ssl_mode = match place.ssl_mode {
         SslMode::Disable => PgSslMode::Disable,
         SslMode::Prefer => PgSslMode::Prefer,

@@ -3,7 +3,9 @@ use crate::provider::dialect::{ClockSource, Dialect, LockMeans, Probes};
 pub(in crate::provider) static DIALECT: Dialect = Dialect {
     quote: |name| format!("\"{}\"", name.replace('"', "\"\"")),
     literal: |text| format!("'{}'", text.replace('\'', "''")),
-    default_schema: "main",
+    default_schema: Some("main"),
+    dual: "",
+    refusal: "NULL",
     begin: "BEGIN IMMEDIATE",
     clock: ClockSource::Client,
     lock: LockMeans::Row,
@@ -17,6 +19,10 @@ pub(in crate::provider) static DIALECT: Dialect = Dialect {
     ],
     prepare: |_| String::new(),
     own_user: "",
+    one_by_one: false,
+    before_touch: &[],
+    mark: &[],
+    before_record: &[],
     create_tables: &[
         "CREATE TABLE IF NOT EXISTS {history} (
   migration_id TEXT NOT NULL PRIMARY KEY,
@@ -58,10 +64,12 @@ FROM {history} AS h ORDER BY h.sequence, h.migration_id LIMIT {rows}",
 WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
     select_version: "SELECT sqlite_version() FROM (SELECT count(*) FROM main.sqlite_schema)",
     probes: Probes {
+        shown: |text| text,
         running: None,
         index: "SELECT '1', 'main' FROM main.sqlite_schema WHERE type = 'index' AND name = {index_text} COLLATE NOCASE",
         any_index: "SELECT '1' FROM main.sqlite_schema WHERE type = 'index' AND name = {index_text} COLLATE NOCASE",
         database: None,
+        objects: None,
         drop_index: "DROP INDEX {index}",
     },
 };

@@ -181,7 +181,7 @@ fn failure(error: sqlx::Error, place: &str) -> Failure {
         5 | 6 => Cause::Busy,
         1 if message.starts_with("no such table: ") => Cause::MissingTable,
         1 if message.starts_with("no such column: ") => Cause::ForeignShape,
-        19 if code == 1299 => Cause::NotNull,
+        19 if code == 1299 => Cause::Refused,
         _ => Cause::Other,
     };
     let text = if kind == ErrorKind::Sql { message.to_owned() } else { format!("{place}: {message}") };

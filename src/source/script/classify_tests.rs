@@ -17,8 +17,8 @@ fn bare(name: &str) -> ObjectName {
 
 #[test]
 fn statements_that_change_only_their_session() {
-    use Provider::{Postgres, Sqlite};
     use crate::domain::SessionChange::{Setting, User};
+    use Provider::{Postgres, Sqlite};
     for (provider, text, expected) in [
         (Postgres, "SET search_path = a, b", Some(Setting)),
         (Postgres, "set session statement_timeout to 0", Some(Setting)),

@@ -2,6 +2,7 @@ use branchkeeper::domain::ObjectName;
 use branchkeeper::provider::{ErrorKind, Session, create, test};
 
 use super::fixture::{Fixture, Notes, planned, soon, sql, work};
+use crate::support::{Database, Product};
 
 on_every_provider!(
     what_is_missing_is_created_on_request_only,
@@ -13,7 +14,13 @@ on_every_provider!(
 );
 
 async fn what_is_missing_is_created_on_request_only(mut fixture: Fixture) {
-    if !fixture.is_sqlite() {
+    let mut made = None;
+    if fixture.is_mysql() {
+        let server = fixture.database().server;
+        let name = server.unique_name();
+        fixture.server_mut().database = name.clone();
+        made = Some(Database { server, name });
+    } else if !fixture.is_sqlite() {
         fixture.server_mut().schema = "not there \"yet\"".into();
     }
     let endpoint = fixture.endpoint();
@@ -30,14 +37,17 @@ async fn what_is_missing_is_created_on_request_only(mut fixture: Fixture) {
     session.close().await;
     let report = test(&endpoint, &fixture.settings).await;
     assert!(report.reachable && report.database_exists && !report.server_version.is_empty(), "{report:?}");
+    drop(made);
 }
 
 async fn creating_twice_at_once_is_harmless(mut fixture: Fixture) {
     if !fixture.is_sqlite() {
-        let server = crate::support::postgres().await;
+        let server = fixture.database().server;
         let name = server.unique_name();
         fixture.server_mut().database = name.clone();
-        fixture.server_mut().schema = "tenant".into();
+        if !fixture.is_mysql() {
+            fixture.server_mut().schema = "tenant".into();
+        }
         let endpoint = fixture.endpoint();
         let create = || create(&endpoint, &fixture.settings);
         let results = tokio::join!(create(), create(), create());
@@ -69,7 +79,7 @@ async fn a_table_of_another_shape_is_not_a_ledger(fixture: Fixture) {
 
 async fn ledger_rows_are_not_trusted(fixture: Fixture) {
     let (mut session, fence) = fixture.locked().await;
-    let one = planned("1_one", [sql("CREATE TABLE t (a integer)")]);
+    let one = planned("1_one", [sql("SELECT 1")]);
     session.run_atomic(&fence, &[work(&one)], true, &soon(), &mut Notes::default()).await.unwrap();
     drop(session);
     let good = fixture.ledger().await;
@@ -85,6 +95,9 @@ async fn ledger_rows_are_not_trusted(fixture: Fixture) {
     if fixture.is_sqlite() {
         bad.push("UPDATE \"__MigrationsHistory\" SET checksum = 'ok', applied_at = 'yesterday'".into());
         bad.push("UPDATE \"__MigrationsHistory\" SET applied_at = '2026-01-01T00:00:00Z', format = 'one'".into());
+    } else if fixture.is_mysql() {
+        let zero = "UPDATE \"__MigrationsHistory\" SET checksum = 'ok', applied_at = '0000-00-00'";
+        bad.push(format!("SET sql_mode = 'ANSI_QUOTES'; {zero}"));
     } else {
         bad.push("UPDATE \"__MigrationsHistory\" SET checksum = 'ok', applied_at = 'infinity'".into());
     }
@@ -98,10 +111,16 @@ async fn ledger_rows_are_not_trusted(fixture: Fixture) {
 
 async fn tables_are_listed_without_our_own(fixture: Fixture) {
     let (mut session, fence) = fixture.locked().await;
-    let one = planned("1_one", [sql("CREATE TABLE \"Sales\" (a integer)"), sql("CREATE VIEW v AS SELECT 1 AS one")]);
+    let one = planned("1_one", [sql("SELECT 1")]);
     session.run_atomic(&fence, &[work(&one)], true, &soon(), &mut Notes::default()).await.unwrap();
-    let home = if fixture.is_sqlite() { "main" } else { "public" };
-    let qualified = ObjectName { schema: Some(home.into()), name: "Sales".into() };
+    fixture.value("CREATE TABLE \"Sales\" (a integer)").await;
+    fixture.value("CREATE VIEW v AS SELECT 1 AS one").await;
+    let home = match fixture.product() {
+        None => "main".to_owned(),
+        Some(Product::Postgres) => "public".to_owned(),
+        Some(_) => fixture.database().name.clone(),
+    };
+    let qualified = ObjectName { schema: Some(home), name: "Sales".into() };
     let expected = [ObjectName::bare("Sales"), qualified].into();
     assert_eq!(session.tables().await.unwrap(), expected);
 }

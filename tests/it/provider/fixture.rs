@@ -10,7 +10,7 @@ use branchkeeper::provider::{Claim, Endpoint, Fence, Observer, Session, Settings
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Row};
 
-use crate::support;
+use crate::support::{self, Product};
 
 /// A branch's database of one test, and how to look at it past the code under test.
 pub(crate) struct Fixture {
@@ -18,6 +18,8 @@ pub(crate) struct Fixture {
     pub(crate) connection: Connection,
     pub(crate) folder: tempfile::TempDir,
     database: Option<support::Database>,
+    /// Where changes leave their marks, once it was made.
+    marks: tokio::sync::OnceCell<()>,
 }
 
 impl Fixture {
@@ -25,11 +27,22 @@ impl Fixture {
         let folder = support::temp_dir();
         let settings = Settings { sqlite_root: folder.path().join("root"), ..settings() };
         let connection = Connection::Sqlite(SqliteConnection { path: "shop/one.db".into() });
-        Self { settings, connection, folder, database: None }
+        Self { settings, connection, folder, database: None, marks: Default::default() }
     }
 
     pub(crate) async fn postgres() -> Self {
-        let server = support::postgres().await;
+        Self::on(support::postgres().await).await
+    }
+
+    pub(crate) async fn mariadb() -> Option<Self> {
+        Some(Self::on(support::mariadb().await?).await)
+    }
+
+    pub(crate) async fn mysql() -> Option<Self> {
+        Some(Self::on(support::mysql().await?).await)
+    }
+
+    async fn on(server: &'static support::Server) -> Self {
         let database = server.fresh_database().await;
         let folder = support::temp_dir();
         let password_ref = (!server.password.is_empty()).then(|| {
@@ -45,11 +58,52 @@ impl Fixture {
             password_ref,
             ..Default::default()
         });
-        Self { settings: settings(), connection, folder, database: Some(database) }
+        Self { settings: settings(), connection, folder, database: Some(database), marks: Default::default() }
+    }
+
+    /// The kind of server; `None` for SQLite.
+    pub(crate) fn product(&self) -> Option<Product> {
+        self.database.as_ref().map(|database| database.server.product)
     }
 
     pub(crate) fn is_sqlite(&self) -> bool {
         self.database.is_none()
+    }
+
+    /// Whether it is MySQL or MariaDB.
+    pub(crate) fn is_mysql(&self) -> bool {
+        matches!(self.product(), Some(Product::MySql | Product::MariaDb))
+    }
+
+    /// Whether tables can be made inside a transaction; otherwise making one ends it.
+    pub(crate) fn has_transactional_ddl(&self) -> bool {
+        !self.is_mysql()
+    }
+
+    pub(crate) fn database(&self) -> &support::Database {
+        self.database.as_ref().expect("SQLite has no server")
+    }
+
+    /// A statement that a transaction takes back, leaves its mark under `name`, and fails when the mark is there: it makes
+    /// a table where it can.
+    pub(crate) async fn change(&self, name: &str) -> Statement {
+        if self.has_transactional_ddl() {
+            return sql(&format!("CREATE TABLE {name} (a integer)"));
+        }
+        let marks = || async { drop(self.value("CREATE TABLE marks (name varchar(60) NOT NULL PRIMARY KEY)").await) };
+        self.marks.get_or_init(marks).await;
+        sql(&format!("INSERT INTO marks VALUES ('{name}')"))
+    }
+
+    /// Whether a [`Fixture::change`] of the name stands in the database.
+    pub(crate) async fn has_change(&self, name: &str) -> bool {
+        match self.has_transactional_ddl() {
+            true => self.has_table(name).await,
+            false => {
+                self.marks.initialized()
+                    && self.value(&format!("SELECT name FROM marks WHERE name = '{name}'")).await.is_some()
+            }
+        }
     }
 
     pub(crate) fn server(&self) -> &ServerConnection {
@@ -71,7 +125,11 @@ impl Fixture {
     }
 
     pub(crate) fn endpoint(&self) -> Endpoint {
-        let provider = if self.is_sqlite() { Provider::Sqlite } else { Provider::Postgres };
+        let provider = match self.product() {
+            None => Provider::Sqlite,
+            Some(Product::Postgres) => Provider::Postgres,
+            Some(Product::MySql | Product::MariaDb) => Provider::MySql,
+        };
         Endpoint::resolve(&"BR001".parse().unwrap(), provider, &self.connection, &self.settings).unwrap()
     }
 
@@ -101,6 +159,11 @@ impl Fixture {
                 let row = sql.fetch_optional(&mut options.connect().await.unwrap()).await.unwrap();
                 row.and_then(|row| row.try_get_unchecked(0).unwrap())
             }
+            Some(database) if self.is_mysql() => {
+                let mut connection = database.server.mysql_connect_to(&database.name).await;
+                let row = sql.fetch_optional(&mut connection).await.unwrap();
+                row.and_then(|row| row.try_get_unchecked(0).unwrap())
+            }
             Some(database) => {
                 let row = sql.fetch_optional(&mut database.connect().await).await.unwrap();
                 row.and_then(|row| row.try_get_unchecked(0).unwrap())
@@ -110,11 +173,16 @@ impl Fixture {
 
     /// Whether a table exists.
     pub(crate) async fn has_table(&self, name: &str) -> bool {
-        let sql = match self.is_sqlite() {
-            true => {
+        let sql = match self.product() {
+            None => {
                 format!("SELECT CAST(count(*) AS TEXT) FROM sqlite_schema WHERE type = 'table' AND name = '{name}'")
             }
-            false => format!("SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relname = '{name}'"),
+            Some(Product::Postgres) => {
+                format!("SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relname = '{name}'")
+            }
+            Some(_) => format!(
+                "SELECT count(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '{name}'"
+            ),
         };
         self.value(&sql).await.unwrap() != "0"
     }
@@ -125,12 +193,19 @@ impl Fixture {
 
     /// A statement that runs for minutes unless it is stopped.
     pub(crate) fn endless(&self) -> &'static str {
-        match self.is_sqlite() {
-            true => {
+        match self.product() {
+            None => {
                 "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 4000000000) SELECT max(n) FROM c"
             }
-            false => "SELECT pg_sleep(300)",
+            Some(Product::Postgres) => "SELECT pg_sleep(300)",
+            // Asked for alone, SLEEP would end without an error when it is stopped.
+            Some(_) => "SELECT 1 FROM mysql.user WHERE SLEEP(300) >= 0 LIMIT 1",
         }
+    }
+
+    /// A statement that no transaction takes, and that always works.
+    pub(crate) fn lone(&self) -> Statement {
+        alone(if self.is_mysql() { "ANALYZE TABLE mysql.user" } else { "VACUUM" }, Effect::Idempotent)
     }
 }
 

@@ -19,8 +19,12 @@ on_every_provider!(
 );
 
 /// Work for two migrations, of which the first commits the lock.
-async fn commit_something(session: &mut branchkeeper::provider::Session, fence: &branchkeeper::provider::Fence) {
-    let first = planned("1_first", [sql("CREATE TABLE first (a integer)")]);
+async fn commit_something(
+    fixture: &Fixture,
+    session: &mut branchkeeper::provider::Session,
+    fence: &branchkeeper::provider::Fence,
+) {
+    let first = planned("1_first", [fixture.change("first").await]);
     session.run_atomic(fence, &[work(&first)], false, &soon(), &mut Notes::default()).await.unwrap();
 }
 
@@ -30,7 +34,7 @@ fn other(lease: Duration) -> Claim {
 
 async fn a_lock_is_exclusive_and_names_its_holder(fixture: Fixture) {
     let (mut one, fence) = fixture.locked().await;
-    commit_something(&mut one, &fence).await;
+    commit_something(&fixture, &mut one, &fence).await;
     let mut two = fixture.session().await;
     let started = Instant::now();
     let error = two.lock(&other(Duration::from_secs(60)), Duration::from_millis(300), &soon()).await.unwrap_err();
@@ -45,7 +49,7 @@ async fn a_lock_is_exclusive_and_names_its_holder(fixture: Fixture) {
 
 async fn a_lock_is_waited_for(fixture: Fixture) {
     let (mut one, fence) = fixture.locked().await;
-    commit_something(&mut one, &fence).await;
+    commit_something(&fixture, &mut one, &fence).await;
     let mut two = fixture.session().await;
     let (claim, stop) = (other(Duration::from_secs(60)), soon());
     let wait = two.lock(&claim, Duration::from_secs(20), &stop);
@@ -76,7 +80,7 @@ async fn a_lock_ends_with_its_holder(mut fixture: Fixture) {
     let clock = Arc::new(ManualClock::new(SystemClock.now()));
     fixture.settings.clock = clock.clone();
     let (mut one, fence) = fixture.locked().await;
-    commit_something(&mut one, &fence).await;
+    commit_something(&fixture, &mut one, &fence).await;
     drop(one);
     let mut two = fixture.session().await;
     if fixture.is_sqlite() {
@@ -90,7 +94,7 @@ async fn a_lock_ends_with_its_holder(mut fixture: Fixture) {
 async fn an_older_lease_of_the_same_head_office_is_refused(fixture: Fixture) {
     let mut one = fixture.session().await;
     let fence = one.lock(&claim(7), Duration::ZERO, &soon()).await.unwrap();
-    commit_something(&mut one, &fence).await;
+    commit_something(&fixture, &mut one, &fence).await;
     drop(one);
     let mut two = fixture.session().await;
     let wait = Duration::from_secs(5);
@@ -121,23 +125,23 @@ async fn every_lock_has_a_higher_epoch(fixture: Fixture) {
 
 async fn work_under_a_lost_lock_does_not_commit(fixture: Fixture) {
     let (mut one, fence) = fixture.locked().await;
-    commit_something(&mut one, &fence).await;
+    commit_something(&fixture, &mut one, &fence).await;
     // As a second session leaves it that has taken over after the expiry.
     fixture.value("UPDATE \"__MigrationsHistoryLock\" SET fence = fence + 1, owner = 'thief'").await;
-    let second = planned("2_second", [sql("CREATE TABLE second (a integer)")]);
+    let second = planned("2_second", [fixture.change("second").await]);
     let error = one.run_atomic(&fence, &[work(&second)], false, &soon(), &mut Notes::default()).await.unwrap_err();
     assert_eq!(error.error.kind, ErrorKind::FenceLost, "{error:?}");
     assert_eq!((error.outcome, error.done, error.statement), (Outcome::RolledBack, 0, None));
-    assert!(!fixture.has_table("second").await);
+    assert!(!fixture.has_change("second").await);
     assert!(fixture.ledger().await.get("2_second").is_none());
     assert_eq!(one.renew(&fence).await.unwrap_err().kind, ErrorKind::FenceLost);
 }
 
 async fn without_a_lock_there_is_no_work(fixture: Fixture) {
     let (mut session, fence) = fixture.locked().await;
-    let one = planned("1_one", [sql("CREATE TABLE t (a integer)")]);
+    let one = planned("1_one", [fixture.change("t").await]);
     session.run_atomic(&fence, &[work(&one)], true, &soon(), &mut Notes::default()).await.unwrap();
-    let two = planned("2_two", [sql("CREATE TABLE u (a integer)")]);
+    let two = planned("2_two", [fixture.change("u").await]);
     let error = session.run_atomic(&fence, &[work(&two)], true, &soon(), &mut Notes::default()).await.unwrap_err();
     assert_eq!(error.error.kind, ErrorKind::FenceLost, "the last unit gave the lock back");
     session.unlock(fence).await.unwrap();
@@ -148,7 +152,7 @@ async fn unlocking_lets_the_next_one_in(fixture: Fixture) {
     one.unlock(fence).await.unwrap();
     let mut two = fixture.session().await;
     let fence = two.lock(&other(Duration::from_secs(60)), Duration::ZERO, &soon()).await.unwrap();
-    commit_something(&mut two, &fence).await;
+    commit_something(&fixture, &mut two, &fence).await;
     two.unlock(fence).await.unwrap();
     let fence = one.lock(&claim(2), Duration::ZERO, &soon()).await.unwrap();
     one.unlock(fence).await.unwrap();

@@ -19,11 +19,26 @@ macro_rules! on_every_provider {
                 super::$name(crate::provider::fixture::Fixture::postgres().await).await;
             })*
         }
+        mod mariadb {
+            $(#[tokio::test]
+            async fn $name() {
+                let Some(fixture) = crate::provider::fixture::Fixture::mariadb().await else { return };
+                super::$name(fixture).await;
+            })*
+        }
+        mod mysql {
+            $(#[tokio::test]
+            async fn $name() {
+                let Some(fixture) = crate::provider::fixture::Fixture::mysql().await else { return };
+                super::$name(fixture).await;
+            })*
+        }
     };
 }
 
 mod connecting;
 mod locking;
+mod mysql_only;
 mod network;
 mod pooler;
 mod postgres_only;

@@ -3,6 +3,7 @@ use branchkeeper::domain::{Policy, ProviderCatalogue, Target, Unit};
 use branchkeeper::provider::{ErrorKind, Fate, Outcome};
 
 use super::fixture::{Fixture, Notes, alone, digests, intent, planned, progress, resumed, setting, soon, sql, work};
+use crate::support::Product;
 
 on_every_provider!(
     segments_are_journaled_and_the_last_finishes,
@@ -17,14 +18,9 @@ on_every_provider!(
     a_migration_that_goes_on_later_has_its_settings_back,
 );
 
-/// A statement that no provider runs inside a transaction, and that always works.
-fn vacuum() -> branchkeeper::domain::Statement {
-    alone("VACUUM", Effect::Idempotent)
-}
-
 async fn segments_are_journaled_and_the_last_finishes(fixture: Fixture) {
     let (mut session, fence) = fixture.locked().await;
-    let one = planned("1_one", ["CREATE TABLE a (x integer)", "CREATE TABLE b (x integer)", "SELECT 1"].map(sql));
+    let one = planned("1_one", [fixture.change("a").await, fixture.change("b").await, sql("SELECT 1")]);
     let mut notes = Notes::default();
     let work = work(&one);
     session.run_segment(&fence, &work, &Segment::Transaction(0..2), false, &soon(), &mut notes).await.unwrap();
@@ -39,7 +35,7 @@ async fn segments_are_journaled_and_the_last_finishes(fixture: Fixture) {
 
 async fn a_failing_segment_keeps_what_was_done(fixture: Fixture) {
     let (mut session, fence) = fixture.locked().await;
-    let one = planned("1_one", ["CREATE TABLE a (x integer)", "CREATE TABLE b (x integer)", "SELECT oops"].map(sql));
+    let one = planned("1_one", [fixture.change("a").await, fixture.change("b").await, sql("SELECT oops")]);
     let mut notes = Notes::default();
     let work = work(&one);
     session.run_segment(&fence, &work, &Segment::Transaction(0..1), false, &soon(), &mut notes).await.unwrap();
@@ -47,14 +43,14 @@ async fn a_failing_segment_keeps_what_was_done(fixture: Fixture) {
     let error = failed.unwrap_err();
     assert_eq!((error.done, error.statement, error.outcome), (1, Some(2), Outcome::Partial), "{error:?}");
     assert_eq!(error.error.position, Some("SELECT ".len()));
-    assert!(fixture.has_table("a").await && !fixture.has_table("b").await);
+    assert!(fixture.has_change("a").await && !fixture.has_change("b").await);
     assert_eq!(progress(&fixture.ledger().await, "1_one").done, digests(&one, 1));
     session.unlock(fence).await.unwrap();
 }
 
 async fn a_statement_alone_is_announced_and_recorded(fixture: Fixture) {
     let (mut session, fence) = fixture.locked().await;
-    let one = planned("1_one", [sql("CREATE TABLE a (x integer)"), vacuum(), sql("SELECT 1"), vacuum()]);
+    let one = planned("1_one", [fixture.change("a").await, fixture.lone(), sql("SELECT 1"), fixture.lone()]);
     let mut notes = Notes::default();
     let work = work(&one);
     for (segment, last) in [
@@ -75,7 +71,10 @@ async fn a_statement_alone_is_announced_and_recorded(fixture: Fixture) {
 
 async fn a_failing_statement_alone_is_withdrawn(fixture: Fixture) {
     let (mut session, fence) = fixture.locked().await;
-    let bad = alone("VACUUM nowhere.at_all", Effect::Unknowable);
+    let bad = alone(
+        if fixture.is_mysql() { "DROP TABLE nowhere.at_all" } else { "VACUUM nowhere.at_all" },
+        Effect::Unknowable,
+    );
     let one = planned("1_one", [bad.clone()]);
     let mut notes = Notes::default();
     let failed = session.run_segment(&fence, &work(&one), &Segment::Alone(0), true, &soon(), &mut notes).await;
@@ -85,7 +84,7 @@ async fn a_failing_statement_alone_is_withdrawn(fixture: Fixture) {
     assert_eq!(error.outcome, Outcome::RolledBack);
     assert!(fixture.ledger().await.rows.is_empty(), "nothing was done, so nothing is half done");
 
-    let two = planned("2_two", [sql("CREATE TABLE a (x integer)"), bad]);
+    let two = planned("2_two", [fixture.change("a").await, bad]);
     let work = work(&two);
     session.run_segment(&fence, &work, &Segment::Transaction(0..1), false, &soon(), &mut notes).await.unwrap();
     let failed = session.run_segment(&fence, &work, &Segment::Alone(1), true, &soon(), &mut notes).await;
@@ -98,7 +97,7 @@ async fn a_failing_statement_alone_is_withdrawn(fixture: Fixture) {
 
 async fn a_doubtful_statement_is_settled(fixture: Fixture) {
     let (mut session, fence) = fixture.locked().await;
-    let one = planned("1_one", [vacuum(), vacuum()]);
+    let one = planned("1_one", [fixture.lone(), fixture.lone()]);
     let mut notes = Notes::default();
     session.run_segment(&fence, &work(&one), &Segment::Alone(0), false, &soon(), &mut notes).await.unwrap();
     let digest = one.migration.up.statements[1].digest();
@@ -122,7 +121,7 @@ async fn a_doubtful_statement_is_settled(fixture: Fixture) {
 
 async fn a_lone_statement_first_commits_the_lock(fixture: Fixture) {
     let (mut session, fence) = fixture.locked().await;
-    let one = planned("1_one", [vacuum()]);
+    let one = planned("1_one", [fixture.lone()]);
     session.run_segment(&fence, &work(&one), &Segment::Alone(0), true, &soon(), &mut Notes::default()).await.unwrap();
     assert!(fixture.value("SELECT owner FROM \"__MigrationsHistoryLock\"").await.is_some(), "others see the lock");
     session.unlock(fence).await.unwrap();
@@ -131,7 +130,7 @@ async fn a_lone_statement_first_commits_the_lock(fixture: Fixture) {
 
 async fn a_journal_under_a_lost_lock_is_not_written(fixture: Fixture) {
     let (mut session, fence) = fixture.locked().await;
-    let one = planned("1_one", [sql("CREATE TABLE a (x integer)"), sql("CREATE TABLE b (x integer)"), vacuum()]);
+    let one = planned("1_one", [fixture.change("a").await, fixture.change("b").await, fixture.lone()]);
     let work = work(&one);
     let mut notes = Notes::default();
     session.run_segment(&fence, &work, &Segment::Transaction(0..1), false, &soon(), &mut notes).await.unwrap();
@@ -142,15 +141,15 @@ async fn a_journal_under_a_lost_lock_is_not_written(fixture: Fixture) {
         assert_eq!(error.error.kind, ErrorKind::FenceLost, "{error:?}");
     }
     assert_eq!(session.settle(&fence, &work, 1, true).await.unwrap_err().kind, ErrorKind::FenceLost);
-    assert!(!fixture.has_table("b").await);
+    assert!(!fixture.has_change("b").await);
     assert_eq!(progress(&fixture.ledger().await, "1_one").done, digests(&one, 1));
 }
 
 async fn a_repeatable_migration_in_segments_starts_afresh(fixture: Fixture) {
     let (mut session, fence) = fixture.locked().await;
-    let first = planned("R__views", [sql("CREATE VIEW v AS SELECT 1 AS a")]);
+    let first = planned("R__views", [fixture.change("v").await]);
     session.run_atomic(&fence, &[work(&first)], false, &soon(), &mut Notes::default()).await.unwrap();
-    let mut second = planned("R__views", [sql("DROP VIEW v"), sql("CREATE VIEW v AS SELECT 2 AS a")]);
+    let mut second = planned("R__views", [sql("SELECT 2"), fixture.change("w").await]);
     second.replaces = true;
     let work = work(&second);
     let mut notes = Notes::default();
@@ -165,11 +164,16 @@ async fn a_repeatable_migration_in_segments_starts_afresh(fixture: Fixture) {
 }
 
 async fn what_the_planner_makes_of_a_journal_runs_to_its_end(fixture: Fixture) {
+    fixture.create().await;
+    fixture.value("CREATE TABLE a (x integer)").await;
     let (mut session, fence) = fixture.locked().await;
     let index = ObjectName::bare("i");
     let effect = Effect::IndexExists { index, table: ObjectName::bare("a") };
-    let create = if fixture.is_sqlite() { "CREATE INDEX i ON a (x)" } else { "CREATE INDEX CONCURRENTLY i ON a (x)" };
-    let one = planned("1_one", [sql("CREATE TABLE a (x integer)"), alone(create, effect), sql("SELECT 1")]);
+    let create = match fixture.product() {
+        Some(Product::Postgres) => "CREATE INDEX CONCURRENTLY i ON a (x)",
+        _ => "CREATE INDEX i ON a (x)",
+    };
+    let one = planned("1_one", [fixture.change("b").await, alone(create, effect), sql("SELECT 1")]);
     let catalogue = ProviderCatalogue::new(vec![(*one.migration).clone()]);
     // Each round does one segment and then forgets everything, as a process does that is killed between segments.
     for round in 0.. {

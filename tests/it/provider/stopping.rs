@@ -4,6 +4,7 @@ use branchkeeper::domain::{Effect, Segment};
 use branchkeeper::provider::{ErrorKind, Outcome, Stop, Work};
 
 use super::fixture::{Fixture, Notes, alone, planned, soon, sql, work};
+use crate::support::Product;
 
 on_every_provider!(
     a_time_limit_stops_the_servers_work,
@@ -15,19 +16,23 @@ on_every_provider!(
 
 /// Whether the server still runs the endless statement.
 async fn still_runs(fixture: &Fixture) -> bool {
-    !fixture.is_sqlite()
-        && fixture
-            .value(
-                "SELECT pid FROM pg_stat_activity WHERE query LIKE '%pg_sleep(300)%' AND state = 'active' \
-                AND datname = current_database() AND pid <> pg_backend_pid()",
-            )
-            .await
-            .is_some()
+    let running = match fixture.product() {
+        None => return false,
+        Some(Product::Postgres) => {
+            "SELECT pid FROM pg_stat_activity WHERE query LIKE '%pg_sleep(300)%' AND state = 'active' \
+             AND datname = current_database() AND pid <> pg_backend_pid()"
+        }
+        Some(_) => {
+            "SELECT id FROM information_schema.processlist WHERE info LIKE '%SLEEP(300)%' AND db = DATABASE() \
+             AND id <> CONNECTION_ID()"
+        }
+    };
+    fixture.value(running).await.is_some()
 }
 
 async fn a_time_limit_stops_the_servers_work(fixture: Fixture) {
     let (mut session, fence) = fixture.locked().await;
-    let one = planned("1_one", ["CREATE TABLE t (a integer)", fixture.endless()].map(sql));
+    let one = planned("1_one", [fixture.change("t").await, sql(fixture.endless())]);
     let limited = Work { timeout: Duration::from_millis(300), ..work(&one) };
     let started = Instant::now();
     let error = session.run_atomic(&fence, &[limited], true, &soon(), &mut Notes::default()).await.unwrap_err();
@@ -35,19 +40,19 @@ async fn a_time_limit_stops_the_servers_work(fixture: Fixture) {
     assert_eq!(error.error.kind, ErrorKind::Timeout, "{error:?}");
     assert_eq!((error.statement, error.outcome), (Some(1), Outcome::RolledBack));
     assert!(!still_runs(&fixture).await);
-    assert!(!fixture.has_table("t").await);
+    assert!(!fixture.has_change("t").await);
     let _ = session.unlock(fence).await;
     drop(session);
     // Nothing is left that would keep the next one out.
     let mut next = fixture.session().await;
     let fence = next.lock(&super::fixture::claim(2), Duration::from_secs(5), &soon()).await.unwrap();
-    let two = planned("1_one", [sql("CREATE TABLE t (a integer)")]);
+    let two = planned("1_one", [fixture.change("t").await]);
     next.run_atomic(&fence, &[work(&two)], true, &soon(), &mut Notes::default()).await.unwrap();
 }
 
 async fn cancelling_stops_the_servers_work(fixture: Fixture) {
     let (mut session, fence) = fixture.locked().await;
-    let one = planned("1_one", ["CREATE TABLE t (a integer)", fixture.endless()].map(sql));
+    let one = planned("1_one", [fixture.change("t").await, sql(fixture.endless())]);
     let stop = soon();
     let cancel = stop.cancel.clone();
     let mut notes = Notes::default();
@@ -64,7 +69,7 @@ async fn cancelling_stops_the_servers_work(fixture: Fixture) {
     assert_eq!(error.error.kind, ErrorKind::Cancelled, "{error:?}");
     assert_eq!((error.statement, error.outcome), (Some(1), Outcome::RolledBack));
     assert!(!still_runs(&fixture).await);
-    assert!(!fixture.has_table("t").await);
+    assert!(!fixture.has_change("t").await);
 }
 
 async fn a_lone_statement_is_stopped_and_withdrawn(fixture: Fixture) {
@@ -83,17 +88,17 @@ async fn a_lone_statement_is_stopped_and_withdrawn(fixture: Fixture) {
 
 async fn a_stop_before_the_work_does_nothing(fixture: Fixture) {
     let (mut session, fence) = fixture.locked().await;
-    let one = planned("1_one", [sql("CREATE TABLE t (a integer)")]);
+    let one = planned("1_one", [fixture.change("t").await]);
     let stop = Stop::after(Duration::ZERO);
     let error = session.run_atomic(&fence, &[work(&one)], true, &stop, &mut Notes::default()).await.unwrap_err();
     assert_eq!((error.error.kind, error.outcome), (ErrorKind::Timeout, Outcome::RolledBack));
-    assert!(!fixture.has_table("t").await);
+    assert!(!fixture.has_change("t").await);
     session.unlock(fence).await.unwrap();
 }
 
 async fn an_abandoned_call_spoils_the_session_only(fixture: Fixture) {
     let (mut session, fence) = fixture.locked().await;
-    let one = planned("1_one", ["CREATE TABLE t (a integer)", fixture.endless()].map(sql));
+    let one = planned("1_one", [fixture.change("t").await, sql(fixture.endless())]);
     let mut notes = Notes::default();
     let (works, stop) = ([work(&one)], soon());
     let run = session.run_atomic(&fence, &works, true, &stop, &mut notes);
@@ -104,5 +109,5 @@ async fn an_abandoned_call_spoils_the_session_only(fixture: Fixture) {
     // The server notices within seconds that nobody is there any more, and lets the lock go.
     let mut next = fixture.session().await;
     next.lock(&super::fixture::claim(2), Duration::from_secs(20), &soon()).await.unwrap();
-    assert!(!fixture.is_sqlite() || !fixture.has_table("t").await);
+    assert!(!fixture.is_sqlite() || !fixture.has_change("t").await);
 }

@@ -6,16 +6,18 @@
 #![allow(dead_code, unused_imports, reason = "not every helper is used by every build of the tests")]
 
 mod calls;
-mod postgres;
 mod private;
+mod product;
 mod proxy;
 mod self_test;
+mod server;
 mod service;
 
 pub(crate) use branchkeeper::rpc::proto as pb;
 pub(crate) use calls::{apply, apply_all, details, ended, finished, outcome, refused, status_of};
-pub(crate) use postgres::{Database, Server, own_postgres, postgres};
+pub(crate) use product::Product;
 pub(crate) use proxy::{Fate, Proxy, Way};
+pub(crate) use server::{Database, Server, mariadb, mysql, own_postgres, postgres};
 pub(crate) use service::{PROGRAM, Station, postgres_branch, sqlite_branch, watch};
 
 /// A folder that is removed when the value is dropped.

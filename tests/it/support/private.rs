@@ -1,4 +1,4 @@
-//! A PostgreSQL server that is started for one test process and dies with it.
+//! A server that is started for one test process and dies with it.
 
 use std::fs;
 use std::io;
@@ -10,17 +10,20 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime};
 
+use super::product::{Product, Programs};
+
 /// How long a server may take to become ready.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
-/// Runs the server `$1` on the folder `$2` until it ends or standard input does. Standard input is a pipe whose other end
-/// the test process holds, so the server ends with that process, however it ends.
+/// Runs a server in the folder `$1` until it ends or standard input does, and then sends it the signal `$2`; what follows
+/// is the server's command line. Standard input is a pipe whose other end the test process holds, so the server ends with
+/// that process, however it ends.
 const WATCHDOG: &str = r#"
 exec 3<&0
-server=$1; folder=$2; shift 2
-"$server" -D "$folder/data" "$@" </dev/null >"$folder/log" 2>&1 3<&- &
+folder=$1; signal=$2; shift 2
+"$@" </dev/null >"$folder/log" 2>&1 3<&- &
 pid=$!
-( cat <&3 >/dev/null; kill -QUIT "$pid" 2>/dev/null ) &
+( cat <&3 >/dev/null; kill -"$signal" "$pid" 2>/dev/null ) &
 wait "$pid"
 code=$?
 # The log of a failed start stays for whoever reads the error; a later day's tests remove it.
@@ -29,7 +32,7 @@ rm -rf "$folder/data"
 exit "$code"
 "#;
 
-/// Where a started server is, and its superuser's password.
+/// Where a started server is, and its administrator's password.
 pub(super) struct Private {
     pub(super) port: u16,
     pub(super) password: String,
@@ -37,24 +40,20 @@ pub(super) struct Private {
 
 /// The account that the server runs as; `None` is our own.
 #[derive(Clone, Copy)]
-struct Account(Option<(u32, u32)>);
+pub(super) struct Account(Option<(u32, u32)>);
 
-/// Starts a server, within about a second once the template in the cache exists.
+/// Starts a server, within seconds once the template in the cache exists. Fails when there is no such server on this
+/// machine; the text says what to do.
 ///
 /// # Panics
-/// When there is no PostgreSQL on this machine or it does not start; the text says what to do.
-pub(super) fn start() -> Private {
-    let binaries = find_binaries().unwrap_or_else(|| {
-        panic!(
-            "no PostgreSQL was found for the tests (looked for initdb and postgres in PATH and in \
-             /usr/lib/postgresql/*/bin). Install it (apt-get install postgresql), or set \
-             BRANCHKEEPER_TEST_POSTGRES_URL=postgres://user:password@host:port/database to a server where that user \
-             may create databases"
-        )
-    });
+/// When the server is there and does not start.
+pub(super) fn start(product: Product) -> Result<Private, String> {
     let account = Account::choose();
     let cache = account.cache_folder();
-    let (template, password) = template(&binaries, account, &cache);
+    let programs = Programs::find(product, account, &cache)?;
+    let template = template(&programs, account, &cache);
+    let password = fs::read_to_string(template.join("password"))
+        .unwrap_or_else(|error| panic!("{} is incomplete ({error}); remove it", template.display()));
     let runs = cache.join("run");
     account.make_folder(&runs);
     remove_leftovers(&runs);
@@ -64,19 +63,21 @@ pub(super) fn start() -> Private {
     for attempt in 0..5 {
         let folder = runs.join(format!("{}-{attempt}-{:08x}", std::process::id(), rand::random::<u32>()));
         account.make_folder(&folder);
-        run(account.command("cp").arg("-a").arg(template.join("data")).arg(folder.join("data")));
+        for part in ["data", "password"] {
+            run(account.command("cp").arg("-a").arg(template.join(part)).arg(folder.join(part)));
+        }
         let port = free_port();
-        let (mut watchdog, pipe) = spawn(&binaries, account, &folder, port);
-        match wait_until_ready(&mut watchdog, &folder) {
+        let (mut watchdog, pipe) = spawn(product, &programs, account, &folder, port);
+        match wait_until_ready(&mut watchdog, &programs, &folder, port) {
             Ok(()) => {
                 let _ = fs::write(folder.join("ready"), "");
                 keep(watchdog, pipe);
-                return Private { port, password };
+                return Ok(Private { port, password });
             }
             Err(problem) => failures.push_str(&format!("\n- {problem}; see {}", folder.join("log").display())),
         }
     }
-    panic!("the private PostgreSQL of {} did not start:{failures}", binaries.display());
+    panic!("the private {} of {} did not start:{failures}", product.name(), programs.folder().display());
 }
 
 /// Holds the pipe for as long as the process lives; closing it stops the server.
@@ -85,21 +86,11 @@ fn keep(watchdog: Child, pipe: ChildStdin) {
     SERVERS.lock().expect("nobody panics with it").push((watchdog, pipe));
 }
 
-fn find_binaries() -> Option<PathBuf> {
-    let complete = |folder: &PathBuf| folder.join("initdb").is_file() && folder.join("postgres").is_file();
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    if let Some(found) = std::env::split_paths(&path).find(complete) {
-        return Some(found);
-    }
-    let versions = fs::read_dir("/usr/lib/postgresql").ok()?.flatten();
-    let number = |entry: fs::DirEntry| Some((entry.file_name().to_str()?.parse::<u32>().ok()?, entry.path()));
-    let mut folders: Vec<_> = versions.filter_map(number).map(|(version, path)| (version, path.join("bin"))).collect();
-    folders.sort();
-    folders.into_iter().rev().map(|(_, folder)| folder).find(complete)
-}
-
 impl Account {
-    /// PostgreSQL refuses to run as root; then it runs as `postgres`, or as `nobody`.
+    /// The one that the tests run as.
+    pub(super) const OURS: Self = Self(None);
+
+    /// Servers refuse to run as root; then they run as `postgres`, or as `nobody`.
     fn choose() -> Self {
         let us = fs::metadata("/proc/self").map(|meta| meta.uid()).unwrap_or(u32::MAX);
         if us != 0 {
@@ -114,7 +105,7 @@ impl Account {
         Self(Some(find("postgres").or_else(|| find("nobody")).unwrap_or((65534, 65534))))
     }
 
-    fn command(self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    pub(super) fn command(self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         // The current folder may be out of the account's reach. PG* variables of the caller must not leak in.
         command.current_dir("/").stdin(Stdio::null());
@@ -161,7 +152,7 @@ impl Account {
         }
     }
 
-    fn own(self, path: &Path) {
+    pub(super) fn own(self, path: &Path) {
         if let Self(Some((user, group))) = self {
             chown(path, Some(user), Some(group))
                 .unwrap_or_else(|error| panic!("{} can't be given away: {error}", path.display()));
@@ -169,46 +160,29 @@ impl Account {
     }
 }
 
-/// The folder with a freshly made, never started data folder, and the superuser's password in it.
-fn template(binaries: &Path, account: Account, cache: &Path) -> (PathBuf, String) {
-    let version = Command::new(binaries.join("postgres")).arg("--version").output().expect("postgres can be run");
-    let version: String = String::from_utf8_lossy(&version.stdout)
-        .chars()
-        .filter(|c| c.is_ascii_digit() || *c == '.')
-        .take_while(|c| *c != '.')
-        .collect();
-    let done = cache.join(format!("postgres-{version}-template-1"));
-    if !done.is_dir() {
-        let folder = cache.join(format!("making-{}-{:08x}", std::process::id(), rand::random::<u32>()));
-        account.make_folder(&folder);
-        let password = folder.join("password");
-        let text: String = (0..4).map(|_| format!("{:08x}", rand::random::<u32>())).collect();
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&password)
-            .expect("a file can be made");
-        io::Write::write_all(&mut file, text.as_bytes()).expect("a file can be written");
-        account.own(&password);
-        run(account
-            .command(binaries.join("initdb"))
-            .arg("-D")
-            .arg(folder.join("data"))
-            .arg("--pwfile")
-            .arg(&password)
-            .args(["--username=postgres", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync"]));
-        // Another process may have been faster; then its template is as good as ours.
-        if fs::rename(&folder, &done).is_err() {
-            let _ = fs::remove_dir_all(&folder);
-        }
+/// The folder with a freshly made, never started data folder, and the administrator's password in it.
+fn template(programs: &Programs, account: Account, cache: &Path) -> PathBuf {
+    let done = cache.join(programs.template());
+    if done.is_dir() {
+        return done;
     }
-    let password = fs::read_to_string(done.join("password"))
-        .unwrap_or_else(|error| panic!("{} is incomplete ({error}); remove it", done.display()));
-    (done, password)
+    let folder = cache.join(format!("making-{}-{:08x}", std::process::id(), rand::random::<u32>()));
+    account.make_folder(&folder);
+    let password = folder.join("password");
+    let text: String = (0..4).map(|_| format!("{:08x}", rand::random::<u32>())).collect();
+    let mut file =
+        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&password).expect("a file can be made");
+    io::Write::write_all(&mut file, text.as_bytes()).expect("a file can be written");
+    account.own(&password);
+    programs.make_data(account, &folder);
+    // Another process may have been faster; then its template is as good as ours.
+    if fs::rename(&folder, &done).is_err() {
+        let _ = fs::remove_dir_all(&folder);
+    }
+    done
 }
 
-fn run(command: &mut Command) {
+pub(super) fn run(command: &mut Command) {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?} can't be run: {error}"));
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?} failed ({}): {text}", output.status);
@@ -219,22 +193,10 @@ fn free_port() -> u16 {
     listener.local_addr().expect("it has an address").port()
 }
 
-fn spawn(binaries: &Path, account: Account, folder: &Path, port: u16) -> (Child, ChildStdin) {
+fn spawn(product: Product, programs: &Programs, account: Account, folder: &Path, port: u16) -> (Child, ChildStdin) {
     let mut command = account.command("sh");
-    command.arg("-c").arg(WATCHDOG).arg("watchdog").arg(binaries.join("postgres")).arg(folder);
-    for setting in [
-        "listen_addresses=127.0.0.1",
-        &format!("port={port}"),
-        "unix_socket_directories=",
-        "fsync=off",
-        "full_page_writes=off",
-        "max_connections=300",
-        "shared_buffers=64MB",
-        "max_wal_size=256MB",
-        "password_encryption=scram-sha-256",
-    ] {
-        command.arg("-c").arg(setting);
-    }
+    command.arg("-c").arg(WATCHDOG).arg("watchdog").arg(folder).arg(product.signal());
+    command.args(programs.serve(account, folder, port));
     // A group of its own: Ctrl-C ends the tests, and only their end stops the server.
     command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut watchdog = command.spawn().expect("sh can be run");
@@ -242,15 +204,14 @@ fn spawn(binaries: &Path, account: Account, folder: &Path, port: u16) -> (Child,
     (watchdog, pipe)
 }
 
-/// Waits until the server says in its pid file that it takes connections.
-fn wait_until_ready(watchdog: &mut Child, folder: &Path) -> Result<(), String> {
+/// Waits until the server takes connections.
+fn wait_until_ready(watchdog: &mut Child, programs: &Programs, folder: &Path, port: u16) -> Result<(), String> {
     let deadline = Instant::now() + START_LIMIT;
     while Instant::now() < deadline {
         if let Ok(Some(status)) = watchdog.try_wait() {
             return Err(format!("it ended with {status}"));
         }
-        let state = fs::read_to_string(folder.join("data/postmaster.pid")).unwrap_or_default();
-        if state.lines().nth(7).is_some_and(|line| line.trim() == "ready") {
+        if programs.is_ready(folder, port) {
             return Ok(());
         }
         std::thread::sleep(Duration::from_millis(10));

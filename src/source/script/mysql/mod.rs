@@ -28,9 +28,6 @@ pub(super) fn session(mut at: Cursor<'_>) -> Option<SessionChange> {
     if !at.take("SET") {
         return None;
     }
-    if at.take("ROLE") {
-        return Some(SessionChange::User);
-    }
     let elsewhere =
         ["GLOBAL", "PERSIST", "PERSIST_ONLY", "TRANSACTION", "PASSWORD", "DEFAULT", "RESOURCE", "STATEMENT"];
     (!elsewhere.iter().any(|word| at.is(word))).then_some(SessionChange::Setting)

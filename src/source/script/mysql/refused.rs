@@ -157,12 +157,7 @@ const QUOTING_BITS: u64 = (1 << 2) | (1 << 20);
 fn refused_set(mut at: Cursor<'_>) -> Option<Refused> {
     let mut names = at;
     if names.take("NAMES") || names.take("CHARSET") || names.take_all(&["CHARACTER", "SET"]) {
-        let charset = names.raw().trim_matches(['\'', '"']).to_ascii_lowercase();
-        let fits = ["utf8mb4", "utf8mb3", "utf8", "default"].contains(&charset.as_str());
-        return (!fits).then(|| Refused {
-            message: format!("SET NAMES {charset} is refused: every script is sent as UTF-8"),
-            hint: "use utf8mb4, or remove it",
-        });
+        return refused_charset("SET NAMES", names);
     }
     at.take("STATEMENT");
     loop {
@@ -173,6 +168,16 @@ fn refused_set(mut at: Cursor<'_>) -> Option<Refused> {
             return None;
         }
     }
+}
+
+fn refused_charset(what: &str, at: Cursor<'_>) -> Option<Refused> {
+    let charset = at.raw().trim_matches(['\'', '"']).to_ascii_lowercase();
+    // What a variable holds was set before.
+    let fits = ["utf8mb4", "utf8mb3", "utf8", "default", "@"].contains(&charset.as_str());
+    (!fits).then(|| Refused {
+        message: format!("{what} {charset} is refused: every script is sent as UTF-8"),
+        hint: "use utf8mb4, or remove it",
+    })
 }
 
 fn refused_assignment(mut at: Cursor<'_>) -> Option<Refused> {
@@ -188,6 +193,7 @@ fn refused_assignment(mut at: Cursor<'_>) -> Option<Refused> {
         return None;
     }
     match variable.as_str() {
+        "character_set_client" => refused_charset("SET character_set_client =", at),
         "autocommit" => Some(Refused::transaction("SET autocommit")),
         "sql_mode" => {
             let mut end = at;

@@ -98,6 +98,8 @@ pub(super) struct Scanner<'a> {
     pub(super) delimiter: String,
     /// Where the conditional comment that is open began.
     conditional: Option<usize>,
+    /// How much of the `LANGUAGE … AS` has been seen, behind which MySQL quotes with dollar signs.
+    foreign: mysql::Foreign,
     /// The comments that a directive could be in: all before the first statement, and any later one that says so.
     pub(super) comments: Vec<Comment>,
 }
@@ -113,6 +115,7 @@ impl<'a> Scanner<'a> {
             in_statement: false,
             delimiter: String::new(),
             conditional: None,
+            foreign: mysql::Foreign::default(),
             comments: Vec::new(),
         }
     }

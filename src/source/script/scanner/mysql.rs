@@ -11,6 +11,18 @@ pub(in super::super) struct DelimiterLine {
     pub(in super::super) fault: Option<(&'static str, &'static str)>,
 }
 
+/// Where a statement is that may make a routine in another language, `LANGUAGE JAVASCRIPT AS $$ … $$`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Foreign {
+    /// Before the `LANGUAGE`.
+    #[default]
+    No,
+    /// Behind it.
+    Language,
+    /// Right behind the `AS`.
+    As,
+}
+
 /// The longest delimiter that the client takes.
 const MAX_DELIMITER: usize = 15;
 
@@ -86,6 +98,9 @@ impl Scanner<'_> {
     }
 
     pub(super) fn mysql_token(&mut self) -> Result<Option<Kind>, Open> {
+        if !self.in_statement {
+            self.foreign = Foreign::No;
+        }
         if self.at_delimiter(self.at) {
             self.at += self.delimiter.len();
             self.conditional = None;
@@ -118,12 +133,19 @@ impl Scanner<'_> {
                 self.quoted(b'`', false, "quoted name", "`")?;
                 Kind::QuotedName
             }
+            b'$' if self.foreign == Foreign::As => self.dollar()?,
             first if is_word(first) => {
                 let start = self.at;
                 while self.at < self.text.len() && is_word(self.byte(0)) && !self.at_delimiter(self.at) {
                     self.at += 1;
                 }
                 let word = self.text.as_bytes().get(start..self.at).unwrap_or_default();
+                self.foreign = match self.foreign {
+                    _ if word.eq_ignore_ascii_case(b"language") => Foreign::Language,
+                    Foreign::Language | Foreign::As if word.eq_ignore_ascii_case(b"as") => Foreign::As,
+                    Foreign::Language | Foreign::As => Foreign::Language,
+                    Foreign::No => Foreign::No,
+                };
                 if is_number(word) { Kind::Number } else { Kind::Word }
             }
             _ => return self.token(),

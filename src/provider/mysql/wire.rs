@@ -1,0 +1,98 @@
+use std::time::Duration;
+
+use futures_util::TryStreamExt;
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
+use sqlx::{ConnectOptions, Connection as _, Row as _};
+
+use super::dialect::{sent, whole_seconds};
+use super::failure::failure;
+use super::options::options;
+use super::place::find;
+use crate::provider::connection::{Failure, Overdue, Row, Sink, drive, raw, reply};
+use crate::provider::error::ProviderError;
+use crate::provider::server::{ServerPlace, kill};
+use crate::provider::stop::Stop;
+
+/// The codes of a statement that was stopped: interrupted, over its time, its connection ended.
+const INTERRUPTED: [&str; 4] = ["1317", "1969", "3024", "1927"];
+
+/// A connection to a MySQL or MariaDB server.
+pub(in crate::provider) struct Wire {
+    connection: MySqlConnection,
+    options: MySqlConnectOptions,
+    place: ServerPlace,
+    /// The server's number for this connection.
+    id: u64,
+    /// A `KILL QUERY` was sent and its answer has not been seen: it may hit the next statement instead.
+    pub(in crate::provider) tainted: bool,
+}
+
+impl Wire {
+    /// Connects to a database of the place, or to none. A server that has no connection to spare is asked again within
+    /// `limit`.
+    pub(in crate::provider) async fn open(
+        place: &ServerPlace,
+        database: Option<&str>,
+        limit: Duration,
+    ) -> Result<Self, ProviderError> {
+        let options = options(place, database).await?;
+        let wait = whole_seconds(limit);
+        let attempt = || async {
+            let opened = open(&options, wait).await;
+            opened.map_err(|error| failure(error, place, true).error)
+        };
+        let (connection, id) = place.connect(limit, attempt).await?;
+        Ok(Self { connection, options, place: place.clone(), id, tainted: false })
+    }
+
+    pub(in crate::provider) async fn send(
+        &mut self,
+        text: &str,
+        stop: &Stop,
+        overdue: Overdue,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), Failure> {
+        let Self { connection, options, place, id, tainted } = self;
+        let kill = async {
+            if overdue == Overdue::Kill {
+                let texts = ["QUERY", "CONNECTION"].map(|what| format!("KILL {what} {id}"));
+                kill(options, texts, |second, text| {
+                    Box::pin(async move { raw(&text).execute(second).await.map(drop) })
+                })
+                .await;
+            }
+        };
+        let text = sent(text);
+        let replies = raw(text).fetch_many(connection);
+        let replies = replies.map_ok(|item| reply(item, Row::MySql));
+        let driven = drive(replies, stop, kill, sink).await;
+        let (result, late) = driven.end(&place.address(), &INTERRUPTED, |error| {
+            let at = find(text, &error);
+            Failure { at, ..failure(error, place, false) }
+        });
+        *tainted = late;
+        result
+    }
+
+    pub(in crate::provider) async fn close(self) {
+        // Whatever goes wrong here, the server ends the session when it sees the socket closed.
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.connection.close()).await;
+    }
+}
+
+/// Connects, gives the session the server's own settings, and learns its number: one round trip after the handshake.
+///
+/// A silent session ends after ten minutes, whatever the server's own limit: long enough for everything that happens
+/// between two statements, and short enough that the lock of a machine that vanished does not stay for hours. A statement
+/// that runs for long is not silent.
+async fn open(options: &MySqlConnectOptions, wait: u64) -> Result<(MySqlConnection, u64), sqlx::Error> {
+    let mut connection = options.connect().await?;
+    let text = format!(
+        "SET NAMES utf8mb4, @@SESSION.sql_mode = @@GLOBAL.sql_mode, @@SESSION.autocommit = 1,
+  @@SESSION.wait_timeout = 600, @@SESSION.lock_wait_timeout = {wait}; SELECT CAST(CONNECTION_ID() AS CHAR)"
+    );
+    let row = raw(&text).fetch_one(&mut connection).await?;
+    let id: String = row.try_get_unchecked(0)?;
+    let id = id.parse().map_err(|_| sqlx::Error::Protocol("the server gives no connection number".into()))?;
+    Ok((connection, id))
+}

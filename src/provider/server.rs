@@ -1,0 +1,188 @@
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use sqlx::ConnectOptions;
+use tokio::time::Instant;
+
+use crate::domain::{Provider, Secret, SecretRef, ServerConnection, SslMode, shorten};
+
+use super::connection::GRACE;
+use super::error::{ErrorKind, ProviderError};
+use super::secret;
+use super::stop::{Backoff, later};
+
+/// The longest identifier that PostgreSQL keeps, in bytes; it cuts longer ones without an error.
+pub(super) const POSTGRES_NAME: usize = 63;
+/// The longest identifier that MySQL takes, in characters.
+const MYSQL_NAME: usize = 64;
+
+/// A database on a server, with everything filled in.
+#[derive(Clone)]
+pub(super) struct ServerPlace {
+    pub(super) provider: Provider,
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) database: String,
+    /// `None` means the provider's default, such as `public` with the server's own search path.
+    pub(super) schema: Option<String>,
+    pub(super) username: String,
+    pub(super) password_ref: Option<SecretRef>,
+    pub(super) ssl_mode: SslMode,
+    pub(super) ssl_ca_file: Option<String>,
+}
+
+impl ServerPlace {
+    /// Checks a connection and fills in what it leaves open.
+    pub(super) fn resolve(server: &ServerConnection, provider: Provider) -> Result<Self, ProviderError> {
+        let refuse = |text: String, hint: &str| Err(ProviderError::new(ErrorKind::Unsupported, text).hint(hint));
+        for (what, text, required) in [
+            ("host", &server.host, true),
+            ("database", &server.database, true),
+            ("schema", &server.schema, false),
+            ("username", &server.username, true),
+        ] {
+            if (required && text.is_empty()) || text.contains('\0') {
+                return refuse(format!("the connection's {what} is empty or not text"), "correct it");
+            }
+        }
+        if provider == Provider::MySql && !server.schema.is_empty() {
+            let hint = "leave connection.server.schema empty: a database of MySQL has no schemas";
+            return refuse(format!("the connection names the schema '{}'", shorten(&server.schema, 60)), hint);
+        }
+        for (what, name) in [("database", &server.database), ("schema", &server.schema)] {
+            let (length, limit, unit) = match provider {
+                Provider::MySql => (name.chars().count(), MYSQL_NAME, "characters that MySQL takes"),
+                _ => (name.len(), POSTGRES_NAME, "bytes that PostgreSQL keeps"),
+            };
+            if length > limit {
+                return refuse(format!("the {what} name is longer than the {limit} {unit}"), "shorten it");
+            }
+        }
+        if let Some(key) = server.options.keys().next() {
+            return refuse(format!("the connection option '{}' is not known", shorten(key, 60)), "remove it");
+        }
+        if server.port == Some(0) {
+            return refuse("port 0 is not a port".into(), "use 1 to 65535");
+        }
+        Ok(Self {
+            provider,
+            host: server.host.clone(),
+            port: server.port_or_default(provider),
+            database: server.database.clone(),
+            schema: Some(server.schema.clone()).filter(|schema| !schema.is_empty()),
+            username: server.username.clone(),
+            password_ref: server.password_ref.clone(),
+            ssl_mode: server.ssl_mode,
+            ssl_ca_file: Some(server.ssl_ca_file.clone()).filter(|file| !file.is_empty()),
+        })
+    }
+
+    /// Host and port, for messages.
+    pub(super) fn address(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
+    /// The password, fetched now; `None` when the branch has none.
+    pub(super) async fn password(&self) -> Result<Option<Secret>, ProviderError> {
+        match &self.password_ref {
+            Some(reference) => secret::resolve(reference).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Connects by `attempt` within `limit`. A server that has no connection to spare is asked again.
+    pub(super) async fn connect<T, F>(&self, limit: Duration, attempt: impl Fn() -> F) -> Result<T, ProviderError>
+    where
+        F: Future<Output = Result<T, ProviderError>>,
+    {
+        let deadline = later(Instant::now(), limit);
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
+        let mut busy = None;
+        loop {
+            let error = match tokio::time::timeout_at(deadline, attempt()).await {
+                Ok(Ok(connected)) => return Ok(connected),
+                Ok(Err(error)) => error,
+                Err(_) => {
+                    if let Some(busy) = busy {
+                        // It has said that it is full, and only this last question went unanswered.
+                        return Err(busy);
+                    }
+                    let text = format!("{} did not answer within {:.0} s", self.address(), limit.as_secs_f32());
+                    return Err(ProviderError::new(ErrorKind::Unreachable, text).hint(CHECK_PLACE));
+                }
+            };
+            let wait = backoff.next();
+            if error.kind != ErrorKind::Busy || Instant::now() + wait >= deadline {
+                return Err(error);
+            }
+            busy = Some(error);
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// The server refused the user or the password.
+    pub(super) fn refused_user(&self, said: &str) -> ProviderError {
+        let text = format!("{} refused the user '{}': {said}", self.address(), self.username);
+        ProviderError::new(ErrorKind::Authentication, text).hint(match &self.password_ref {
+            Some(reference) => format!("check the user '{}' and the password at {reference}", self.username),
+            None => format!("check the user '{}'; the branch has no password_ref", self.username),
+        })
+    }
+
+    /// What an error means that the driver reports and not the server. `connecting` tells a server that can't be reached
+    /// from one that was lost.
+    pub(super) fn driver_error(&self, error: sqlx::Error, connecting: bool) -> ProviderError {
+        let at = self.address();
+        match error {
+            sqlx::Error::Io(error) if is_about_tls(&error) => {
+                self.driver_error(sqlx::Error::Tls(error.into()), connecting)
+            }
+            sqlx::Error::Io(error) if connecting => {
+                ProviderError::new(ErrorKind::Unreachable, format!("{at} can't be reached: {error}")).hint(CHECK_PLACE)
+            }
+            sqlx::Error::Tls(error) => {
+                ProviderError::new(ErrorKind::Unreachable, format!("no encrypted connection to {at}: {error}")).hint(
+                    "check ssl_mode and ssl_ca_file: require needs a server with TLS, verify_ca and verify_full its \
+                     authority",
+                )
+            }
+            error if connecting => {
+                let product = if self.provider == Provider::MySql { "MySQL or MariaDB" } else { "PostgreSQL" };
+                ProviderError::new(ErrorKind::Unreachable, format!("the server at {at} answers strangely: {error}"))
+                    .hint(format!("check that it is a {product} server"))
+            }
+            error => ProviderError::new(ErrorKind::Lost, format!("the connection to {at} was lost: {error}")),
+        }
+    }
+}
+
+/// A handshake that was refused reaches us as a fault of the connection.
+fn is_about_tls(error: &std::io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
+}
+
+const CHECK_PLACE: &str = "check host, port and firewall, and that the server is running";
+
+/// Sends a text through a connection of one driver.
+pub(super) type Send<C> = for<'c> fn(&'c mut C, String) -> BoxFuture<'c, Result<(), sqlx::Error>>;
+
+/// Stops what a session does from a second connection: sends the first text and, when that is not heeded, the second.
+/// Returns when no answer is to be expected any more.
+pub(super) async fn kill<O>(options: &O, texts: [String; 2], send: Send<O::Connection>)
+where
+    O: ConnectOptions<Connection: Sized>,
+{
+    let connect = async {
+        loop {
+            match options.connect().await {
+                Ok(second) => return second,
+                Err(_) => tokio::time::sleep(Duration::from_millis(250)).await,
+            }
+        }
+    };
+    let Ok(mut second) = tokio::time::timeout(GRACE, connect).await else { return };
+    for text in texts {
+        let _ = tokio::time::timeout(GRACE, send(&mut second, text)).await;
+        tokio::time::sleep(GRACE).await;
+    }
+}
