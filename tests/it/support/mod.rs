@@ -14,7 +14,7 @@ mod service;
 pub(crate) use branchkeeper::rpc::proto as pb;
 pub(crate) use product::Product;
 pub(crate) use server::{Database, Server, mariadb, mysql, own_postgres, postgres};
-pub(crate) use service::{PROGRAM, Station, postgres_branch, sqlite_branch, watch};
+pub(crate) use service::{PROGRAM, Station, server_branch, sqlite_branch, watch};
 
 /// A folder that is removed when the value is dropped.
 pub(crate) fn temp_dir() -> tempfile::TempDir {
