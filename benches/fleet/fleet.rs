@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::floor::Times;
 use crate::support::pb::run_event::Event;
 use crate::support::pb::{ApplyAllRequest, CreateBranchRequest, StatusRequest};
-use crate::support::{Database, Server, Station, postgres_branch, sqlite_branch};
+use crate::support::{Database, Server, Station, server_branch, sqlite_branch};
 
 /// How many branches at once, on both sides: what the service does unless it is told otherwise, per server.
 pub(crate) const PARALLEL: usize = 16;
@@ -91,7 +91,7 @@ pub(crate) async fn turn(fleet: &Fleet) -> Times {
             Kind::Sqlite => sqlite_branch(&code),
             Kind::Postgres(server) => {
                 let database = databases.get(index).unwrap();
-                postgres_branch(&code, server, &database.name, "env:BRANCH_PASSWORD")
+                server_branch(&code, server, &database.name, "env:BRANCH_PASSWORD")
             }
         };
         client.create_branch(CreateBranchRequest { branch: Some(branch) }).await.unwrap();

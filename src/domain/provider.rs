@@ -13,7 +13,7 @@ pub enum Provider {
     SqlServer,
     /// PostgreSQL 12 or newer.
     Postgres,
-    /// MySQL and MariaDB.
+    /// MySQL 8.0.22 or newer and MariaDB 10.6 or newer.
     MySql,
 }
 
@@ -43,7 +43,7 @@ impl Provider {
 
     /// Whether this build can migrate branches of this provider.
     pub const fn is_supported(self) -> bool {
-        matches!(self, Self::Sqlite | Self::Postgres)
+        !matches!(self, Self::SqlServer)
     }
 }
 

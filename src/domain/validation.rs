@@ -83,7 +83,7 @@ pub fn validate_branch(branch: &Branch, prefix: &str) -> Result<(), Violations> 
     found.text(&field("environment"), &branch.environment, 64);
     found.pairs(&field("labels"), &branch.labels);
     if !branch.provider.is_supported() {
-        let text = format!("{} is not supported yet; use sqlite or postgres", branch.provider);
+        let text = format!("{} is not supported yet; use sqlite, postgres or mysql", branch.provider);
         found.add(field("provider"), text);
     }
     let connection = field("connection");
@@ -111,6 +111,9 @@ pub fn validate_branch(branch: &Branch, prefix: &str) -> Result<(), Violations> 
             }
             found.required(&at("database"), &server.database, 63);
             found.text(&at("schema"), &server.schema, 63);
+            if provider == Provider::MySql && !server.schema.is_empty() {
+                found.add(at("schema"), "must be empty: a database of MySQL has no schemas");
+            }
             found.required(&at("username"), &server.username, MAX_TEXT);
             found.text(&at("ssl_ca_file"), &server.ssl_ca_file, MAX_PATH);
             found.pairs(&at("options"), &server.options);

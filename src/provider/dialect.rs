@@ -61,6 +61,8 @@ pub(super) struct Dialect {
 pub(super) struct Probes {
     /// The part of a text that the server shows to other sessions while it runs it.
     pub(super) shown: fn(&str) -> &str,
+    /// Whether a statement of this text that failed with this code may have taken effect in part.
+    pub(super) half_done: fn(&str, &str) -> bool,
     /// A row if another session is running the text `{sql}`, a text value.
     pub(super) running: Option<&'static str>,
     /// A row for an index: whether it is whole, and its schema. `{index_text}` is its name, `{table_text}` its table's

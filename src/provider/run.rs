@@ -267,7 +267,7 @@ impl Session {
     async fn is_elsewhere(&mut self, fence: &Fence) -> bool {
         let (Some(pid), LockMeans::Session { held, .. }) = (fence.pid, &self.sql.dialect.lock) else { return false };
         match self.query(&self.sql.fill(held)).await {
-            Ok(rows) => rows.first().and_then(|row| row.number(0)).is_some_and(|now| now != i64::from(pid)),
+            Ok(rows) => rows.first().and_then(|row| row.number(0)).is_some_and(|now| now != pid),
             Err(_) => false,
         }
     }

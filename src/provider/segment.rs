@@ -24,7 +24,8 @@ impl Session {
     /// migration's last, and the journal's row becomes that of an applied migration.
     ///
     /// A statement that runs alone is announced in the journal before and recorded after. If it fails, the announcement is
-    /// withdrawn, unless it left something behind (an invalid index): then it stays, and [`Session::fate`] says so.
+    /// withdrawn, unless it left something behind (an invalid index, half of a procedure's work): then it stays, and
+    /// [`Session::fate`] says so.
     pub async fn run_segment(
         &mut self,
         fence: &Fence,
@@ -228,7 +229,8 @@ impl Session {
         broken: Break,
     ) -> ExecutionError {
         let mut error = ExecutionError { statement: Some(index), ..partly_done(broken.error, work, index) };
-        if !broken.answered {
+        let half_done = (self.sql.dialect.probes.half_done)(&statement.sql, &error.error.code);
+        if !broken.answered || half_done {
             error.outcome = Outcome::Unknown;
             return error;
         }

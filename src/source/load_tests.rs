@@ -50,12 +50,14 @@ fn files_come_together_for_each_provider() {
         ("10_Both.down.sql", "d;"),
         ("11_Only.postgres.up.sql", "o;"),
         ("11_Only.down.sql", "[;"),
-        ("12_Other.mysql.up.sql", "DELIMITER //"),
+        ("12_Other.sqlserver.up.sql", "not [ read"),
+        ("13_Mine.mysql.up.sql", "m;"),
         ("R__views.sqlite.sql", "v;"),
     ]);
     assert_eq!(ids(&catalogue, Provider::Sqlite), ["9_First", "10_Both", "R__views"]);
     assert_eq!(ids(&catalogue, Provider::Postgres), ["9_First", "10_Both", "11_Only"]);
-    assert!(ids(&catalogue, Provider::MySql).is_empty());
+    assert_eq!(ids(&catalogue, Provider::MySql), ["9_First", "10_Both", "13_Mine"]);
+    assert!(ids(&catalogue, Provider::SqlServer).is_empty());
     assert_eq!(up(&catalogue, Provider::Sqlite, "10"), ("10_Both.up.sql", "b"));
     assert_eq!(up(&catalogue, Provider::Postgres, "10"), ("10_Both.postgres.up.sql", "p"));
     let both = catalogue.of(Provider::Postgres).find("10").unwrap();
@@ -164,6 +166,7 @@ fn dependencies_have_to_exist_and_come_before() {
         ("R__v.sql", &on("5_E")),
     ]);
     let expected = [
+        "3_C.sql:1:33: for mysql: depends on 2_B, which has no up file for mysql (add 2_B.mysql.up.sql, or remove it from depends-on; if it is not meant for mysql, put the provider that it is meant for into its name)",
         "3_C.sql:1:33: for sqlite: depends on 2_B, which has no up file for sqlite (add 2_B.sqlite.up.sql, or remove it from depends-on; if it is not meant for sqlite, put the provider that it is meant for into its name)",
         "4_D.sql:1:29: 4_D depends on itself (remove it from depends-on)",
         "4_D.sql:1:33: depends on 5_E, which comes later (a migration can only depend on earlier ones)",

@@ -10,7 +10,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use sqlx::{ConnectOptions, Row};
 
-use crate::support::{Server, Station, postgres, postgres_branch, sqlite_branch};
+use crate::support::{Product, Server, Station, mariadb, mysql, postgres, server_branch, sqlite_branch};
 
 const BRANCHES: usize = 20;
 /// Migrations that are new in each life of the service.
@@ -31,10 +31,14 @@ fn code(index: usize) -> String {
 }
 
 /// One migration. It leaves a row in `audit` for each of its marks, so that a change made twice shows.
-fn write_migration(station: &Station, number: usize, postgres: bool) {
+fn write_migration(station: &Station, number: usize, product: Option<Product>) {
+    let postgres = product == Some(Product::Postgres);
     let mark = |part: u32| format!("INSERT INTO audit (migration, part) VALUES ({number}, {part});\n");
     let numbers = if postgres {
         "SELECT generate_series(1, 3000)".to_owned()
+    } else if product.is_some() {
+        // These servers count no further than 1,000 so.
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 900) SELECT i FROM n".to_owned()
     } else {
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) SELECT i FROM n".to_owned()
     };
@@ -60,14 +64,14 @@ fn write_migration(station: &Station, number: usize, postgres: bool) {
 }
 
 /// Runs the lives and deaths of a service; gives how many migrations there are in the end.
-async fn torment(station: &mut Station, postgres: bool) -> usize {
+async fn torment(station: &mut Station, product: Option<Product>) -> usize {
     let mut random = StdRng::seed_from_u64(seed());
     let mut migrations = 0;
     let mut in_the_middle = 0;
     for life in 0..=kills() {
         for _ in 0..PER_LIFE {
             migrations += 1;
-            write_migration(station, migrations, postgres);
+            write_migration(station, migrations, product);
         }
         if life < kills() {
             station.spawn();
@@ -127,7 +131,7 @@ async fn sqlite_branches_survive_kills() {
     }
     station.kill();
     station.set("AUTO_MIGRATE__ENABLED", "true");
-    let migrations = torment(&mut station, false).await;
+    let migrations = torment(&mut station, None).await;
     for index in 0..BRANCHES {
         let file = station.sqlite_file(&code(index));
         let mut connection = sqlx::sqlite::SqliteConnectOptions::new().filename(file).connect().await.unwrap();
@@ -138,22 +142,9 @@ async fn sqlite_branches_survive_kills() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn postgres_branches_survive_kills() {
+async fn server_branches_survive_kills() {
     let server = postgres().await;
-    let mut station = Station::new();
-    settings(&mut station);
-    station.variable("BRANCH_PASSWORD", &server.password);
-    station.set("AUTO_MIGRATE__ENABLED", "false");
-    station.start().await;
-    let mut databases = Vec::new();
-    for index in 0..BRANCHES {
-        let name = server.unique_name();
-        station.register(postgres_branch(&code(index), server, &name, "env:BRANCH_PASSWORD")).await;
-        databases.push(Dropped { server, name });
-    }
-    station.kill();
-    station.set("AUTO_MIGRATE__ENABLED", "true");
-    let migrations = torment(&mut station, true).await;
+    let (databases, migrations) = torment_server(server).await;
     for (index, database) in databases.iter().enumerate() {
         let mut connection = server.connect_to(&database.name).await;
         let rows = sqlx::query(COUNT).fetch_all(&mut connection).await.unwrap();
@@ -165,6 +156,58 @@ async fn postgres_branches_survive_kills() {
             .unwrap();
         assert_eq!(invalid, 0, "{}", code(index));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mariadb_branches_survive_kills() {
+    if let Some(server) = mariadb().await {
+        mysql_branches(server).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mysql_branches_survive_kills() {
+    if let Some(server) = mysql().await {
+        mysql_branches(server).await;
+    }
+}
+
+/// Every migration makes a table and an index, which commit by themselves, between its marks: all of it is journaled.
+async fn mysql_branches(server: &'static Server) {
+    let (databases, migrations) = torment_server(server).await;
+    let count = COUNT.replace("BIGINT", "SIGNED");
+    for (index, database) in databases.iter().enumerate() {
+        let mut connection = server.mysql_connect_to(&database.name).await;
+        let rows = sqlx::query(sqlx::AssertSqlSafe(&*count)).fetch_all(&mut connection).await.unwrap();
+        let marks = rows.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect();
+        exactly_once(&code(index), migrations, &marks);
+        let indexes = "SELECT COUNT(*) FROM information_schema.statistics \
+                       WHERE table_schema = DATABASE() AND index_name LIKE 't%\\_id'";
+        let found: i64 = sqlx::query_scalar(indexes).fetch_one(&mut connection).await.unwrap();
+        assert_eq!(usize::try_from(found).unwrap(), migrations, "{}", code(index));
+        // What was inserted once is there once.
+        let rows: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM t1").fetch_one(&mut connection).await.unwrap();
+        assert_eq!(rows, 900, "{}", code(index));
+    }
+}
+
+/// Torments branches on a server; gives their databases, and how many migrations there are in the end.
+async fn torment_server(server: &'static Server) -> (Vec<Dropped>, usize) {
+    let mut station = Station::new();
+    settings(&mut station);
+    station.variable("BRANCH_PASSWORD", &server.password);
+    station.set("AUTO_MIGRATE__ENABLED", "false");
+    station.start().await;
+    let mut databases = Vec::new();
+    for index in 0..BRANCHES {
+        let name = server.unique_name();
+        station.register(server_branch(&code(index), server, &name, "env:BRANCH_PASSWORD")).await;
+        databases.push(Dropped { server, name });
+    }
+    station.kill();
+    station.set("AUTO_MIGRATE__ENABLED", "true");
+    let migrations = torment(&mut station, Some(server.product)).await;
+    (databases, migrations)
 }
 
 /// A database that the service makes and the test removes.
@@ -185,7 +228,7 @@ async fn an_interrupted_run_goes_on_under_its_own_id() {
     let mut station = Station::new();
     station.set("LOCK__LEASE", "2s");
     for number in 1..=4 {
-        write_migration(&station, number, false);
+        write_migration(&station, number, None);
     }
     station.start().await;
     for index in 0..BRANCHES {

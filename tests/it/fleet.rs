@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 
 use crate::support::pb::run_event::Event;
 use crate::support::pb::{self, ApplyAllRequest, ApplyRequest, FailureClass, MigrationStatus};
-use crate::support::{Station, postgres, postgres_branch, sqlite_branch, watch};
+use crate::support::{Station, postgres, server_branch, sqlite_branch, watch};
 
 const FIRST: &str = "CREATE TABLE customers (id INTEGER PRIMARY KEY, email TEXT NOT NULL);\n";
 const SECOND: &str = "CREATE UNIQUE INDEX customers_email ON customers (email);\n";
@@ -64,7 +64,7 @@ async fn ten_broken_branches_do_not_disturb_the_other_190() {
     station.start().await;
     for index in 0..200 {
         let code = format!("BR{index:03}");
-        let server_branch = |database: &str, reference: &str| postgres_branch(&code, server, database, reference);
+        let server_branch = |database: &str, reference: &str| server_branch(&code, server, database, reference);
         let branch = match index {
             2 => {
                 let mut branch = server_branch("unreachable", "env:BRANCH_PASSWORD");

@@ -6,7 +6,7 @@ use sqlx::Row;
 
 use crate::support::pb::run_event::Event;
 use crate::support::pb::{self, ApplyAllRequest, MigrationStatus, RunEvent, WatchRunRequest};
-use crate::support::{Station, own_postgres, postgres_branch, sqlite_branch};
+use crate::support::{Station, own_postgres, server_branch, sqlite_branch};
 
 /// Watches a run to its end, coming back after every break of the stream; no event is lost or seen twice.
 async fn watch_through(station: &Station, run_id: &str, mut last: i64) -> pb::MigrationResult {
@@ -80,7 +80,7 @@ async fn branches_recover_when_their_server_was_away() {
     for index in 0..12 {
         let database = server.fresh_database().await;
         let code = format!("BR{index:03}");
-        station.register(postgres_branch(&code, server, &database.name, "env:BRANCH_PASSWORD")).await;
+        station.register(server_branch(&code, server, &database.name, "env:BRANCH_PASSWORD")).await;
         databases.push(database);
     }
     for _ in 0..3 {

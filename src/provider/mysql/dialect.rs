@@ -29,6 +29,18 @@ fn shown(text: &str) -> &str {
     sent(text).trim_start_matches(|ch: char| ch.is_ascii_whitespace())
 }
 
+/// Whether a statement that failed may have done something all the same: what a procedure did before it failed stays, and
+/// MariaDB drops the tables that it finds. A syntax error is found before anything is done.
+fn half_done(text: &str, code: &str) -> bool {
+    let first: String = text.chars().take_while(char::is_ascii_alphabetic).collect();
+    match first.to_ascii_uppercase().as_str() {
+        _ if code == "1064" => false,
+        "CALL" | "EXECUTE" | "BEGIN" | "IF" | "CASE" | "LOOP" | "WHILE" | "REPEAT" | "FOR" => true,
+        "DROP" => text.contains(','),
+        _ => false,
+    }
+}
+
 /// A time limit as the server takes it: in whole seconds, at least one.
 pub(super) fn whole_seconds(time: Duration) -> u64 {
     time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0)).clamp(1, 31_536_000)
@@ -187,7 +199,8 @@ WHERE TABLE_SCHEMA = {home_text} AND TABLE_TYPE NOT LIKE '%VIEW'",
   CONCAT('MySQL ', VERSION()))",
     probes: Probes {
         shown,
-        // As bytes: other columns lose what is beyond Unicode's first plane. Long texts are shown cut.
+        half_done,
+        // As bytes: other columns lose what is beyond Unicode's first plane. MySQL cuts them after 1,024.
         running: Some(concat!(
             "SELECT 1 FROM ",
             sessions!(),
@@ -195,7 +208,7 @@ WHERE TABLE_SCHEMA = {home_text} AND TABLE_TYPE NOT LIKE '%VIEW'",
             shown_bytes!(),
             " = CAST({sql} AS BINARY) OR LENGTH(",
             shown_bytes!(),
-            ") > 16000 AND ",
+            ") > 1000 AND ",
             shown_bytes!(),
             " = LEFT(CAST({sql} AS BINARY), LENGTH(",
             shown_bytes!(),
@@ -228,6 +241,12 @@ mod tests {
         assert_eq!(quote("a`b"), "`a``b`");
         assert_eq!(literal("a'b"), "'a''b'");
         assert_eq!(literal("\\'"), "_utf8mb4 0x5C27");
+    }
+
+    #[test]
+    fn what_failed_half_way_is_known() {
+        assert!(half_done("call p(1)", "1146") && half_done("DROP TABLE a, b", "1051"));
+        assert!(!half_done("CALL", "1064") && !half_done("DROP TABLE a", "1051") && !half_done("ALTER TABLE a", "1"));
     }
 
     #[test]

@@ -121,6 +121,7 @@ WHERE c.relkind IN ('r', 'p') AND left(n.nspname, 3) <> 'pg_' AND n.nspname <> '
     select_version: "SELECT current_setting('server_version')",
     probes: Probes {
         shown: |text| text,
+        half_done: |_, _| false,
         // The server cuts the texts that it shows.
         running: Some(
             "SELECT 1 FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()

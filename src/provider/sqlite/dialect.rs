@@ -65,6 +65,7 @@ WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
     select_version: "SELECT sqlite_version() FROM (SELECT count(*) FROM main.sqlite_schema)",
     probes: Probes {
         shown: |text| text,
+        half_done: |_, _| false,
         running: None,
         index: "SELECT '1', 'main' FROM main.sqlite_schema WHERE type = 'index' AND name = {index_text} COLLATE NOCASE",
         any_index: "SELECT '1' FROM main.sqlite_schema WHERE type = 'index' AND name = {index_text} COLLATE NOCASE",

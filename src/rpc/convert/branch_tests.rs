@@ -103,14 +103,14 @@ fn a_password_is_refused_and_never_repeated() {
 
 #[test]
 fn provider_and_connection_have_to_fit() {
-    use proto::Provider::{Mysql, Postgres, Sqlite};
+    use proto::Provider::{Postgres, Sqlite, Sqlserver};
     assert_eq!(fields(create(branch(Postgres, None))), ["branch.connection"]);
     assert_eq!(fields(create(branch(Postgres, file("a.db")))), ["branch.connection"]);
     assert_eq!(fields(create(branch(Sqlite, over(server())))), ["branch.connection"]);
     assert_eq!(fields(create(branch(Sqlite, Some(proto::Connection { kind: None })))), ["branch.connection"]);
     assert_eq!(fields(create(branch(Sqlite, file("../a.db")))), ["branch.connection.sqlite.path"]);
-    assert_eq!(fields(create(branch(Mysql, over(server())))), ["branch.provider"]);
-    assert_eq!(fields(create(branch(Mysql, None))), ["branch.provider"]);
+    assert_eq!(fields(create(branch(Sqlserver, over(server())))), ["branch.provider"]);
+    assert_eq!(fields(create(branch(Sqlserver, None))), ["branch.provider"]);
     let unknown = proto::Branch { provider: 99, ..branch(Sqlite, None) };
     assert_eq!(fields(create(unknown)), ["branch.provider"]);
 }

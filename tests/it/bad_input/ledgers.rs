@@ -4,7 +4,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row};
 
 use super::{FIRST, SECOND, only_error};
 use crate::support::{
-    Database, Server, Station, apply_all, ended, outcome, pb, postgres, postgres_branch, sqlite_branch, status_of,
+    Database, Server, Station, apply_all, ended, outcome, pb, postgres, server_branch, sqlite_branch, status_of,
 };
 
 const HISTORY: &str = "\"__MigrationsHistory\"";
@@ -64,7 +64,7 @@ async fn waiting(server: &'static Server) -> (Station, [(&'static str, Tampered)
     station.start().await;
     let database = server.fresh_database().await;
     station.register(sqlite_branch("BR001")).await;
-    station.register(postgres_branch("BR002", server, &database.name, "env:BRANCH_PASSWORD")).await;
+    station.register(server_branch("BR002", server, &database.name, "env:BRANCH_PASSWORD")).await;
     let events = apply_all(&station, pb::ApplyAllRequest::default()).await;
     assert!(ended(&events).success, "{events:?}");
     station.migration("2_Orders.sql", SECOND);

@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 use tonic::Code;
 
 use super::{FIRST, Snapshot, only_error};
-use crate::support::{Station, details, outcome, pb, postgres, postgres_branch, refused, sqlite_branch, temp_dir};
+use crate::support::{Station, details, outcome, pb, postgres, refused, server_branch, sqlite_branch, temp_dir};
 
 fn at(code: &str, path: &str) -> pb::Branch {
     let sqlite = pb::SqliteConnection { path: path.to_owned() };
@@ -109,7 +109,7 @@ async fn two_branches_on_one_database_are_refused_however_the_server_is_called()
     station.variable("BRANCH_PASSWORD", &server.password);
     station.start().await;
     let spelt = |code: &str, host: &str, schema: &str, username: &str| {
-        let mut branch = postgres_branch(code, server, "shop", "env:BRANCH_PASSWORD");
+        let mut branch = server_branch(code, server, "shop", "env:BRANCH_PASSWORD");
         if let Some(pb::connection::Kind::Server(server)) = &mut branch.connection.as_mut().unwrap().kind {
             (server.host, server.schema) = (host.into(), schema.into());
             server.username = username.into();

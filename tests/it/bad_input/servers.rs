@@ -5,7 +5,7 @@ use tonic::Code;
 
 use super::{FIRST, only_error};
 use crate::support::{
-    Server, Station, apply, details, outcome, pb, postgres, postgres_branch, refused, sqlite_branch, status_of,
+    Server, Station, apply, details, outcome, pb, postgres, refused, server_branch, sqlite_branch, status_of,
 };
 
 async fn tested(station: &Station, branch: &str) -> pb::TestConnectionResponse {
@@ -53,15 +53,15 @@ async fn an_unreachable_host_is_named_with_what_to_check() {
     station.set("MIGRATION__CONNECT_TIMEOUT", "1s");
     station.migration("1_Customers.sql", FIRST);
     station.start().await;
-    let mut closed = postgres_branch("BR001", server, "shop", "");
+    let mut closed = server_branch("BR001", server, "shop", "");
     change(&mut closed, |server| server.port = 1);
     station.register(closed).await;
-    let mut nowhere = postgres_branch("BR002", server, "shop", "");
+    let mut nowhere = server_branch("BR002", server, "shop", "");
     change(&mut nowhere, |server| server.host = "no-such-host.invalid".into());
     station.register(nowhere).await;
     // A peer that takes connections and never says a word.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut mute = postgres_branch("BR003", server, "shop", "");
+    let mut mute = server_branch("BR003", server, "shop", "");
     change(&mut mute, |server| server.port = silent.local_addr().unwrap().port().into());
     station.register(mute).await;
     let begun = Instant::now();
@@ -89,7 +89,7 @@ async fn a_wrong_password_is_refused_without_being_shown() {
         ("BR003", "env:BRANCHKEEPER_NO_SUCH_VARIABLE"),
         ("BR004", "file:/nonexistent/password"),
     ] {
-        let mut branch = postgres_branch(code, server, &format!("{database}{code}").to_lowercase(), reference);
+        let mut branch = server_branch(code, server, &format!("{database}{code}").to_lowercase(), reference);
         change(&mut branch, |server| server.username = role.clone());
         station.register(branch).await;
     }
@@ -121,7 +121,7 @@ async fn a_missing_privilege_is_named_with_what_to_grant() {
     station.start().await;
     let missing = server.unique_name();
     for (code, database) in [("BR001", &missing), ("BR002", &database.name)] {
-        let mut branch = postgres_branch(code, server, database, "env:BRANCH_PASSWORD");
+        let mut branch = server_branch(code, server, database, "env:BRANCH_PASSWORD");
         change(&mut branch, |server| server.username = role.clone());
         station.register(branch).await;
     }
@@ -155,7 +155,7 @@ async fn a_password_is_in_no_answer_event_log_or_file() {
     station.start().await;
     let mut seen = String::new();
     let mut note = |text: String| seen.push_str(&text);
-    let branch = postgres_branch("BR001", server, &database.name, "env:BRANCH_PASSWORD");
+    let branch = server_branch("BR001", server, &database.name, "env:BRANCH_PASSWORD");
     note(format!("{:?}", station.register(branch).await));
     note(format!("{:?}", tested(&station, "BR001").await));
     let applied = apply(&station, "BR001").await.unwrap();

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 
-use crate::support::{Database, Server, Station, pb, postgres_branch};
+use crate::support::{Database, Server, Station, pb, server_branch};
 
 /// Waits until `ready` gives something.
 async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ready: impl FnMut() -> F) -> T {
@@ -66,7 +66,7 @@ fn station_for(server: &Server) -> Station {
 
 /// A branch in a database, with its connection changed.
 fn branch_on(code: &str, database: &Database, change: impl FnOnce(&mut pb::ServerConnection)) -> pb::Branch {
-    let mut branch = postgres_branch(code, database.server, &database.name, "env:BRANCH_PASSWORD");
+    let mut branch = server_branch(code, database.server, &database.name, "env:BRANCH_PASSWORD");
     match &mut branch.connection.as_mut().unwrap().kind {
         Some(pb::connection::Kind::Server(server)) => change(server),
         other => panic!("{other:?}"),

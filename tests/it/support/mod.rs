@@ -18,7 +18,7 @@ pub(crate) use calls::{apply, apply_all, details, ended, finished, outcome, refu
 pub(crate) use product::Product;
 pub(crate) use proxy::{Fate, Proxy, Way};
 pub(crate) use server::{Database, Server, mariadb, mysql, own_postgres, postgres};
-pub(crate) use service::{PROGRAM, Station, postgres_branch, sqlite_branch, watch};
+pub(crate) use service::{PROGRAM, Station, server_branch, sqlite_branch, watch};
 
 /// A folder that is removed when the value is dropped.
 pub(crate) fn temp_dir() -> tempfile::TempDir {

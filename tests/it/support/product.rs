@@ -83,9 +83,11 @@ impl Programs {
         let folder = match product {
             Product::Postgres => find_postgres()
                 .ok_or_else(|| advice("initdb and postgres were not found: apt-get install postgresql", "postgres")),
-            Product::MariaDb => find_in_path(&["mariadb-install-db"])
-                .and_then(|_| find_in_path(&["mariadbd"]))
-                .ok_or_else(|| advice("mariadbd was not found: apt-get install mariadb-server", "mysql")),
+            Product::MariaDb => {
+                find_in_path(&["mariadb-install-db"]).and_then(|_| find_in_path(&["mariadbd"])).ok_or_else(|| {
+                    advice("mariadbd was not found: apt-get install mariadb-server-core mariadb-client-core", "mysql")
+                })
+            }
             Product::MySql => unpack_mysql(account, cache).map_err(|problem| advice(&problem, "mysql")),
         };
         Ok(Self { product, folder: folder? })

@@ -227,7 +227,7 @@ pub(crate) fn sqlite_branch(code: &str) -> pb::Branch {
 }
 
 /// A branch in a database on the tests' PostgreSQL server. The password is found under `password_ref`.
-pub(crate) fn postgres_branch(code: &str, server: &super::Server, database: &str, password_ref: &str) -> pb::Branch {
+pub(crate) fn server_branch(code: &str, server: &super::Server, database: &str, password_ref: &str) -> pb::Branch {
     let connection = pb::ServerConnection {
         host: server.host.clone(),
         port: u32::from(server.port),
@@ -238,7 +238,11 @@ pub(crate) fn postgres_branch(code: &str, server: &super::Server, database: &str
     };
     pb::Branch {
         code: code.to_owned(),
-        provider: pb::Provider::Postgres.into(),
+        provider: match server.product {
+            super::Product::Postgres => pb::Provider::Postgres,
+            super::Product::MariaDb | super::Product::MySql => pb::Provider::Mysql,
+        }
+        .into(),
         connection: Some(pb::Connection { kind: Some(pb::connection::Kind::Server(connection)) }),
         ..pb::Branch::default()
     }
