@@ -4,21 +4,9 @@
 
 mod fixture;
 
-/// Every test function named here runs on every provider, each time on a database of its own.
-macro_rules! on_every_provider {
+/// Every test function named here runs on MariaDB and on MySQL.
+macro_rules! on_mysql {
     ($($name:ident),* $(,)?) => {
-        mod sqlite {
-            $(#[tokio::test]
-            async fn $name() {
-                super::$name(crate::provider::fixture::Fixture::sqlite()).await;
-            })*
-        }
-        mod postgres {
-            $(#[tokio::test]
-            async fn $name() {
-                super::$name(crate::provider::fixture::Fixture::postgres().await).await;
-            })*
-        }
         mod mariadb {
             $(#[tokio::test]
             async fn $name() {
@@ -36,8 +24,28 @@ macro_rules! on_every_provider {
     };
 }
 
+/// Every test function named here runs on every provider, each time on a database of its own.
+macro_rules! on_every_provider {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(crate::provider::fixture::Fixture::sqlite()).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(crate::provider::fixture::Fixture::postgres().await).await;
+            })*
+        }
+        on_mysql!($($name),*);
+    };
+}
+
 mod connecting;
 mod locking;
+mod mysql_connecting;
 mod mysql_only;
 mod network;
 mod pooler;

@@ -2,48 +2,24 @@
 
 use std::time::Duration;
 
-use branchkeeper::domain::{Effect, ObjectName, Segment, SslMode, Statement};
-use branchkeeper::provider::{Claim, ErrorKind, Fate, Outcome, Session, create, test};
+use branchkeeper::domain::{Effect, ObjectName, Segment, Statement};
+use branchkeeper::provider::{Claim, ErrorKind, Fate, Outcome};
 use sqlx::{AssertSqlSafe, Executor};
-use tokio::net::TcpListener;
 
 use super::fixture::{Fixture, Notes, alone, claim, digests, intent, planned, progress, resumed, soon, sql, work};
 
-/// Every test function named here runs on MariaDB and on MySQL.
-macro_rules! on_both {
-    ($($name:ident),* $(,)?) => {
-        mod mariadb {
-            $(#[tokio::test]
-            async fn $name() {
-                let Some(fixture) = crate::provider::fixture::Fixture::mariadb().await else { return };
-                super::$name(fixture).await;
-            })*
-        }
-        mod mysql {
-            $(#[tokio::test]
-            async fn $name() {
-                let Some(fixture) = crate::provider::fixture::Fixture::mysql().await else { return };
-                super::$name(fixture).await;
-            })*
-        }
-    };
-}
-
-on_both!(
+on_mysql!(
     a_lost_lock_is_noticed_in_every_mode,
     a_lock_that_was_released_is_noticed,
     a_statement_that_ends_the_transaction_is_found_out,
     a_table_made_outside_any_transaction_is_journaled,
+    a_procedure_that_failed_half_way_waits_for_a_person,
     what_is_in_the_catalog_is_told_from_what_is_not,
     a_statement_that_another_session_runs_is_running,
     a_killed_session_is_lost_and_its_lock_free,
     a_lock_held_by_another_session_is_waited_for_so_long,
     procedures_answer_more_than_once,
     names_and_texts_may_be_odd,
-    users_databases_and_hosts_that_do_not_fit_are_told_apart,
-    a_full_server_is_asked_again,
-    foreign_replies_are_refused,
-    the_version_names_the_product,
 );
 
 async fn connection(fixture: &Fixture) -> sqlx::MySqlConnection {
@@ -109,6 +85,22 @@ async fn a_table_made_outside_any_transaction_is_journaled(fixture: Fixture) {
     assert_eq!(error.error.code, "1050");
     let half = progress(&fixture.ledger().await, "1_one");
     assert_eq!((half.done, half.intent), (digests(&one, 2), None));
+    session.unlock(fence).await.unwrap();
+}
+
+async fn a_procedure_that_failed_half_way_waits_for_a_person(fixture: Fixture) {
+    fixture.create().await;
+    fixture.value("CREATE TABLE t (a integer)").await;
+    fixture.value("CREATE PROCEDURE half() BEGIN INSERT INTO t VALUES (1); INSERT INTO nowhere VALUES (1); END").await;
+    let (mut session, fence) = fixture.locked().await;
+    let call = alone("CALL half()", Effect::Unknowable);
+    let one = planned("1_one", [call]);
+    let mut notes = Notes::default();
+    let failed = session.run_segment(&fence, &work(&one), &Segment::Alone(0), true, &soon(), &mut notes).await;
+    let error = failed.unwrap_err();
+    assert_eq!((error.error.code.as_str(), error.outcome), ("1146", Outcome::Unknown), "{error:?}");
+    assert_eq!(progress(&fixture.ledger().await, "1_one").intent, intent(&one, 0));
+    assert_eq!(session.fate(&one.migration.up.statements[0]).await, Ok(Fate::Unknown));
     session.unlock(fence).await.unwrap();
 }
 
@@ -268,128 +260,4 @@ async fn names_and_texts_may_be_odd(mut fixture: Fixture) {
     session.run_atomic(&fence, &[work(&one)], true, &soon(), &mut Notes::default()).await.unwrap();
     assert!(session.ledger().await.unwrap().is_applied("1_one"));
     assert!(session.tables().await.unwrap().contains(&ObjectName::bare("marks")));
-}
-
-async fn users_databases_and_hosts_that_do_not_fit_are_told_apart(mut fixture: Fixture) {
-    let good = fixture.connection.clone();
-    fixture.server_mut().username = "nobody_at_all".into();
-    let error = Session::connect(&fixture.endpoint(), &fixture.settings).await.err().unwrap();
-    assert_eq!(error.kind, ErrorKind::Authentication, "{error:?}");
-    assert!(!test(&fixture.endpoint(), &fixture.settings).await.reachable);
-    fixture.connection = good.clone();
-    fixture.server_mut().port = Some(1);
-    let error = Session::connect(&fixture.endpoint(), &fixture.settings).await.err().unwrap();
-    assert_eq!(error.kind, ErrorKind::Unreachable, "{error:?}");
-
-    // Somebody who may use one database only.
-    fixture.connection = good;
-    let name = fixture.database().name.clone();
-    let server = fixture.database().server;
-    let (user, password) = (format!("u{}", &name[name.len() - 8..]), "s3cret x");
-    let file = fixture.folder.path().join("user");
-    std::fs::write(&file, password).unwrap();
-    fixture.value(&format!("CREATE USER {user}@'%' IDENTIFIED BY '{password}'")).await;
-    fixture.value(&format!("GRANT ALL ON {name}.* TO {user}@'%'")).await;
-    fixture.server_mut().username = user.clone();
-    fixture.server_mut().password_ref = Some(branchkeeper::domain::SecretRef::File(file.to_str().unwrap().into()));
-    let (mut session, fence) = fixture.locked().await;
-    let one = planned("1_one", [sql("SELECT 1")]);
-    session.run_atomic(&fence, &[work(&one)], true, &soon(), &mut Notes::default()).await.unwrap();
-    session.close().await;
-    fixture.server_mut().database = server.unique_name();
-    for error in [
-        Session::connect(&fixture.endpoint(), &fixture.settings).await.err().unwrap(),
-        create(&fixture.endpoint(), &fixture.settings).await.unwrap_err(),
-    ] {
-        assert!(matches!(error.kind, ErrorKind::Authentication | ErrorKind::Sql), "{error:?}");
-        assert!(error.hint.contains(&user), "{error:?}");
-    }
-    fixture.server_mut().database = name;
-    fixture.value(&format!("DROP USER {user}@'%'")).await;
-}
-
-async fn a_full_server_is_asked_again(mut fixture: Fixture) {
-    fixture.create().await;
-    let name = fixture.database().name.clone();
-    let user = format!("f{}", &name[name.len() - 8..]);
-    fixture.value(&format!("CREATE USER {user}@'%' IDENTIFIED BY 'x' WITH MAX_USER_CONNECTIONS 1")).await;
-    fixture.value(&format!("GRANT ALL ON {name}.* TO {user}@'%'")).await;
-    let file = fixture.folder.path().join("user");
-    std::fs::write(&file, "x").unwrap();
-    fixture.server_mut().username = user.clone();
-    fixture.server_mut().password_ref = Some(branchkeeper::domain::SecretRef::File(file.to_str().unwrap().into()));
-    let first = Session::connect(&fixture.endpoint(), &fixture.settings).await.unwrap();
-    let brief =
-        branchkeeper::provider::Settings { connect_timeout: Duration::from_secs(1), ..fixture.settings.clone() };
-    let error = Session::connect(&fixture.endpoint(), &brief).await.err().unwrap();
-    assert_eq!(error.kind, ErrorKind::Busy, "{error:?}");
-    assert!(!error.counts());
-    let (endpoint, later) = (fixture.endpoint(), async {
-        tokio::time::sleep(Duration::from_millis(400)).await;
-        first.close().await;
-    });
-    let (second, ()) = tokio::join!(Session::connect(&endpoint, &fixture.settings), later);
-    second.unwrap().close().await;
-    fixture.value(&format!("DROP USER {user}@'%'")).await;
-}
-
-async fn foreign_replies_are_refused(mut fixture: Fixture) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    fixture.server_mut().host = "127.0.0.1".into();
-    fixture.server_mut().port = Some(listener.local_addr().unwrap().port());
-    fixture.settings.connect_timeout = Duration::from_millis(500);
-    tokio::spawn(async move {
-        let mut kept = Vec::new();
-        while let Ok((mut stream, _)) = listener.accept().await {
-            if kept.is_empty() {
-                let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, b"SSH-2.0-not a database\r\n").await;
-            }
-            kept.push(stream);
-        }
-    });
-    for _ in 0..2 {
-        let error = Session::connect(&fixture.endpoint(), &fixture.settings).await.err().unwrap();
-        assert_eq!(error.kind, ErrorKind::Unreachable, "{error:?}");
-    }
-}
-
-async fn the_version_names_the_product(fixture: Fixture) {
-    let version = fixture.session().await.server_version().await.unwrap();
-    let product = fixture.product().unwrap().name();
-    assert!(version.starts_with(&format!("{product} ")), "{version}");
-}
-
-#[tokio::test]
-async fn a_password_that_needs_encryption_says_so() {
-    let Some(mut fixture) = Fixture::mysql().await else { return };
-    fixture.create().await;
-    let name = fixture.database().name.clone();
-    let user = format!("s{}", &name[name.len() - 8..]);
-    fixture.value(&format!("CREATE USER {user}@'%' IDENTIFIED WITH caching_sha2_password BY 'x'")).await;
-    fixture.value(&format!("GRANT ALL ON {name}.* TO {user}@'%'")).await;
-    let file = fixture.folder.path().join("user");
-    std::fs::write(&file, "x").unwrap();
-    fixture.server_mut().username = user.clone();
-    fixture.server_mut().password_ref = Some(branchkeeper::domain::SecretRef::File(file.to_str().unwrap().into()));
-    fixture.server_mut().ssl_mode = SslMode::Disable;
-    let error = Session::connect(&fixture.endpoint(), &fixture.settings).await.err().unwrap();
-    assert_eq!(error.kind, ErrorKind::Authentication, "{error:?}");
-    assert!(error.hint.contains("TLS"), "{error:?}");
-    fixture.server_mut().ssl_mode = SslMode::Require;
-    Session::connect(&fixture.endpoint(), &fixture.settings).await.unwrap().close().await;
-    fixture.server_mut().ssl_mode = SslMode::VerifyFull;
-    let error = Session::connect(&fixture.endpoint(), &fixture.settings).await.err().unwrap();
-    assert_eq!(error.kind, ErrorKind::Unreachable, "an unknown authority: {error:?}");
-    assert!(error.hint.contains("ssl_ca_file"), "{error:?}");
-    fixture.value(&format!("DROP USER {user}@'%'")).await;
-}
-
-#[tokio::test]
-async fn a_server_without_encryption_is_refused_where_it_is_required() {
-    let Some(mut fixture) = Fixture::mariadb().await else { return };
-    fixture.server_mut().ssl_mode = SslMode::Require;
-    let connected = Session::connect(&fixture.endpoint(), &fixture.settings).await;
-    let error = connected.err().unwrap();
-    assert_eq!(error.kind, ErrorKind::Unreachable, "{error:?}");
-    assert!(error.hint.contains("TLS"), "{error:?}");
 }

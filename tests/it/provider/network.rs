@@ -14,10 +14,10 @@ use tokio_util::sync::CancellationToken;
 use super::fixture::{Fixture, Notes, alone, claim, intent, planned, progress, resumed, soon, sql, work};
 use crate::support;
 
-/// Passes everything through, counts how often the server said that it is ready, and can be cut.
+/// Passes everything through, counts the round trips, and can be cut.
 struct Proxy {
     port: u16,
-    ready: Arc<AtomicUsize>,
+    trips: Arc<AtomicUsize>,
     cut: CancellationToken,
 }
 
@@ -28,12 +28,15 @@ impl Proxy {
         let target = format!("{}:{}", server.host, server.port.unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let proxy =
-            Self { port: listener.local_addr().unwrap().port(), ready: Arc::default(), cut: CancellationToken::new() };
-        let (ready, cut) = (Arc::clone(&proxy.ready), proxy.cut.clone());
+            Self { port: listener.local_addr().unwrap().port(), trips: Arc::default(), cut: CancellationToken::new() };
+        let (trips, cut) = (Arc::clone(&proxy.trips), proxy.cut.clone());
+        let counted = if fixture.is_mysql() { Counted::Commands } else { Counted::Readies };
+        // A password that has been seen over TLS may be proved without it afterwards.
+        fixture.create().await;
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let server = TcpStream::connect(&target).await.unwrap();
-                let through = pass(client, server, Arc::clone(&ready));
+                let through = pass(client, server, counted, Arc::clone(&trips));
                 tokio::spawn(cut.clone().run_until_cancelled_owned(through));
             }
         });
@@ -44,30 +47,131 @@ impl Proxy {
     }
 
     fn trips(&self) -> usize {
-        self.ready.swap(0, Ordering::SeqCst)
+        self.trips.swap(0, Ordering::SeqCst)
     }
 }
 
-async fn pass(client: TcpStream, server: TcpStream, ready: Arc<AtomicUsize>) {
+/// By what a round trip is known.
+#[derive(Clone, Copy, PartialEq)]
+enum Counted {
+    /// PostgreSQL's server says that it is ready for the next.
+    Readies,
+    /// MySQL's client begins a command: the first packet of a numbered series.
+    Commands,
+}
+
+async fn pass(client: TcpStream, server: TcpStream, counted: Counted, trips: Arc<AtomicUsize>) {
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let up = async {
+        if counted == Counted::Commands {
+            let mut head = [0; 4];
+            while from_client.read_exact(&mut head).await.is_ok() {
+                let mut body = vec![0; u32::from_le_bytes([head[0], head[1], head[2], 0]) as usize];
+                from_client.read_exact(&mut body).await.unwrap();
+                trips.fetch_add(usize::from(head[3] == 0), Ordering::SeqCst);
+                if to_server.write_all(&head).await.and(to_server.write_all(&body).await).is_err() {
+                    break;
+                }
+            }
+        }
         let _ = tokio::io::copy(&mut from_client, &mut to_server).await;
         let _ = to_server.shutdown().await;
     };
     let down = async {
-        let mut head = [0; 5];
-        while from_server.read_exact(&mut head).await.is_ok() {
-            let length = u32::from_be_bytes(head[1..].try_into().unwrap()) as usize;
-            let mut body = vec![0; length - 4];
-            from_server.read_exact(&mut body).await.unwrap();
-            ready.fetch_add(usize::from(head[0] == b'Z'), Ordering::SeqCst);
-            if to_client.write_all(&head).await.and(to_client.write_all(&body).await).is_err() {
-                break;
+        if counted == Counted::Readies {
+            let mut head = [0; 5];
+            while from_server.read_exact(&mut head).await.is_ok() {
+                let length = u32::from_be_bytes(head[1..].try_into().unwrap()) as usize;
+                let mut body = vec![0; length - 4];
+                from_server.read_exact(&mut body).await.unwrap();
+                trips.fetch_add(usize::from(head[0] == b'Z'), Ordering::SeqCst);
+                if to_client.write_all(&head).await.and(to_client.write_all(&body).await).is_err() {
+                    break;
+                }
             }
         }
+        let _ = tokio::io::copy(&mut from_server, &mut to_client).await;
     };
     tokio::join!(up, down);
+}
+
+#[tokio::test]
+async fn round_trips_are_few_on_mysql() {
+    for fixture in [Fixture::mariadb().await, Fixture::mysql().await] {
+        let Some(mut fixture) = fixture else { continue };
+        let change = fixture.change("t").await;
+        let proxy = Proxy::before(&mut fixture).await;
+        let mut session = Session::connect(&fixture.endpoint(), &fixture.settings).await.unwrap();
+        assert_eq!(proxy.trips(), 1, "the session's settings and its number");
+        session.ledger().await.unwrap();
+        assert_eq!(proxy.trips(), 1, "the check is one question, also without a ledger");
+        let fence = session.lock(&claim(1), Duration::ZERO, &soon()).await.unwrap();
+        assert_eq!(proxy.trips(), 2, "take the lock, and make sure of it");
+        let one = planned("1_one", [change, sql("SELECT 1"), sql("SELECT 2")]);
+        session.run_atomic(&fence, &[work(&one)], false, &soon(), &mut Notes::default()).await.unwrap();
+        assert_eq!(proxy.trips(), 3 + 2, "each statement, what stands before them and what comes after");
+        let effect = Effect::TableExists(ObjectName::bare("made"));
+        let two = planned("2_two", [alone("CREATE TABLE made (a integer)", effect)]);
+        let mut notes = Notes::default();
+        session.run_segment(&fence, &work(&two), &Segment::Alone(0), true, &soon(), &mut notes).await.unwrap();
+        assert_eq!(proxy.trips(), 3, "announced, run, recorded");
+        session.unlock(fence).await.unwrap();
+        assert_eq!(proxy.trips(), 1);
+    }
+}
+
+/// The client's connection breaks while the server waits with an ALTER. The server does not notice and finishes it later.
+async fn an_alter_outlives_its_client(mut fixture: Fixture) {
+    let direct = fixture.connection.clone();
+    let proxy = Proxy::before(&mut fixture).await;
+    fixture.value("CREATE TABLE t (a integer)").await;
+    let mut blocker = fixture.database().server.mysql_connect_to(&fixture.server().database).await;
+    blocker.execute(sqlx::raw_sql("START TRANSACTION; INSERT INTO t VALUES (1)")).await.unwrap();
+    let effect = Effect::ColumnExists { table: ObjectName::bare("t"), column: "b".into() };
+    let next = Effect::ColumnExists { table: ObjectName::bare("t"), column: "c".into() };
+    let alter = |column: &str| format!("ALTER TABLE t ADD COLUMN {column} integer");
+    let one = planned("1_one", [alone(&alter("b"), effect), alone(&alter("c"), next)]);
+    let (mut session, fence) = fixture.locked().await;
+    let (stop, mut notes, lone) = (soon(), Notes::default(), work(&one));
+    let run = session.run_segment(&fence, &lone, &Segment::Alone(0), false, &stop, &mut notes);
+    fixture.connection = direct;
+    let (result, (running, locked)) = tokio::join!(run, async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        proxy.cut.cancel();
+        let mut other = fixture.session().await;
+        let running = other.fate(&one.migration.up.statements[0]).await;
+        (running, other.lock(&claim(2), Duration::ZERO, &soon()).await.unwrap_err())
+    });
+    let error = result.unwrap_err();
+    assert_eq!((error.error.kind, error.outcome), (ErrorKind::Lost, Outcome::Unknown));
+    assert_eq!(running, Ok(Fate::Running), "the server has not noticed");
+    assert!(matches!(locked.kind, ErrorKind::Locked { .. }), "its lock lasts as long as its work: {locked:?}");
+
+    blocker.execute("ROLLBACK").await.unwrap();
+    let mut next = fixture.session().await;
+    let fence = next.lock(&claim(2), Duration::from_secs(20), &soon()).await.unwrap();
+    let ledger = next.ledger().await.unwrap();
+    assert_eq!(progress(&ledger, "1_one").intent, intent(&one, 0));
+    let again = resumed(&one, &ledger);
+    assert_eq!(next.fate(&again.migration.up.statements[0]).await, Ok(Fate::Applied), "found out, not run again");
+    next.settle(&fence, &work(&again), 0, true).await.unwrap();
+    next.run_segment(&fence, &work(&again), &Segment::Alone(1), true, &soon(), &mut Notes::default()).await.unwrap();
+    assert!(next.ledger().await.unwrap().is_applied("1_one"));
+}
+
+#[tokio::test]
+async fn an_alter_outlives_its_client_on_mariadb() {
+    if let Some(fixture) = Fixture::mariadb().await {
+        an_alter_outlives_its_client(fixture).await;
+    }
+}
+
+#[tokio::test]
+async fn an_alter_outlives_its_client_on_mysql() {
+    if let Some(fixture) = Fixture::mysql().await {
+        an_alter_outlives_its_client(fixture).await;
+    }
 }
 
 #[tokio::test]
