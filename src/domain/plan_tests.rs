@@ -3,7 +3,7 @@ use crate::domain::{Checksum, Effect, FailureClass, Intent, LedgerRow, Script, S
 
 fn statement(sql: &str, alone: bool) -> Statement {
     let alone = alone.then_some(Effect::Unknowable);
-    Statement { sql: sql.into(), line: 1, column: 1, alone, session: None, tables: Vec::new() }
+    Statement { alone, ..Statement::new(sql) }
 }
 
 /// A migration of the statements in `sql`, divided by `;`. A statement that begins with `!` refuses a transaction.

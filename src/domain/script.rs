@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::StatementDigest;
+use super::{StatementDigest, TableRebuild};
 
 /// The statements of one migration file, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,9 +35,28 @@ pub struct Statement {
     pub session: Option<SessionChange>,
     /// Which tables the statement makes, drops or renames.
     pub tables: Vec<TableChange>,
+    /// What somebody should know before it runs.
+    pub risk: Risk,
+    /// `Some` when the statement stands for the rebuild of a SQLite table, whose SQL depends on what the table is like.
+    /// `sql` then says in words what is to be done.
+    pub rebuild: Option<TableRebuild>,
 }
 
 impl Statement {
+    /// A statement at the start of a file that runs inside a transaction and of which nothing else is known.
+    pub fn new(sql: impl Into<String>) -> Self {
+        Self {
+            sql: sql.into(),
+            line: 1,
+            column: 1,
+            alone: None,
+            session: None,
+            tables: Vec::new(),
+            risk: Risk::default(),
+            rebuild: None,
+        }
+    }
+
     /// Whether the statement can run inside a transaction.
     pub fn is_transactional(&self) -> bool {
         self.alone.is_none()
@@ -62,6 +81,16 @@ impl Statement {
         }
         (line, column)
     }
+}
+
+/// What a statement may destroy or hold up.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Risk {
+    /// What is lost for good, such as "the table Sales and its rows"; `None` when nothing is.
+    pub destroys: Option<String>,
+    /// Whom it holds up and for how long, such as "writes to Sales wait until the index is built"; `None` when it holds up
+    /// nobody for longer than a moment.
+    pub blocks: Option<String>,
 }
 
 /// What a statement changes of the session that it runs in.
@@ -187,8 +216,7 @@ mod tests {
 
     #[test]
     fn a_position_counts_from_the_statement() {
-        let statement =
-            Statement { sql: "ab\ncd".into(), line: 7, column: 3, alone: None, session: None, tables: vec![] };
+        let statement = Statement { line: 7, column: 3, ..Statement::new("ab\ncd") };
         assert_eq!(statement.position(0), (7, 3));
         assert_eq!(statement.position(1), (7, 4));
         assert_eq!(statement.position(3), (8, 1));

@@ -231,12 +231,12 @@ impl<'a> Reader<'a> {
             return false;
         }
         let statement = Statement {
-            sql: sql.to_owned(),
             line: place.0,
             column: place.1,
             alone: dialect::alone(self.provider, at),
             session: dialect::session(self.provider, at),
             tables: dialect::tables(self.provider, at),
+            ..Statement::new(sql)
         };
         self.statements.extend(std::iter::repeat_n(statement, count));
         false

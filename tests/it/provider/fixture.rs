@@ -223,7 +223,7 @@ pub(crate) fn soon() -> Stop {
 }
 
 pub(crate) fn sql(text: &str) -> Statement {
-    Statement { sql: text.into(), line: 1, column: 1, alone: None, session: None, tables: vec![] }
+    Statement::new(text)
 }
 
 pub(crate) fn alone(text: &str, effect: Effect) -> Statement {
