@@ -23,6 +23,8 @@ pub(super) struct Part {
 pub(super) enum Purpose {
     /// It is a migration's own: the number of the migration in its unit, the statement's index in the migration.
     Statement { work: usize, index: usize },
+    /// It is one of the statements that a migration's own statement stands for.
+    Step { work: usize, index: usize },
     /// It sets the session up or asks something.
     Setting,
     /// It begins the transaction.
