@@ -53,4 +53,5 @@ mod postgres_only;
 mod running;
 mod segments;
 mod sqlite_only;
+mod sqlite_rebuild;
 mod stopping;
