@@ -41,6 +41,7 @@ crash: ## The long crash tests: 100 kills per provider.
 
 bench: ## Speed against the bare driver, as a table and as JSON.
 	$(CARGO) bench --bench fleet
+	$(CARGO) bench --bench rebuild
 
 clean: ## Remove what was built.
 	$(CARGO) clean

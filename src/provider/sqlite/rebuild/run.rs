@@ -70,7 +70,7 @@ impl Session {
         for (part, is_copy) in [(first, false), (copy, true), (last, false)] {
             let mut message = Message::default();
             for sql in part {
-                message.push(purpose, sql);
+                message.push(purpose, &closed(sql));
             }
             match self.flush(&mut message, works, stop, observer).await {
                 Ok(()) => {}
@@ -156,4 +156,10 @@ impl Session {
         }
         failed
     }
+}
+
+/// The statement with its end right behind it: SQLite stores some texts with the white space that follows them.
+fn closed(sql: &str) -> String {
+    let comment = sql.rsplit('\n').next().is_some_and(|line| line.contains("--"));
+    if comment { sql.to_owned() } else { format!("{sql};") }
 }

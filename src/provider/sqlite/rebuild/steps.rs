@@ -1,4 +1,4 @@
-use super::definition::Definition;
+use super::definition::{ConstraintKind, Definition};
 use super::edit;
 use super::parse::parse;
 use super::problem::Problem;
@@ -52,7 +52,13 @@ fn plan(schema: &Schema, rebuild: &TableRebuild, own: &[&str]) -> Result<Steps, 
         text = edit::apply(&text, edit)?;
     }
     let after = parse(&text)?;
-    let stored = |name: &str| before.column(name).filter(|_| after.column(name).is_some()).map(|c| c.name.clone());
+    let key = after.primary_key().map(|(_, _, columns)| columns).unwrap_or_default();
+    let stored = |name: &str| {
+        let column = after.column(name)?;
+        let not_null = column.constraints.iter().any(|each| each.kind == ConstraintKind::NotNull);
+        let needed = not_null || key.iter().any(|each| same(each, name));
+        before.column(name).filter(|_| needed).map(|column| column.name.clone())
+    };
     let filled = filled.into_iter().filter_map(|(column, why)| Some((stored(column)?, why))).collect();
 
     let body = before.name.end;

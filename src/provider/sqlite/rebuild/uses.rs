@@ -3,8 +3,8 @@ use super::problem::Problem;
 use super::schema::Schema;
 use super::token::{Kind, Token, mentions, same, tokens};
 
-/// Refuses to drop a column that something outside the table's own definition uses. Views and the bodies of triggers are
-/// not looked into: only SQLite can say what their names mean.
+/// Refuses to drop a column that something outside the table's own definition uses. What views and triggers read is not
+/// looked into: only SQLite can say what their names mean. It does not say it of the columns that triggers write.
 pub(super) fn check(schema: &Schema, table: &str, column: &str) -> Result<(), Problem> {
     let mut found = Vec::new();
     for (index, sql) in schema.of("index", table) {
@@ -12,8 +12,9 @@ pub(super) fn check(schema: &Schema, table: &str, column: &str) -> Result<(), Pr
             found.push(format!("the index '{}'", index.name));
         }
     }
-    for (trigger, sql) in schema.of("trigger", table) {
-        if fires_on(sql, column) {
+    for trigger in schema.objects.iter().filter(|object| object.kind == "trigger") {
+        let Some(sql) = trigger.sql.as_deref() else { continue };
+        if (same(&trigger.table, table) && fires_on(sql, column)) || writes(sql, table, column) {
             found.push(format!("the trigger '{}'", trigger.name));
         }
     }
@@ -61,6 +62,28 @@ fn fires_on(sql: &str, column: &str) -> bool {
     let list = tokens.iter().skip(update + 2).take_while(|token| !token.is(sql, "ON"));
     let body = tokens.iter().position(|token| token.is(sql, "BEGIN")).unwrap_or(tokens.len());
     update < body && list.filter_map(|token| token.name(sql)).any(|name| same(&name, column))
+}
+
+/// Whether a trigger's body writes the column: `INSERT INTO table (column, …)` or `UPDATE table SET column = …`.
+fn writes(sql: &str, table: &str, column: &str) -> bool {
+    let tokens = tokens(sql);
+    let name_at = |at: usize, name: &str| {
+        tokens.get(at).and_then(|token| token.name(sql)).is_some_and(|other| same(&other, name))
+    };
+    let symbol_at = |at: usize, symbol: char| tokens.get(at).is_some_and(|token| token.kind == Kind::Symbol(symbol));
+    let word_at = |at: usize, keyword: &str| tokens.get(at).is_some_and(|token| token.is(sql, keyword));
+    (1..tokens.len()).filter(|at| name_at(*at, table)).any(|at| {
+        let rest = || tokens.iter().enumerate().skip(at + 2).take_while(|(_, token)| token.kind != Kind::Symbol(';'));
+        if word_at(at - 1, "INTO") && symbol_at(at + 1, '(') {
+            let list = rest().take_while(|(_, token)| token.kind != Kind::Symbol(')'));
+            return list.into_iter().any(|(index, _)| name_at(index, column));
+        }
+        let set = word_at(at + 1, "SET");
+        set && rest().any(|(index, _)| {
+            let begins = word_at(index - 1, "SET") || symbol_at(index - 1, ',');
+            begins && name_at(index, column) && symbol_at(index + 1, '=')
+        })
+    })
 }
 
 /// Whether a text says `table.column` of the table itself, which it may in checks and in the conditions of indexes.
