@@ -88,22 +88,31 @@ impl Blocker {
 
 /// Waits until the statement waits.
 pub(super) async fn waits(server: &'static Server, database: &str) {
+    until(server, database, true).await;
+}
+
+/// Waits until no such statement waits any more.
+pub(super) async fn is_over(server: &'static Server, database: &str) {
+    until(server, database, false).await;
+}
+
+async fn until(server: &'static Server, database: &str, waiting: bool) {
     let place = match server.product {
         Product::Postgres => Place::Server(server, database.into()),
         _ => Place::Server(server, "mysql".into()),
     };
     let question = match server.product {
         Product::Postgres => "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() \
-             AND wait_event_type = 'Lock' AND query LIKE '%held_a%'"
+             AND state = 'active' AND query LIKE 'CREATE INDEX CONCURRENTLY held_a%'"
             .to_owned(),
         _ => format!(
             "SELECT COUNT(*) FROM information_schema.processlist WHERE db = '{database}' \
-             AND state LIKE '%metadata lock%' AND info LIKE 'ALTER TABLE held%'"
+             AND command <> 'Sleep' AND info LIKE 'ALTER TABLE held%'"
         ),
     };
     let begun = Instant::now();
-    while place.number(&question).await == 0 {
-        assert!(begun.elapsed() < Duration::from_secs(40), "nothing waits");
+    while (place.number(&question).await > 0) != waiting {
+        assert!(begun.elapsed() < Duration::from_secs(40), "the statement waits: {}", !waiting);
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

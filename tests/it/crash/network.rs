@@ -115,6 +115,11 @@ async fn trouble_in_a_statement(server: &'static Server, trouble: Trouble) {
         assert!(!result.success && passes.contains(&result.errors[0].class()), "{what}: {result:?}");
     }
     blocker.leave().await;
+    if matches!(trouble, Trouble::ClientLost) {
+        // The server learns of it some time after the statement.
+        held::is_over(server, &database.name).await;
+        proxy.cut();
+    }
     proxy.flow();
     applied_at_last(&station, "BR001").await;
     held::exactly_once(&place, &what).await;
