@@ -18,6 +18,7 @@ fn migration(id: &str, sql: &str) -> Migration {
         depends_on: Vec::new(),
         up: Script { file: format!("{id}.sql"), statements },
         down: None,
+        irreversible: None,
     }
 }
 

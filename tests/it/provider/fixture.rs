@@ -246,6 +246,7 @@ pub(crate) fn planned(id: &str, statements: impl IntoIterator<Item = Statement>)
         depends_on: vec![],
         up: Script { file: format!("{id}.sql"), statements },
         down: None,
+        irreversible: None,
     };
     Planned { migration: Arc::new(migration), resume: None, replaces: false }
 }
