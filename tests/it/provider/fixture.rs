@@ -3,8 +3,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use branchkeeper::domain::{
-    Checksum, Connection, Effect, Intent, Ledger, Migration, MigrationId, Planned, Progress, Provider, RowState, RunId,
-    Script, SecretRef, ServerConnection, SessionChange, SqliteConnection, Statement, StatementDigest, TransactionMode,
+    Checksum, Connection, Direction, Effect, Intent, Ledger, Migration, MigrationId, Planned, Progress, Provider,
+    RowState, RunId, Script, SecretRef, ServerConnection, SessionChange, SqliteConnection, Statement, StatementDigest,
+    TransactionMode,
 };
 use branchkeeper::provider::{Claim, Endpoint, Fence, Observer, Session, Settings, Stop, Work, create};
 use sqlx::sqlite::SqliteConnectOptions;
@@ -247,7 +248,7 @@ pub(crate) fn planned(id: &str, statements: impl IntoIterator<Item = Statement>)
         up: Script { file: format!("{id}.sql"), statements },
         down: None,
     };
-    Planned { migration: Arc::new(migration), resume: None, replaces: false }
+    Planned { migration: Arc::new(migration), direction: Direction::Up, resume: None, replaces: false }
 }
 
 /// The same migration, with the journal that the ledger holds of it.
