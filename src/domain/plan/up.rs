@@ -32,7 +32,12 @@ pub fn plan_up(
     }
 
     let mut planned = Vec::new();
+    let half_undone = |id: &MigrationId| ledger.get(id.as_str()).is_some_and(is_half_undone);
     for migration in pending(catalogue, ledger).into_iter().filter(|m| target.includes(&m.id)) {
+        if half_undone(&migration.id) {
+            // Refused above; its journal is of another script.
+            continue;
+        }
         let resume = match ledger.get(migration.id.as_str()).map(|row| &row.state) {
             Some(RowState::Partial(progress)) => Some(progress.clone()),
             _ => None,
