@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::caller::Caller;
 use super::error::EngineError;
 use super::halt::Halt;
-use super::manager::{Caller, Manager};
+use super::manager::Manager;
 use super::rollout;
 use super::shared::ActiveRun;
 use crate::domain::{
@@ -55,6 +56,7 @@ impl Manager {
     pub async fn apply(&self, command: ApplyCommand, caller: &Caller) -> Result<Run, EngineError> {
         self.check_can_begin().await?;
         let branch = self.branch(&command.branch).await?;
+        caller.about(branch.code.as_str());
         let target = self.target(command.target.as_deref(), &[branch.provider])?;
         if let Some(lease) = self.0.store.state(branch.id).await?.and_then(|state| state.lease)
             && lease.expires_time > self.now()
@@ -158,7 +160,7 @@ impl Manager {
             CreatedRun::Existing(run) => Ok(run),
             CreatedRun::New(run) => {
                 self.begin(run.clone(), false);
-                self.audit(caller, kind.as_str(), &run.id.to_string(), serde_json::Value::Null).await;
+                self.audit_run(caller, &run).await;
                 Ok(run)
             }
         }
