@@ -28,8 +28,11 @@ mod session;
 mod settings;
 mod sql;
 mod sqlite;
+mod sqlserver;
 mod stop;
+mod word;
 
+pub use catalog::Tables;
 pub use create::{TestReport, create, test};
 pub use endpoint::Endpoint;
 pub use error::{ErrorKind, ExecutionError, Outcome, ProviderError};

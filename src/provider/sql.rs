@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use chrono::SecondsFormat;
 
-use crate::domain::{Checksum, Clock, LEDGER_FORMAT, StatementDigest, Time};
+use crate::domain::{Checksum, Clock, LEDGER_FORMAT, Provider, StatementDigest, Time};
 
 use super::dialect::{ClockSource, Dialect, LockMeans, SessionLimits};
 use super::endpoint::{Endpoint, Place};
@@ -46,13 +46,17 @@ impl Sql {
     pub(super) fn new(dialect: &'static Dialect, endpoint: &Endpoint, settings: &Settings) -> Self {
         let (database, schema) = match &endpoint.place {
             Place::Sqlite(_) => ("", None),
-            Place::Postgres(place) | Place::MySql(place) => (&*place.database, place.schema.clone()),
+            Place::Postgres(place) | Place::MySql(place) | Place::SqlServer(place) => (&*place.database, place.schema.clone()),
         };
         let home = schema.clone().unwrap_or_else(|| dialect.default_schema.unwrap_or(database).to_owned());
-        let key = match dialect.default_schema {
-            Some(_) => lock_key(database, &home, &settings.history_table),
-            // Names that differ in letter case only may mean the same database.
-            None => lock_key(&database.to_lowercase(), "", &settings.history_table),
+        let key = match endpoint.provider() {
+            // Names that differ in letter case only may mean the same database, or the same schema of it.
+            Provider::MySql => lock_key(&database.to_lowercase(), "", &settings.history_table),
+            Provider::SqlServer => {
+                let table = settings.history_table.to_lowercase();
+                lock_key(&database.to_lowercase(), &home.to_lowercase(), &table)
+            }
+            _ => lock_key(database, &home, &settings.history_table),
         };
         let table = |name: &str| format!("{}.{}", (dialect.quote)(&home), (dialect.quote)(name));
         Self {
@@ -94,10 +98,14 @@ impl Sql {
             &[
                 ("history", &self.history),
                 ("lock", &self.lock),
+                ("history_text", &self.literal(&self.history)),
+                ("lock_text", &self.literal(&self.lock)),
                 ("key", &self.key.to_string()),
+                ("hex", &format!("{key:016x}")),
                 ("high", &(key >> 32).to_string()),
                 ("low", &(key & 0xffff_ffff).to_string()),
                 ("schema", &self.schema.as_ref().map_or_else(|| "NULL".into(), |schema| self.literal(schema))),
+                ("schema_quoted", &self.schema.as_ref().map_or_else(|| "NULL".into(), |s| self.literal(&(self.dialect.quote)(s)))),
                 ("home", &(self.dialect.quote)(&self.home)),
                 ("home_text", &self.literal(&self.home)),
                 ("text", &(MAX_TEXT + 1).to_string()),
@@ -276,7 +284,7 @@ impl Sql {
             self.refusal("COUNT(*) * 0"),
             self.lock,
             self.ours(fence),
-            self.dialect.same_transaction
+            self.fill(self.dialect.same_transaction)
         )
     }
 
@@ -294,7 +302,7 @@ impl Sql {
 
     fn same_holder(&self, fence: &Fence) -> String {
         let pid = fence.pid.unwrap_or_default().to_string();
-        let session = render(self.dialect.same_session, &[("pid", &pid)]);
+        let session = self.fill(&render(self.dialect.same_session, &[("pid", &pid)]));
         format!("fence = {} AND owner = {}{session}", fence.epoch, self.literal(&fence.owner))
     }
 
