@@ -7,8 +7,8 @@ use super::manager::Manager;
 use super::report::observe;
 use super::validate::findings;
 use crate::domain::{
-    Branch, BranchRef, BranchState, Finding, FindingKind, Ledger, Migration, MigrationError, Observed,
-    Severity, Time, pending,
+    Branch, BranchRef, BranchState, Finding, FindingKind, Ledger, Migration, MigrationError, Observed, Severity, Time,
+    pending,
 };
 use crate::provider::{Endpoint, ErrorKind, ProviderError, Session, Tables};
 

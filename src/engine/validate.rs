@@ -1,8 +1,8 @@
 //! Whether a branch is what the catalogue says: a pure comparison.
 
 use crate::domain::{
-    Finding, FindingKind, LEDGER_FORMAT, Ledger, LedgerRow, MigrationId, ObjectName, ProviderCatalogue,
-    RowState, Severity, pending, shorten,
+    Finding, FindingKind, LEDGER_FORMAT, Ledger, LedgerRow, MigrationId, ObjectName, ProviderCatalogue, RowState,
+    Severity, pending, shorten,
 };
 use crate::provider::Tables;
 

@@ -75,7 +75,8 @@ impl ServerPlace {
             if !known(key) {
                 return refuse(format!("the connection option '{}' is not known", shorten(key, 60)), "remove it");
             }
-            if value.is_empty() || value.chars().any(|ch| ch.is_control() || ch == '\\') || value.chars().count() > 255 {
+            if value.is_empty() || value.chars().any(|ch| ch.is_control() || ch == '\\') || value.chars().count() > 255
+            {
                 return refuse(format!("the connection option '{key}' has no usable value"), "correct or remove it");
             }
         }
@@ -87,7 +88,10 @@ impl ServerPlace {
         if provider == Provider::SqlServer && server.ssl_mode == SslMode::VerifyCa {
             let hint = "use verify_full; where the certificate is for another name, say so with the option \
                         certificate_host";
-            return refuse("ssl_mode verify_ca can't be had on SQL Server: the host is always verified too".into(), hint);
+            return refuse(
+                "ssl_mode verify_ca can't be had on SQL Server: the host is always verified too".into(),
+                hint,
+            );
         }
         if server.port == Some(0) {
             return refuse("port 0 is not a port".into(), "use 1 to 65535");
@@ -169,9 +173,7 @@ impl ServerPlace {
             sqlx::Error::Io(error) if is_about_tls(&error) => {
                 self.driver_error(sqlx::Error::Tls(error.into()), connecting)
             }
-            sqlx::Error::Io(error) if connecting => {
-                self.unreachable(&error)
-            }
+            sqlx::Error::Io(error) if connecting => self.unreachable(&error),
             sqlx::Error::Tls(error) => self.unencrypted(&error),
             error if connecting => {
                 let product = if self.provider == Provider::MySql { "MySQL or MariaDB" } else { "PostgreSQL" };

@@ -9,8 +9,8 @@ use super::hold::Hold;
 use super::server::ServerPlace;
 use super::settings::Settings;
 use super::sql::Sql;
-use super::stop::{Backoff, Stop};
 use super::sqlite;
+use super::stop::{Backoff, Stop};
 
 /// One connection to a branch's database, and the lock that it may hold.
 ///
@@ -76,7 +76,8 @@ impl Session {
         };
         if !row.is_true(1) {
             let usual = crate::domain::shorten(&row.text_or_empty(2), 130);
-            let text = format!("the branch's schema is '{schema}', but a name without a schema means '{usual}' to its user");
+            let text =
+                format!("the branch's schema is '{schema}', but a name without a schema means '{usual}' to its user");
             let hint = format!("ALTER USER … WITH DEFAULT_SCHEMA = {}", (self.sql.dialect.quote)(schema));
             return Err(ProviderError::new(ErrorKind::Unsupported, text).hint(hint));
         }

@@ -46,7 +46,9 @@ impl Sql {
     pub(super) fn new(dialect: &'static Dialect, endpoint: &Endpoint, settings: &Settings) -> Self {
         let (database, schema) = match &endpoint.place {
             Place::Sqlite(_) => ("", None),
-            Place::Postgres(place) | Place::MySql(place) | Place::SqlServer(place) => (&*place.database, place.schema.clone()),
+            Place::Postgres(place) | Place::MySql(place) | Place::SqlServer(place) => {
+                (&*place.database, place.schema.clone())
+            }
         };
         let home = schema.clone().unwrap_or_else(|| dialect.default_schema.unwrap_or(database).to_owned());
         let key = match endpoint.provider() {
@@ -105,7 +107,10 @@ impl Sql {
                 ("high", &(key >> 32).to_string()),
                 ("low", &(key & 0xffff_ffff).to_string()),
                 ("schema", &self.schema.as_ref().map_or_else(|| "NULL".into(), |schema| self.literal(schema))),
-                ("schema_quoted", &self.schema.as_ref().map_or_else(|| "NULL".into(), |s| self.literal(&(self.dialect.quote)(s)))),
+                (
+                    "schema_quoted",
+                    &self.schema.as_ref().map_or_else(|| "NULL".into(), |s| self.literal(&(self.dialect.quote)(s))),
+                ),
                 ("home", &(self.dialect.quote)(&self.home)),
                 ("home_text", &self.literal(&self.home)),
                 ("text", &(MAX_TEXT + 1).to_string()),

@@ -56,9 +56,11 @@ impl Wire {
         let kill = async {
             if overdue == Overdue::Kill {
                 let texts = ["QUERY", "CONNECTION"].map(|what| format!("KILL {what} {id}"));
-                kill(|| options.connect(), texts, |second, text| {
-                    Box::pin(async move { drop(raw(&text).execute(second).await) })
-                })
+                kill(
+                    || options.connect(),
+                    texts,
+                    |second, text| Box::pin(async move { drop(raw(&text).execute(second).await) }),
+                )
                 .await;
             }
         };

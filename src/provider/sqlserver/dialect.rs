@@ -1,8 +1,6 @@
 use std::time::Duration;
 
-use crate::provider::dialect::{
-    ClockSource, Creation, Dialect, LockMeans, Objects, Probes, SessionLimits,
-};
+use crate::provider::dialect::{ClockSource, Creation, Dialect, LockMeans, Objects, Probes, SessionLimits};
 use crate::provider::message::END;
 
 fn quote(name: &str) -> String {
@@ -25,8 +23,25 @@ fn shown(text: &str) -> &str {
 
 /// The words that begin a statement which leaves something behind.
 const BEGINNINGS: [&str; 19] = [
-    "ALTER", "BACKUP", "CREATE", "DECLARE", "DELETE", "DENY", "DROP", "EXEC", "EXECUTE", "GRANT", "INSERT", "KILL",
-    "MERGE", "RECONFIGURE", "RESTORE", "REVOKE", "SELECT", "TRUNCATE", "UPDATE",
+    "ALTER",
+    "BACKUP",
+    "CREATE",
+    "DECLARE",
+    "DELETE",
+    "DENY",
+    "DROP",
+    "EXEC",
+    "EXECUTE",
+    "GRANT",
+    "INSERT",
+    "KILL",
+    "MERGE",
+    "RECONFIGURE",
+    "RESTORE",
+    "REVOKE",
+    "SELECT",
+    "TRUNCATE",
+    "UPDATE",
 ];
 
 /// Whether a batch that failed outside any transaction may have done something all the same: it has another statement

@@ -38,7 +38,9 @@ impl From<&TokenError> for Said {
 pub(super) fn failure(error: &Error, heard: &[Heard], place: &ServerPlace, connecting: bool) -> Failure {
     let lost = |error| Failure { error, cause: Cause::Other, at: None, ended: Ended::Lost };
     match (error, heard.first()) {
-        (Error::Server(token), _) => answered(&Said::from(token), heard.get(1..).unwrap_or_default(), place, connecting),
+        (Error::Server(token), _) => {
+            answered(&Said::from(token), heard.get(1..).unwrap_or_default(), place, connecting)
+        }
         (error, Some(first)) => {
             // The server said why, and ended the session before it was done with that.
             let said = Said { code: first.code, class: 20, message: first.message.clone(), ..Said::default() };
@@ -101,10 +103,14 @@ fn meaning(said: &Said, place: &ServerPlace, connecting: bool) -> (ErrorKind, St
             format!("{at} keeps '{}' out of the database '{}': {text}", place.username, place.database),
             format!("create a user for '{}' in it", place.username),
         ),
-        911 | 4060 => {
-            (ErrorKind::DatabaseMissing, format!("the database '{}' does not exist at {at}", place.database), String::new())
+        911 | 4060 if connecting => (
+            ErrorKind::DatabaseMissing,
+            format!("the database '{}' does not exist at {at}", place.database),
+            String::new(),
+        ),
+        40615 => {
+            (ErrorKind::Unreachable, format!("{at} refuses this machine: {text}"), "add it to the firewall".into())
         }
-        40615 => (ErrorKind::Unreachable, format!("{at} refuses this machine: {text}"), "add it to the firewall".into()),
         596 | 6005 | 6006 | 17148 | 40197 => {
             (ErrorKind::Lost, format!("{at} ended the session: {text}"), String::new())
         }
@@ -199,14 +205,8 @@ mod tests {
 
     #[test]
     fn every_error_of_a_batch_is_told() {
-        let said = Said {
-            code: 50000,
-            state: 7,
-            class: 14,
-            message: "first".into(),
-            procedure: "dbo.p".into(),
-            line: 3,
-        };
+        let said =
+            Said { code: 50000, state: 7, class: 14, message: "first".into(), procedure: "dbo.p".into(), line: 3 };
         let heard = [(50001, "second"), (1750, "see above")].map(|(code, text)| Heard { code, message: text.into() });
         let text = answered(&said, &heard, &place(), false).error.message;
         assert_eq!(text, "first (level 14, state 7, dbo.p line 3); then error 50001: second");

@@ -6,11 +6,7 @@ use crate::provider::server::ServerPlace;
 
 /// The driver's options for a database of the server, the password fetched. Nothing bounds a statement's time but our own
 /// watchdog: the driver's limit would give up long statements while the server still works on them.
-pub(super) async fn options(
-    code: &BranchCode,
-    place: &ServerPlace,
-    database: &str,
-) -> Result<Config, ProviderError> {
+pub(super) async fn options(code: &BranchCode, place: &ServerPlace, database: &str) -> Result<Config, ProviderError> {
     let password = place.password().await?;
     let mut config = Config::new();
     config.host(place.host.trim_matches(['[', ']']));

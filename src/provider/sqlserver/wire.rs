@@ -58,7 +58,8 @@ impl Wire {
     ) -> Result<Self, ProviderError> {
         let config = options(code, place, database).await?;
         let attempt = || async {
-            let (opened, heard) = listen(open(&config, place)).await;
+            // The driver's handshake is too large a future for a stack.
+            let (opened, heard) = listen(Box::pin(open(&config, place))).await;
             opened.map_err(|error| failure(&error, &heard, place, true).error)
         };
         let (client, config, id) = place.connect(limit, attempt).await?;
@@ -76,7 +77,7 @@ impl Wire {
         let text = text.strip_suffix(END).unwrap_or(text);
         let reason = tokio::select! {
             biased;
-            (result, heard) = listen(exchange(&mut self.client, text, sink)) => {
+            (result, heard) = listen(Box::pin(exchange(&mut self.client, text, sink))) => {
                 return result.map_err(|error| self.explain(&error, &heard, text));
             }
             reason = stop.reached() => reason,
@@ -102,7 +103,7 @@ impl Wire {
 
     /// Stops what the session does, by the protocol's own means and, where they are not heeded, from a second connection.
     async fn stop_work(&mut self) {
-        let (attention, _) = listen(tokio::time::timeout(GRACE, self.client.cancel_query())).await;
+        let (attention, _) = listen(tokio::time::timeout(GRACE, Box::pin(self.client.cancel_query()))).await;
         if matches!(attention, Ok(Ok(()))) {
             return;
         }
@@ -111,7 +112,7 @@ impl Wire {
         let killed = kill(connect, [format!("KILL {}", self.id)], |second, text| {
             Box::pin(async move { drop(exchange(second, &text, &mut |_| {}).await) })
         });
-        listen(killed).await;
+        listen(Box::pin(killed)).await;
     }
 
     pub(in crate::provider) async fn close(self) {
@@ -122,7 +123,7 @@ impl Wire {
 
 /// Sends one batch and reads the answer to its end: an error in it comes behind everything else.
 async fn exchange(client: &mut Driver, text: &str, sink: &mut Sink<'_>) -> Result<(), Error> {
-    let mut replies = client.simple_query(text).await?;
+    let mut replies = Box::pin(client.simple_query(text)).await?;
     while let Some(item) = replies.try_next().await? {
         if let QueryItem::Row(row) = item {
             sink(Reply::Row(Row::SqlServer(row)));
@@ -165,26 +166,21 @@ async fn connect(config: &Config, place: &ServerPlace) -> Result<(Driver, Config
         None => TcpStream::connect((place.host.trim_matches(['[', ']']), place.port)).await?,
     };
     tcp.set_nodelay(true)?;
-    match Client::connect(config.clone(), tcp.compat_write()).await {
+    match Box::pin(Client::connect(config.clone(), tcp.compat_write())).await {
         Err(Error::Routing { host, port }) => {
             let mut config = config.clone();
             config.host(&host);
             config.port(port);
             let tcp = TcpStream::connect((&*host, port)).await?;
             tcp.set_nodelay(true)?;
-            Ok((Client::connect(config.clone(), tcp.compat_write()).await?, config))
+            Ok((Box::pin(Client::connect(config.clone(), tcp.compat_write())).await?, config))
         }
         connected => Ok((connected?, config.clone())),
     }
 }
 
 /// Why a database could not be opened that exists; `None` when it does not, or nobody can tell.
-async fn why_closed(
-    code: &BranchCode,
-    place: &ServerPlace,
-    database: &str,
-    limit: Duration,
-) -> Option<ProviderError> {
+async fn why_closed(code: &BranchCode, place: &ServerPlace, database: &str, limit: Duration) -> Option<ProviderError> {
     let mut wire = Wire::open_as(code, place, MASTER, limit).await.ok()?;
     let name = literal(database);
     let question = format!("SELECT d.state_desc FROM sys.databases AS d WHERE d.database_id = DB_ID({name})");

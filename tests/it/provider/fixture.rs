@@ -223,7 +223,7 @@ impl Fixture {
     pub(crate) fn lone(&self) -> Statement {
         let text = match self.product() {
             Some(Product::MySql | Product::MariaDb) => "ANALYZE TABLE mysql.user",
-            Some(Product::SqlServer) => "UPDATE STATISTICS __MigrationsHistoryLock",
+            Some(Product::SqlServer) => "ALTER DATABASE CURRENT SET AUTO_CLOSE OFF",
             _ => "VACUUM",
         };
         alone(text, Effect::Idempotent)

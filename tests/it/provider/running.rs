@@ -195,7 +195,8 @@ async fn one_migrations_settings_do_not_reach_the_next(fixture: Fixture) {
     for one in &all {
         session.run_atomic(&fence, &[work(one)], false, &soon(), &mut Notes::default()).await.unwrap();
     }
-    let asked_again = ask.replace("TABLE found", "TABLE found_too").replace("AS day INTO found", "AS day INTO found_too");
+    let asked_again =
+        ask.replace("TABLE found", "TABLE found_too").replace("AS day INTO found", "AS day INTO found_too");
     let together = [planned("3_three", [change()]), planned("4_four", [sql(&asked_again)])];
     let works: Vec<_> = together.iter().map(work).collect();
     session.run_atomic(&fence, &works, true, &soon(), &mut Notes::default()).await.unwrap();

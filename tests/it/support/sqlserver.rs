@@ -29,12 +29,12 @@ pub(crate) async fn connect_as(
     config.trust_cert();
     let tcp = TcpStream::connect((&*server.host, server.port)).await.map_err(|error| error.to_string())?;
     tcp.set_nodelay(true).map_err(|error| error.to_string())?;
-    Client::connect(config, tcp.compat_write()).await.map_err(|error| error.to_string())
+    Box::pin(Client::connect(config, tcp.compat_write())).await.map_err(|error| error.to_string())
 }
 
 /// Runs one batch, and gives the rows of all its results as texts.
 pub(crate) async fn rows(connection: &mut Connection, batch: &str) -> Result<Vec<Vec<Option<String>>>, String> {
-    let mut replies = connection.simple_query(batch).await.map_err(|error| error.to_string())?;
+    let mut replies = Box::pin(connection.simple_query(batch)).await.map_err(|error| error.to_string())?;
     let mut rows = Vec::new();
     while let Some(item) = replies.try_next().await.map_err(|error| error.to_string())? {
         if let QueryItem::Row(row) = item {
