@@ -9,6 +9,7 @@
 mod fleet;
 mod floor;
 mod report;
+mod trips;
 
 #[path = "../../tests/it/support/mod.rs"]
 mod support;
@@ -25,9 +26,13 @@ async fn main() {
         return;
     }
     let mut report = Report::default();
-    for (name, fleet) in [("sqlite", fleet::sqlite(500)), ("postgres", fleet::postgres(50).await)] {
+    let mut fleets = vec![("sqlite", fleet::sqlite(500))];
+    let servers = [Some(support::postgres().await), support::mariadb().await, support::mysql().await];
+    let servers: Vec<_> = servers.into_iter().flatten().collect();
+    fleets.extend(servers.iter().map(|server| (server.product.name(), fleet::on(server, 50))));
+    for (name, fleet) in fleets {
         let mut fresh = Comparison::new(format!("{name}: {} fresh branches", fleet.size()), 0.7);
-        let mut current = Comparison::new(format!("{name}: {} up-to-date branches", fleet.size()), 0.5);
+        let mut current = Comparison::new(format!("{name}: {} up-to-date branches", fleet.size()), 0.7);
         for _ in 0..TURNS {
             let bare = floor::turn(&fleet).await;
             let ours = fleet::turn(&fleet).await;
@@ -35,6 +40,9 @@ async fn main() {
             current.add(bare.current, ours.current);
         }
         report.comparisons.extend([fresh, current]);
+    }
+    for server in servers {
+        report.trips.push((server.product.name(), trips::count(server).await));
     }
     report.memory_bytes = fleet::memory_with_registered(10_000).await;
     report.print();
