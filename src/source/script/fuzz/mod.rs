@@ -4,6 +4,8 @@
 //! a kind of statement after another, a problem not seen yet — join the corpus, so that the search goes deeper.
 //! `FUZZ_SECONDS` sets how long each dialect is searched (3), `FUZZ_SEED` repeats a search.
 
+#![allow(clippy::print_stdout, reason = "a search says how it can be repeated")]
+
 mod corpus;
 mod mutate;
 mod promises;
