@@ -41,7 +41,7 @@ crash: ## The long crash tests: BRANCHKEEPER_CRASH_KILLS (100) per provider.
 	BRANCHKEEPER_CRASH_KILLS=$${BRANCHKEEPER_CRASH_KILLS:-100} $(CARGO) test --locked --test it crash:: -- --nocapture
 
 fuzz: ## Search for scripts that the splitter gets wrong, FUZZ_SECONDS (300) long.
-	FUZZ_SECONDS=$(FUZZ_SECONDS) $(CARGO) test --locked --lib source::script::fuzz -- --nocapture
+	FUZZ_SECONDS=$(FUZZ_SECONDS) $(CARGO) test --locked --lib source::script::fuzz -- --nocapture --test-threads 4
 
 bench: ## Speed against the bare driver, as a table and as JSON.
 	$(CARGO) bench --bench fleet
