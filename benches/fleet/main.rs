@@ -25,12 +25,15 @@ async fn main() {
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
+    // `cargo bench --bench fleet -- mysql trips` measures only these.
+    let only: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let is_wanted = |name: &str| only.is_empty() || only.iter().any(|each| each.eq_ignore_ascii_case(name));
     let mut report = Report::default();
-    let mut fleets = vec![("sqlite", fleet::sqlite(500))];
+    let mut fleets = vec![("SQLite", fleet::sqlite(500))];
     let servers = [Some(support::postgres().await), support::mariadb().await, support::mysql().await];
     let servers: Vec<_> = servers.into_iter().flatten().collect();
     fleets.extend(servers.iter().map(|server| (server.product.name(), fleet::on(server, 50))));
-    for (name, fleet) in fleets {
+    for (name, fleet) in fleets.into_iter().filter(|(name, _)| is_wanted(name)) {
         let mut fresh = Comparison::new(format!("{name}: {} fresh branches", fleet.size()), 0.7);
         // Asking a SQLite file something takes less than asking for its lease.
         let wanted = if matches!(fleet.kind, fleet::Kind::Sqlite) { 0.5 } else { 0.7 };
@@ -43,9 +46,11 @@ async fn main() {
         }
         report.comparisons.extend([fresh, current]);
     }
-    for server in servers {
+    for server in servers.into_iter().filter(|_| is_wanted("trips")) {
         report.trips.push((server.product.name(), trips::count(server).await));
     }
-    report.memory_bytes = fleet::memory_with_registered(10_000).await;
+    if is_wanted("memory") {
+        report.memory_bytes = fleet::memory_with_registered(10_000).await;
+    }
     report.print();
 }

@@ -61,7 +61,9 @@ impl Report {
         }
         let memory = self.memory_bytes as f64 / 1e6;
         let limit = MEMORY_LIMIT as f64 / 1e6;
-        println!("{:<36} {:>10} {memory:>10.1}MB {:>7} {limit:>5.0}MB", "10,000 registered branches", "", "");
+        if self.memory_bytes > 0 {
+            println!("{:<36} {:>10} {memory:>10.1}MB {:>7} {limit:>5.0}MB", "10,000 registered branches", "", "");
+        }
         let rows: Vec<_> = self
             .comparisons
             .iter()
