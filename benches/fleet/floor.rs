@@ -98,6 +98,7 @@ async fn migrate(server: &'static Server, database: &str, scripts: &[String]) {
             }
             connection.close().await.unwrap();
         }
+        Product::SqlServer => unreachable!("no fleet is made on it"),
     }
 }
 
@@ -115,6 +116,7 @@ async fn look(server: &'static Server, database: &str) {
             connection.execute(sqlx::raw_sql("SHOW TABLES")).await.unwrap();
             connection.close().await.unwrap();
         }
+        Product::SqlServer => unreachable!("no fleet is made on it"),
     }
 }
 

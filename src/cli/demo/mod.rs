@@ -171,7 +171,7 @@ async fn show(
 fn shown(branches: u32, servers: &[Server]) -> String {
     let places = std::iter::once("SQLite".to_owned()).chain(servers.iter().map(Server::describe));
     let places: Vec<String> = places.take(branches as usize).collect();
-    let absent = Provider::ALL.into_iter().filter(|provider| provider.is_supported() && *provider != Provider::Sqlite);
+    let absent = Provider::ALL.into_iter().filter(|provider| *provider != Provider::Sqlite);
     let absent = absent.filter(|provider| servers.iter().all(|server| server.provider != *provider));
     let absent: Vec<&str> = absent.map(servers::title).collect();
     let places = places.join(", ");

@@ -37,9 +37,6 @@ impl Server {
                 return Err(wrong(message.into()));
             }
         };
-        if !provider.is_supported() {
-            return Err(wrong(format!("this build does not migrate {provider}")));
-        }
         let mut connection = parse_url(provider, &with_database(url)).map_err(wrong)?;
         let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
         if connection.database.len() > LONGEST || !connection.database.chars().all(fits) {
