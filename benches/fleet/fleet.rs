@@ -51,6 +51,11 @@ impl Fleet {
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .filter(|name| name.ends_with(own) || (name.ends_with(".up.sql") && name.matches('.').count() == 2))
             .collect();
+        // A provider's own file takes the place of the general one.
+        let all = names.clone();
+        let replaced =
+            |name: &String| name.strip_suffix(".up.sql").is_some_and(|stem| all.contains(&format!("{stem}{own}")));
+        names.retain(|name| !replaced(name));
         names.sort();
         names.iter().map(|name| fs::read_to_string(sample().join(name)).unwrap()).collect()
     }
