@@ -191,6 +191,15 @@ impl Connection {
         }
     }
 
+    /// Whether the server's session with the lock, which has just answered with its number and its mark, also serves other
+    /// clients, as behind a pooler.
+    pub(super) async fn is_lent(&self, pid: Option<i64>, mark: Option<&str>) -> bool {
+        match (self, pid) {
+            (Self::Postgres(wire), Some(pid)) => wire.is_lent(pid, mark).await,
+            _ => false,
+        }
+    }
+
     /// Says goodbye to the server, without waiting long for it.
     pub(super) async fn close(self) {
         match self {

@@ -53,7 +53,8 @@ pub(in crate::provider) static DIALECT: Dialect = Dialect {
         took: "(SELECT (EXTRACT(EPOCH FROM clock_timestamp() - renewed_at) * 1000000)::bigint FROM {lock} WHERE id = 1)",
     },
     lock: LockMeans::Session {
-        try_lock: "SELECT pg_backend_pid(), pg_try_advisory_lock({key})",
+        // The third is the session's birthmark.
+        try_lock: "SELECT pg_backend_pid(), pg_try_advisory_lock({key}), current_setting('branchkeeper.session', true)",
         held: "SELECT pg_backend_pid(), EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory'
   AND pid = pg_backend_pid() AND classid = '{high}' AND objid = '{low}' AND objsubid = 1 AND granted
   AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))",
