@@ -40,6 +40,7 @@ crash: ## The long crash tests: 100 kills per provider.
 	BRANCHKEEPER_CRASH_KILLS=100 $(CARGO) test --locked --test it crash:: -- --nocapture
 
 bench: ## Speed against the bare driver, as a table and as JSON.
+	$(CARGO) bench --bench portable
 	$(CARGO) bench --bench fleet
 
 clean: ## Remove what was built.

@@ -7,7 +7,7 @@ use super::super::dialect::{Altering, Dialect};
 use super::super::model::MySqlOptions;
 use super::super::yaml::At;
 use super::{Made, Piece};
-use crate::domain::{ObjectName, Risk, Statement, TableEdit, TableRebuild};
+use crate::domain::{Effect, ObjectName, Risk, Statement, TableEdit, TableRebuild};
 
 pub(super) fn assemble(dialect: &Dialect, file: &str, made: Vec<Made>) -> Result<Vec<Statement>, Vec<Problem>> {
     let mut out = Assembly { dialect, file, open: None, statements: Vec::new(), problems: Vec::new() };
@@ -46,6 +46,13 @@ impl Assembly<'_> {
             Piece::Whole(sql) => {
                 self.close();
                 self.statement(at, &sql, risk);
+            }
+            Piece::Alone(sql) => {
+                self.close();
+                self.statement(at, &sql, risk);
+                if let Some(last) = self.statements.last_mut() {
+                    last.alone.get_or_insert(Effect::Idempotent);
+                }
             }
             Piece::Raw(statements) => {
                 self.close();

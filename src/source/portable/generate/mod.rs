@@ -60,6 +60,8 @@ enum Piece {
         options: MySqlOptions,
     },
     Whole(String),
+    /// A statement that can be run again, and that is better run outside of a transaction.
+    Alone(String),
     /// Part of a rebuild, and what it is in words.
     Edit {
         table: ObjectName,
@@ -136,7 +138,10 @@ impl<'a> Generator<'a> {
     }
 
     fn clause(&mut self, table: &ObjectName, clause: String, touches: &[&str], risk: Risk) {
-        let options = self.operation.map(|operation| operation.mysql.clone()).unwrap_or_default();
+        let options = match self.operation {
+            Some(operation) if self.provider() == Provider::MySql => operation.mysql.clone(),
+            _ => MySqlOptions::default(),
+        };
         let touches = touches.iter().map(|name| name.to_lowercase()).collect();
         let piece = Piece::Alter { table: table.clone(), clause, touches, options };
         self.made.push(Made { at: self.at(), piece, risk });

@@ -291,8 +291,10 @@ impl Generator<'_> {
         let risk = risk::constraint(self.dialect, table, kind, self.fresh.contains(table), later.is_some());
         self.change(self.dialect.add_constraint, table, &[("definition", &definition)], &[&name], risk);
         if let Some((_, validate)) = later {
-            let quoted = self.dialect.quote(&name);
-            self.change(How::Alter(validate), table, &[("name", &quoted)], &[&name], Risk::default());
+            // In the transaction of the first statement its locks would still be held.
+            let (name, table) = (self.dialect.quote(&name), self.dialect.object(table));
+            let sql = fill(validate, &[("table", &table), ("name", &name)]);
+            self.made.push(super::Made { at: self.at(), piece: super::Piece::Alone(sql), risk: Risk::default() });
         }
     }
 

@@ -168,8 +168,14 @@ impl Reader<'_> {
         let name = self.name_of(key, "a column's name");
         // 'Id: uuid' is short for 'Id: { type: uuid }'.
         if matches!(value.kind, Kind::Scalar(_)) {
-            let kind = self.kind(value)?;
-            return Some((plain_column(key.at, name?, kind), Vec::new()));
+            let (kind, name) = (self.kind(value)?, name?);
+            let check = match &kind {
+                LogicalType::Enum(values) => Some(one_of(key.at, &name, values)),
+                _ => None,
+            };
+            let rule = check.map(|expression| Rule::Check { expression, column: Some(name.clone()) });
+            let constraint = rule.map(|rule| Constraint { at: key.at, name: None, rule, only: Only(None) });
+            return Some((plain_column(key.at, name, kind), constraint.into_iter().collect()));
         }
         let fields = self.fields(value, &COLUMN)?;
         let (column, constraints) = self.column(&fields, key.at, name?)?;
@@ -200,6 +206,9 @@ impl Reader<'_> {
             add(None, expression.at, Rule::Check { expression, column: Some(name.clone()) });
         }
         let kind = fields.get("type").and_then(|node| self.kind(node));
+        if let Some(LogicalType::Enum(values)) = &kind {
+            add(None, at, Rule::Check { expression: one_of(at, &name, values), column: Some(name.clone()) });
+        }
         let is_nullable = self.flag(fields, "nullable").unwrap_or_default();
         let native = self.native(fields);
         let default = fields.get("default").and_then(|node| self.value(node).map(|value| (node.at, value)));
@@ -361,6 +370,13 @@ impl Reader<'_> {
             self.problem(at, format!("the table has no column '{}'", shown(&name)), hint);
         }
     }
+}
+
+/// The check that a column holds one of these texts.
+fn one_of(at: At, column: &str, values: &[String]) -> SqlText {
+    let values: Vec<_> = values.iter().map(|value| format!("'{}'", value.replace('\'', "''"))).collect();
+    let general = format!("\"{}\" IN ({})", column.replace('"', "\"\""), values.join(", "));
+    SqlText { at, general: Some(general), own: std::collections::BTreeMap::new() }
 }
 
 fn plain_column(at: At, name: String, kind: LogicalType) -> Column {

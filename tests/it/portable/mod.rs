@@ -1,0 +1,5 @@
+//! Portable migrations on real servers.
+
+mod catalog;
+mod pages;
+mod service;
