@@ -45,6 +45,10 @@ impl Place {
 
     /// Runs a script's statements one after the other.
     pub(super) async fn run(&mut self, script: &Script) {
+        self.try_run(script).await.unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    pub(super) async fn try_run(&mut self, script: &Script) -> Result<(), String> {
         for statement in &script.statements {
             assert!(statement.rebuild.is_none(), "{}", statement.sql);
             let sql = AssertSqlSafe(statement.sql.clone());
@@ -53,10 +57,9 @@ impl Place {
                 Self::Postgres(connection, _) => connection.execute(sql).await.map(drop),
                 Self::MySql(connection, _) => connection.execute(sql).await.map(drop),
             };
-            if let Err(error) = done {
-                panic!("{}: {}:{}: {error}\n{}", self.name(), script.file, statement.line, statement.sql);
-            }
+            done.map_err(|error| format!("{}: {}:{}: {error}\n{}", self.name(), script.file, statement.line, statement.sql))?;
         }
+        Ok(())
     }
 
     /// Runs every migration's way up.
@@ -96,8 +99,33 @@ impl Place {
         for query in queries {
             all.extend(self.lines(query).await);
         }
+        if let Self::Sqlite(_) = self {
+            for table in self.lines("SELECT name || ': ' || sql FROM sqlite_master WHERE type = 'table' AND sql IS NOT NULL").await {
+                let name = table.split(':').next().unwrap_or_default();
+                all.extend(checks(&table).into_iter().map(|check| format!("check of {name}: {check}")));
+            }
+        }
         all
     }
+}
+
+/// The conditions in a table's SQL, which SQLite shows nowhere else.
+fn checks(sql: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (start, _) in sql.match_indices("CHECK (") {
+        let mut depth = 0usize;
+        let end = sql[start..].find(|ch| {
+            depth = match ch {
+                '(' => depth + 1,
+                ')' => depth - 1,
+                _ => return false,
+            };
+            depth == 0
+        });
+        let name = sql[..start].rsplit("CONSTRAINT ").next().filter(|name| name.len() < 80).unwrap_or_default();
+        found.push(format!("{}{}", name.trim(), &sql[start..=start + end.unwrap()]));
+    }
+    found
 }
 
 /// A catalogue from files given by name.
