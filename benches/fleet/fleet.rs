@@ -2,6 +2,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use branchkeeper::domain::{Migration, Provider};
+
 use crate::floor::Times;
 use crate::support::pb::run_event::Event;
 use crate::support::pb::{ApplyAllRequest, CreateBranchRequest, StatusRequest};
@@ -45,13 +47,13 @@ impl Fleet {
             Kind::Sqlite => ".sqlite.up.sql",
             Kind::Postgres(_) => ".postgres.up.sql",
         };
-        let mut names: Vec<String> = fs::read_dir(sample())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .filter(|name| name.ends_with(own) || (name.ends_with(".up.sql") && name.matches('.').count() == 2))
-            .collect();
-        names.sort();
-        names.iter().map(|name| fs::read_to_string(sample().join(name)).unwrap()).collect()
+        let provider: Provider = own.trim_matches('.').split('.').next().unwrap().parse().unwrap();
+        let catalogue = branchkeeper::source::load(&sample()).unwrap();
+        let script = |migration: &std::sync::Arc<Migration>| {
+            let statements: Vec<_> = migration.up.statements.iter().map(|each| each.sql.as_str()).collect();
+            statements.join(";\n")
+        };
+        catalogue.of(provider).migrations().iter().map(script).collect()
     }
 
     pub(crate) async fn fresh_databases(&self) -> Vec<Database> {

@@ -54,7 +54,9 @@ fn main() {
         times.sort_by(f64::total_cmp);
         let median = times[TURNS / 2];
         let verdict = if median < LIMIT { "ok" } else { "TOO SLOW" };
-        println!("{provider}: {MIGRATIONS} portable migrations read and made in {median:.3} s (limit {LIMIT} s): {verdict}");
+        println!(
+            "{provider}: {MIGRATIONS} portable migrations read and made in {median:.3} s (limit {LIMIT} s): {verdict}"
+        );
         is_slow |= median >= LIMIT;
     }
     assert!(!is_slow, "too slow");

@@ -100,7 +100,9 @@ impl Reader<'_> {
             for provider in &readers {
                 found.push((*provider, self.read_one(direction, file, &text.text, *provider)));
             }
-            problems.extend(merge(found));
+            problems.extend(merge(found, |providers| {
+                format!("if it is not meant for {providers}, put the provider that it is meant for into its name")
+            }));
         }
     }
 
@@ -129,9 +131,9 @@ impl Reader<'_> {
             depends_on: document.depends_on.clone(),
             description: document.description.clone(),
         };
-        let mut dependencies = Vec::new();
+        let mut found = Vec::new();
         for provider in readers {
-            dependencies.push((*provider, self.dependencies(file, *provider, &directives)));
+            let mut wrong = self.dependencies(file, *provider, &directives);
             let down_file = self.files.of(Direction::Down, *provider);
             if let (Some(down_file), true) = (down_file, document.has_down()) {
                 let message = format!("undoes a migration that has a 'down' of its own in {file}");
@@ -146,10 +148,11 @@ impl Reader<'_> {
                         scripts.irreversible.map(|reason| self.irreversible.insert(*provider, reason));
                     }
                 }
-                Err(found) => problems.extend(found),
+                Err(problems) => wrong.extend(problems),
             }
+            found.push((*provider, wrong));
         }
-        problems.extend(merge(dependencies));
+        problems.extend(merge(found, |_| "say with 'providers' where it is meant for".to_owned()));
     }
 
     fn dependencies(&self, file: &str, provider: Provider, directives: &Directives) -> Vec<Problem> {
@@ -181,8 +184,9 @@ fn empty(file: &str) -> Problem {
     Problem::of_file(file, "has no statement", "where there is nothing to do, write 'SELECT 1;'")
 }
 
-/// The problems that a file's readers found, each once; those that only some of them found say whose they are.
-fn merge(found: Vec<(Provider, Vec<Problem>)>) -> Vec<Problem> {
+/// The problems that a file's readers found, each once. Those that only some of them found say whose they are, and
+/// `elsewhere` what to do when it is not meant for these.
+fn merge(found: Vec<(Provider, Vec<Problem>)>, elsewhere: impl Fn(&str) -> String) -> Vec<Problem> {
     let readers = found.len();
     let mut by_problem: BTreeMap<Problem, Vec<&'static str>> = BTreeMap::new();
     for (provider, problems) in found {
@@ -191,11 +195,12 @@ fn merge(found: Vec<(Provider, Vec<Problem>)>) -> Vec<Problem> {
         }
     }
     let named = |(mut problem, providers): (Problem, Vec<&str>)| {
-        if providers.len() < readers {
+        // What an operation cannot become names its provider itself.
+        let says_so = providers.iter().any(|provider| problem.message.contains(&format!(" on {provider}: ")));
+        if providers.len() < readers && !says_so {
             let providers = providers.join(" and ");
             problem.message = format!("for {providers}: {}", problem.message);
-            let not_meant =
-                format!("if it is not meant for {providers}, put the provider that it is meant for into its name");
+            let not_meant = elsewhere(&providers);
             problem.hint = if problem.hint.is_empty() { not_meant } else { format!("{}; {not_meant}", problem.hint) };
         }
         problem

@@ -12,13 +12,16 @@ fn messages(yaml: &str) -> String {
         Ok(document) => document,
         Err(problems) => return problems.iter().fold(String::new(), |out, problem| out + &format!("{problem}\n")),
     };
-    let mut out = String::new();
+    let mut found: Vec<String> = Vec::new();
     for provider in Provider::ALL {
         for problem in super::scripts(provider, "1_A.yaml", &document).err().unwrap_or_default() {
-            let _ = writeln!(out, "{problem}");
+            let text = problem.to_string();
+            if !found.contains(&text) {
+                found.push(text);
+            }
         }
     }
-    out
+    found.iter().fold(String::new(), |out, text| out + text + "\n")
 }
 
 #[test]

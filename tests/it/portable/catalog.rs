@@ -57,7 +57,9 @@ impl Place {
                 Self::Postgres(connection, _) => connection.execute(sql).await.map(drop),
                 Self::MySql(connection, _) => connection.execute(sql).await.map(drop),
             };
-            done.map_err(|error| format!("{}: {}:{}: {error}\n{}", self.name(), script.file, statement.line, statement.sql))?;
+            done.map_err(|error| {
+                format!("{}: {}:{}: {error}\n{}", self.name(), script.file, statement.line, statement.sql)
+            })?;
         }
         Ok(())
     }
@@ -100,7 +102,10 @@ impl Place {
             all.extend(self.lines(query).await);
         }
         if let Self::Sqlite(_) = self {
-            for table in self.lines("SELECT name || ': ' || sql FROM sqlite_master WHERE type = 'table' AND sql IS NOT NULL").await {
+            for table in self
+                .lines("SELECT name || ': ' || sql FROM sqlite_master WHERE type = 'table' AND sql IS NOT NULL")
+                .await
+            {
                 let name = table.split(':').next().unwrap_or_default();
                 all.extend(checks(&table).into_iter().map(|check| format!("check of {name}: {check}")));
             }

@@ -74,7 +74,9 @@ async fn every_example_runs_up_and_down_and_up() {
 
 /// False when SQLite would have to build a table anew, which only its provider can do.
 async fn check(place: &mut Place, title: &str, catalogue: &Catalogue) -> Result<bool, String> {
-    let [before, example] = catalogue.of(place.provider()).migrations() else { return Err("not two migrations".into()) };
+    let [before, example] = catalogue.of(place.provider()).migrations() else {
+        return Err("not two migrations".into());
+    };
     let scripts = [Some(&before.up), Some(&example.up), example.down.as_ref()];
     if scripts.into_iter().flatten().any(needs_rebuild) {
         return Ok(false);

@@ -27,13 +27,14 @@ const ROWS: &str = "up:
 
 #[tokio::test]
 async fn every_server_applies_the_same_files() {
+    // The servers first: they take free ports, and the service's is free until it starts.
+    let servers = [Some(support::postgres().await), support::mariadb().await, support::mysql().await];
     let mut station = Station::new();
     for (name, yaml) in [("1_Tables", TABLES), ("2_Columns", COLUMNS), ("3_Elsewhere", ELSEWHERE), ("4_Rows", ROWS)] {
         station.migration(&format!("{name}.yaml"), yaml);
     }
     let mut databases = Vec::new();
     let mut branches = vec![sqlite_branch("BR001")];
-    let servers = [Some(support::postgres().await), support::mariadb().await, support::mysql().await];
     for (index, server) in servers.into_iter().flatten().enumerate() {
         let database = server.fresh_database().await;
         let variable = format!("BRANCH_PASSWORD_{index}");

@@ -123,8 +123,12 @@ impl<'a> Generator<'a> {
 
     /// Says that this server cannot do what the operation asks for.
     fn unable(&mut self, at: At, message: impl std::fmt::Display, hint: impl Into<String>) {
+        let message = format!("{} on {}: {message}", self.word(), self.provider());
+        self.problem(at, message, hint);
+    }
+
+    fn problem(&mut self, at: At, message: String, hint: impl Into<String>) {
         if self.problems.len() < MAX_PROBLEMS {
-            let message = format!("{} on {}: {message}", self.word(), self.provider());
             self.problems.push(Problem::at(self.file, at, message, hint));
         }
     }
@@ -210,11 +214,15 @@ impl<'a> Generator<'a> {
                 String::new()
             }
             Some((own, false)) => own.to_owned(),
-            Some((general, true)) => translate(self.dialect, general, columns).unwrap_or_else(|wrong| {
-                let hint = format!("mend it, or write it in the server's own words under '{}'", self.provider());
-                self.unable(text.at, format!("the SQL can't be used: {wrong}"), hint);
-                String::new()
-            }),
+            Some((general, true)) => match translate(self.dialect, general, columns) {
+                Ok(sql) => sql,
+                Err(wrong) => {
+                    let message = format!("{}: the SQL can't be used: {wrong}", self.word());
+                    let hint = "mend it, or write it in the servers' own words under their names";
+                    self.problem(text.at, message, hint);
+                    String::new()
+                }
+            },
         }
     }
 
@@ -226,14 +234,10 @@ impl<'a> Generator<'a> {
         let moved = |line: u32, column: u32| {
             if keeps_lines && line > 0 { (at.0 + line - 1, at.1 + column.max(1) - 1) } else { at }
         };
-        for problem in reading.problems.iter().take(MAX_PROBLEMS) {
+        for problem in &reading.problems {
             let place = moved(problem.line, problem.column);
-            self.problems.push(Problem::at(
-                self.file,
-                place,
-                format!("for {}: {}", self.provider(), problem.message),
-                problem.hint.clone(),
-            ));
+            let hint = problem.hint.replace("'-- branchkeeper: transaction-mode=None'", "'transaction_mode: None'");
+            self.problem(place, problem.message.clone(), hint);
         }
         if reading.statements.is_empty() && reading.problems.is_empty() {
             self.unable(at, "the text has no statement", "remove the operation, or write one");

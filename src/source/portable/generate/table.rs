@@ -1,6 +1,6 @@
 //! Tables, their columns and constraints.
 
-use super::super::dialect::{Comments, How, fill};
+use super::super::dialect::{Comments, fill};
 use super::super::model::{Action, Column, Constraint, ConstraintKind, Generated, Identity, Rule, Table, Value};
 use super::super::types::LogicalType;
 use super::{Generator, risk};
