@@ -100,9 +100,7 @@ impl Reader<'_> {
             for provider in &readers {
                 found.push((*provider, self.read_one(direction, file, &text.text, *provider)));
             }
-            problems.extend(merge(found, |providers| {
-                format!("if it is not meant for {providers}, put the provider that it is meant for into its name")
-            }));
+            problems.extend(merge(readers.len(), found, in_the_name));
         }
     }
 
@@ -131,9 +129,9 @@ impl Reader<'_> {
             depends_on: document.depends_on.clone(),
             description: document.description.clone(),
         };
-        let mut found = Vec::new();
+        let (mut dependencies, mut refused) = (Vec::new(), Vec::new());
         for provider in readers {
-            let mut wrong = self.dependencies(file, *provider, &directives);
+            dependencies.push((*provider, self.dependencies(file, *provider, &directives)));
             let down_file = self.files.of(Direction::Down, *provider);
             if let (Some(down_file), true) = (down_file, document.has_down()) {
                 let message = format!("undoes a migration that has a 'down' of its own in {file}");
@@ -148,11 +146,12 @@ impl Reader<'_> {
                         scripts.irreversible.map(|reason| self.irreversible.insert(*provider, reason));
                     }
                 }
-                Err(problems) => wrong.extend(problems),
+                Err(problems) => refused.push((*provider, problems)),
             }
-            found.push((*provider, wrong));
         }
-        problems.extend(merge(found, |_| "say with 'providers' where it is meant for".to_owned()));
+        problems.extend(merge(readers.len(), dependencies, in_the_name));
+        let in_the_operation = |_: &str| "say with 'providers' where the operation is meant for".to_owned();
+        problems.extend(merge(readers.len(), refused, in_the_operation));
     }
 
     fn dependencies(&self, file: &str, provider: Provider, directives: &Directives) -> Vec<Problem> {
@@ -184,10 +183,13 @@ fn empty(file: &str) -> Problem {
     Problem::of_file(file, "has no statement", "where there is nothing to do, write 'SELECT 1;'")
 }
 
+fn in_the_name(providers: &str) -> String {
+    format!("if it is not meant for {providers}, put the provider that it is meant for into its name")
+}
+
 /// The problems that a file's readers found, each once. Those that only some of them found say whose they are, and
 /// `elsewhere` what to do when it is not meant for these.
-fn merge(found: Vec<(Provider, Vec<Problem>)>, elsewhere: impl Fn(&str) -> String) -> Vec<Problem> {
-    let readers = found.len();
+fn merge(readers: usize, found: Vec<(Provider, Vec<Problem>)>, elsewhere: impl Fn(&str) -> String) -> Vec<Problem> {
     let mut by_problem: BTreeMap<Problem, Vec<&'static str>> = BTreeMap::new();
     for (provider, problems) in found {
         for problem in problems {

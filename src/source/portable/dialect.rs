@@ -35,8 +35,6 @@ pub(super) struct IndexFeatures {
     pub(super) expressions: bool,
     /// Made as a clause of `ALTER TABLE` and inside `CREATE TABLE`.
     pub(super) belongs_to_table: bool,
-    /// Whether writers wait while one is built.
-    pub(super) blocks_writers: bool,
     pub(super) online: Online,
     pub(super) drop_online: &'static str,
 }
@@ -135,7 +133,6 @@ static SQLITE: Dialect = Dialect {
         included: false,
         expressions: true,
         belongs_to_table: false,
-        blocks_writers: true,
         online: Online { word: "", end: "" },
         drop_online: "",
     },
@@ -174,7 +171,6 @@ static POSTGRES: Dialect = Dialect {
         included: true,
         expressions: true,
         belongs_to_table: false,
-        blocks_writers: true,
         online: Online { word: " CONCURRENTLY", end: "" },
         drop_online: " CONCURRENTLY",
     },
@@ -213,7 +209,6 @@ static SQL_SERVER: Dialect = Dialect {
         included: true,
         expressions: false,
         belongs_to_table: false,
-        blocks_writers: true,
         online: Online { word: "", end: " WITH (ONLINE = ON)" },
         drop_online: "",
     },
@@ -261,7 +256,6 @@ static MYSQL: Dialect = Dialect {
         included: false,
         expressions: false,
         belongs_to_table: true,
-        blocks_writers: false,
         online: Online { word: "", end: ", ALGORITHM=INPLACE, LOCK=NONE" },
         drop_online: "",
     },

@@ -4,7 +4,6 @@ mod alter;
 mod assemble;
 mod data;
 mod index;
-mod risk;
 mod table;
 
 use std::collections::HashSet;
@@ -15,7 +14,7 @@ use super::dialect::{Dialect, How, fill, of};
 use super::expression::translate;
 use super::model::{MySqlOptions, Operation, SqlText, What};
 use super::yaml::At;
-use crate::domain::{ObjectName, Provider, Risk, Statement, TableEdit};
+use crate::domain::{ObjectName, Provider, Statement, TableEdit};
 
 /// The statements that these operations, which are in order, become on a server.
 pub(super) fn generate(
@@ -47,7 +46,8 @@ pub(super) fn generate(
 struct Made {
     at: At,
     piece: Piece,
-    risk: Risk,
+    /// Whether its table is made by this same migration: nobody waits for it.
+    is_fresh: bool,
 }
 
 #[derive(Debug)]
@@ -133,39 +133,43 @@ impl<'a> Generator<'a> {
         }
     }
 
+    fn add(&mut self, piece: Piece, is_fresh: bool) {
+        self.made.push(Made { at: self.at(), piece, is_fresh });
+    }
+
     fn whole(&mut self, sql: String) {
-        self.whole_with(sql, Risk::default());
+        self.add(Piece::Whole(sql), false);
     }
 
-    fn whole_with(&mut self, sql: String, risk: Risk) {
-        self.made.push(Made { at: self.at(), piece: Piece::Whole(sql), risk });
+    /// A statement about a table.
+    fn whole_on(&mut self, table: &ObjectName, sql: String) {
+        self.add(Piece::Whole(sql), self.fresh.contains(table));
     }
 
-    fn clause(&mut self, table: &ObjectName, clause: String, touches: &[&str], risk: Risk) {
+    fn clause(&mut self, table: &ObjectName, clause: String, touches: &[&str]) {
         let options = match self.operation {
             Some(operation) if self.provider() == Provider::MySql => operation.mysql.clone(),
             _ => MySqlOptions::default(),
         };
         let touches = touches.iter().map(|name| name.to_lowercase()).collect();
         let piece = Piece::Alter { table: table.clone(), clause, touches, options };
-        self.made.push(Made { at: self.at(), piece, risk });
+        self.add(piece, self.fresh.contains(table));
     }
 
     fn edit(&mut self, table: &ObjectName, edit: TableEdit, words: String) {
-        let risk = risk::rebuild(&edit, table, self.fresh.contains(table));
         // Checks that the server has no schemas.
         self.object(table);
-        self.made.push(Made { at: self.at(), piece: Piece::Edit { table: table.clone(), edit, words }, risk });
+        self.add(Piece::Edit { table: table.clone(), edit, words }, self.fresh.contains(table));
     }
 
     /// Writes a change of a table the way the server has it; false when that is a rebuild.
-    fn change(&mut self, how: How, table: &ObjectName, values: &[(&str, &str)], touches: &[&str], risk: Risk) -> bool {
+    fn change(&mut self, how: How, table: &ObjectName, values: &[(&str, &str)], touches: &[&str]) -> bool {
         let name = self.object(table);
         let mut all = vec![("table", name.as_str())];
         all.extend(values);
         match how {
-            How::Alter(text) => self.clause(table, fill(text, &all), touches, risk),
-            How::Whole(text) => self.whole_with(fill(text, &all), risk),
+            How::Alter(text) => self.clause(table, fill(text, &all), touches),
+            How::Whole(text) => self.whole_on(table, fill(text, &all)),
             How::Missing(hint) => {
                 let at = self.at();
                 self.unable(at, "the server has no such thing", hint);
@@ -246,6 +250,6 @@ impl<'a> Generator<'a> {
         for statement in &mut statements {
             (statement.line, statement.column) = moved(statement.line, statement.column);
         }
-        self.made.push(Made { at: self.at(), piece: Piece::Raw(statements), risk: Risk::default() });
+        self.add(Piece::Raw(statements), false);
     }
 }
