@@ -44,6 +44,7 @@ fuzz: ## Search for scripts that the splitter gets wrong, FUZZ_SECONDS (300) lon
 	FUZZ_SECONDS=$(FUZZ_SECONDS) $(CARGO) test --locked --lib source::script::fuzz -- --nocapture --test-threads 4
 
 bench: ## Speed against the bare driver, as a table and as JSON.
+	$(CARGO) bench --bench portable
 	$(CARGO) bench --bench fleet
 	$(CARGO) bench --bench rebuild
 

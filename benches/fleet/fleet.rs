@@ -2,6 +2,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use branchkeeper::domain::{Migration, Provider};
+
 use crate::floor::Times;
 use crate::support::pb::run_event::Event;
 use crate::support::pb::{ApplyAllRequest, CreateBranchRequest, StatusRequest};
@@ -41,23 +43,20 @@ impl Fleet {
 
     /// The sample's up scripts for this provider, in order.
     pub(crate) fn scripts(&self) -> Vec<String> {
-        let own = match self.kind {
-            Kind::Sqlite => ".sqlite.up.sql",
-            Kind::Server(server) if server.product == Product::Postgres => ".postgres.up.sql",
-            Kind::Server(_) => ".mysql.up.sql",
+        let provider = match self.kind {
+            Kind::Sqlite => Provider::Sqlite,
+            Kind::Server(server) => match server.product {
+                Product::Postgres => Provider::Postgres,
+                Product::MariaDb | Product::MySql => Provider::MySql,
+                Product::SqlServer => Provider::SqlServer,
+            },
         };
-        let mut names: Vec<String> = fs::read_dir(sample())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .filter(|name| name.ends_with(own) || (name.ends_with(".up.sql") && name.matches('.').count() == 2))
-            .collect();
-        // A provider's own file takes the place of the general one.
-        let all = names.clone();
-        let replaced =
-            |name: &String| name.strip_suffix(".up.sql").is_some_and(|stem| all.contains(&format!("{stem}{own}")));
-        names.retain(|name| !replaced(name));
-        names.sort();
-        names.iter().map(|name| fs::read_to_string(sample().join(name)).unwrap()).collect()
+        let catalogue = branchkeeper::source::load(&sample()).unwrap();
+        let script = |migration: &std::sync::Arc<Migration>| {
+            let statements: Vec<_> = migration.up.statements.iter().map(|each| each.sql.as_str()).collect();
+            statements.join(";\n")
+        };
+        catalogue.of(provider).migrations().iter().map(script).collect()
     }
 
     pub(crate) async fn fresh_databases(&self) -> Vec<Database> {

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use branchkeeper::domain::{
-    Checksum, Connection, Migration, ObjectName, Planned, Provider, RunId, Script, SqliteConnection, Statement,
-    TableEdit, TableRebuild,
+    Checksum, Connection, Direction, Migration, ObjectName, Planned, Provider, RunId, Script, SqliteConnection,
+    Statement, TableEdit, TableRebuild,
 };
 use branchkeeper::provider::{Claim, Endpoint, Observer, Session, Settings, Stop, Work};
 use sqlx::sqlite::SqliteConnectOptions;
@@ -92,8 +92,9 @@ async fn ours(root: &Path, file: &str) -> Duration {
         depends_on: vec![],
         up: Script { file: "1_rebuild.yaml".into(), statements: vec![statement] },
         down: None,
+        irreversible: None,
     };
-    let planned = Planned { migration: Arc::new(migration), resume: None, replaces: false };
+    let planned = Planned { migration: Arc::new(migration), direction: Direction::Up, resume: None, replaces: false };
     let stop = Stop::after(Duration::from_secs(600));
     let work = Work { planned: &planned, run_id: RunId::generate(), timeout: Duration::from_secs(600) };
     let mut session = Session::connect(&endpoint, &settings).await.unwrap();

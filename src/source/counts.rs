@@ -9,7 +9,7 @@ pub struct Counts {
     pub versioned: usize,
     /// Repeatable migrations.
     pub repeatable: usize,
-    /// Versioned migrations that have a down file.
+    /// Versioned migrations that can be undone.
     pub reversible: usize,
     /// Statements of all up files.
     pub statements: usize,

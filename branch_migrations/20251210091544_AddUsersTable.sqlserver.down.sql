@@ -1,2 +1,0 @@
-DROP TABLE [Users];
-GO
