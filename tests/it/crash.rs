@@ -10,7 +10,9 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use sqlx::{ConnectOptions, Row};
 
-use crate::support::{Product, Server, Station, mariadb, mysql, postgres, server_branch, sqlite_branch};
+use crate::support::{
+    Product, Server, Station, mariadb, mysql, postgres, server_branch, sqlite_branch, sqlserver, sqlserver_server,
+};
 
 const BRANCHES: usize = 20;
 /// Migrations that are new in each life of the service.
@@ -20,7 +22,7 @@ fn kills() -> usize {
     std::env::var("BRANCHKEEPER_CRASH_KILLS").ok().map_or(10, |text| text.parse().unwrap())
 }
 
-/// How long the last life may take: every kill leaves work to it, and the four providers share the machine.
+/// How long the last life may take: every kill leaves work to it, and the providers share the machine.
 fn patience() -> Duration {
     Duration::from_secs(120) + Duration::from_secs(5) * u32::try_from(kills()).unwrap()
 }
@@ -38,9 +40,13 @@ fn code(index: usize) -> String {
 /// One migration. It leaves a row in `audit` for each of its marks, so that a change made twice shows.
 fn write_migration(station: &Station, number: usize, product: Option<Product>) {
     let postgres = product == Some(Product::Postgres);
+    let sqlserver = product == Some(Product::SqlServer);
     let mark = |part: u32| format!("INSERT INTO audit (migration, part) VALUES ({number}, {part});\n");
     let numbers = if postgres {
         "SELECT generate_series(1, 3000)".to_owned()
+    } else if sqlserver {
+        "SELECT TOP (900) ROW_NUMBER() OVER (ORDER BY a.object_id) FROM sys.all_objects AS a, sys.all_objects AS b"
+            .into()
     } else if product.is_some() {
         // These servers count no further than 1,000 so.
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 900) SELECT i FROM n".to_owned()
@@ -65,6 +71,12 @@ fn write_migration(station: &Station, number: usize, product: Option<Product>) {
         sql.push_str(&format!("CREATE INDEX t{number}_id ON t{number} (id);\n"));
     }
     sql.push_str(&mark(3));
+    if sqlserver {
+        // Its unit is the batch, and this is a statement that no transaction takes.
+        let batches = sql.replace(";\n", ";\nGO\n");
+        let lone = if journaled { "ALTER DATABASE CURRENT SET AUTO_CLOSE OFF;\nGO\n" } else { "" };
+        return station.migration(&format!("{number:04}_Step.sqlserver.sql"), &format!("{batches}{lone}"));
+    }
     station.migration(&format!("{number:04}_Step.sql"), &sql);
 }
 
@@ -174,6 +186,21 @@ async fn mariadb_branches_survive_kills() {
 async fn mysql_branches_survive_kills() {
     if let Some(server) = mysql().await {
         mysql_branches(server).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlserver_branches_survive_kills() {
+    let Some(server) = sqlserver_server().await else { return };
+    let (databases, migrations) = torment_server(server).await;
+    for (index, database) in databases.iter().enumerate() {
+        let mut connection = sqlserver::connect(server, &database.name).await.unwrap();
+        let rows = sqlserver::rows(&mut connection, COUNT).await.unwrap();
+        let number = |text: &Option<String>| text.as_deref().unwrap().parse::<i64>().unwrap();
+        let marks = rows.iter().map(|row| ((number(&row[0]), number(&row[1])), number(&row[2]))).collect();
+        exactly_once(&code(index), migrations, &marks);
+        let rows = sqlserver::rows(&mut connection, "SELECT COUNT(*) FROM t1").await.unwrap();
+        assert_eq!(number(&rows[0][0]), 900, "{}", code(index));
     }
 }
 

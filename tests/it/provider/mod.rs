@@ -67,4 +67,5 @@ mod postgres_only;
 mod running;
 mod segments;
 mod sqlite_only;
+mod sqlserver_only;
 mod stopping;
