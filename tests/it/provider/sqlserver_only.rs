@@ -84,7 +84,7 @@ async fn errors_in_procedures_are_not_placed_in_the_batch_that_calls_them(fixtur
     let error = run(&fixture, [sql(throws), sql("SELECT 1\nEXEC throws\nSELECT 2\nSELECT 3")]).await.unwrap_err();
     assert_eq!((error.statement, error.error.position, &*error.error.code), (Some(1), None, "50001"), "{error:?}");
     assert!(error.error.message.contains("state 5") && error.error.message.contains("throws line 4"), "{error}");
-    let broken = "CREATE PROCEDURE broken AS\n\n  SELEC 1";
+    let broken = "CREATE PROCEDURE broken AS\n\n  SELECT FROM";
     let error = run(&fixture, [sql(broken)]).await.unwrap_err();
     let position = error.error.position.unwrap();
     assert_eq!(broken.chars().take(position).filter(|ch| *ch == '\n').count(), 2, "{error:?}");
@@ -121,7 +121,8 @@ async fn settings_that_stop_everything_do_not_stop_the_ledger(fixture: Fixture) 
         let one = planned(&id, [sql(&format!("CREATE TABLE t{index} (a int)")), sql(setting)]);
         session.run_atomic(&fence, &[work(&one)], false, &soon(), &mut Notes::default()).await.unwrap();
         assert!(session.ledger().await.unwrap().is_applied(&id), "{setting}");
-        let bad = planned("9_bad", [sql(&format!("CREATE TABLE bad{index} (a int)")), sql(setting), sql("SELEC 1")]);
+        let bad =
+            planned("9_bad", [sql(&format!("CREATE TABLE bad{index} (a int)")), sql(setting), sql("SELECT FROM")]);
         session.run_atomic(&fence, &[work(&bad)], false, &soon(), &mut Notes::default()).await.unwrap_err();
         assert!(!fixture.has_table(&format!("bad{index}")).await, "{setting}");
     }
@@ -264,7 +265,7 @@ async fn a_commit_whose_answer_is_lost_is_in_doubt(mut fixture: Fixture) {
         assert_eq!((error.error.kind, error.outcome), (ErrorKind::Lost, Outcome::Unknown), "{applied}");
         let through = std::mem::replace(&mut fixture.connection, direct.clone());
         let mut next = fixture.session().await;
-        next.lock(&claim(2), Duration::from_secs(20), &soon()).await.unwrap();
+        next.lock(&claim(1), Duration::from_secs(20), &soon()).await.unwrap();
         assert_eq!(next.ledger().await.unwrap().is_applied("1_one"), applied);
         assert_eq!(fixture.has_table("t").await, applied);
         fixture.connection = through;
