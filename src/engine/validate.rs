@@ -1,8 +1,8 @@
 //! Whether a branch is what the catalogue says: a pure comparison.
 
 use crate::domain::{
-    Finding, FindingKind, LEDGER_FORMAT, Ledger, LedgerRow, MigrationId, ObjectName, ProviderCatalogue, RowState,
-    Severity, pending, shorten,
+    Direction, Finding, FindingKind, LEDGER_FORMAT, Ledger, LedgerRow, MigrationId, ObjectName, ProviderCatalogue,
+    RowState, Severity, pending, shorten,
 };
 use crate::provider::Tables;
 
@@ -48,7 +48,11 @@ fn about_row(catalogue: &ProviderCatalogue, row: &LedgerRow) -> Option<Finding> 
     }
     if let RowState::Partial(progress) = &row.state {
         let text = format!(
-            "{shown} stands half-way: {} of {} statements are done{}",
+            "{shown} stands half {}: {} of {} statements are done{}",
+            match progress.direction {
+                Direction::Up => "applied",
+                Direction::Down => "undone",
+            },
             progress.done.len(),
             progress.total,
             if progress.intent.is_some() { ", and the next one was begun" } else { "" }

@@ -20,6 +20,7 @@ mod message;
 mod mysql;
 mod objects;
 mod postgres;
+mod records;
 mod run;
 mod secret;
 mod segment;

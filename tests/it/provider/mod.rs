@@ -69,3 +69,4 @@ mod segments;
 mod sqlite_only;
 mod sqlserver_only;
 mod stopping;
+mod undo;
