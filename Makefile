@@ -36,6 +36,9 @@ proto-lint:
 
 tests:
 	$(CARGO) test --locked --no-fail-fast
+	@[ -n "$$BRANCHKEEPER_TEST_SQLSERVER_URL" ] || \
+	  echo "skipped: no SQL Server (set BRANCHKEEPER_TEST_SQLSERVER_URL):" \
+	  "$$($(CARGO) test --locked --quiet --test it -- --list 2>/dev/null | grep -c 'sqlserver.*: test$$') tests pass without it"
 
 crash: ## The long crash tests: BRANCHKEEPER_CRASH_KILLS (100) per provider.
 	BRANCHKEEPER_CRASH_KILLS=$${BRANCHKEEPER_CRASH_KILLS:-100} $(CARGO) test --locked --test it crash:: -- --nocapture

@@ -223,6 +223,31 @@ mod tests {
     }
 
     #[test]
+    fn sql_server_is_known_by_port_or_instance() {
+        let sqlserver = |change: fn(&mut ServerConnection)| server(Provider::SqlServer, change);
+        let base = sqlserver(|_| {}).unwrap();
+        assert_eq!(base.fingerprint(), "sqlserver:db.example.com:1433/shop?dbo");
+        assert_eq!(sqlserver(|s| s.database = "Shop".into()).unwrap().fingerprint(), base.fingerprint());
+        let named = sqlserver(|s| drop(s.options.insert("instance".into(), "Sql1".into()))).unwrap();
+        assert_eq!(named.host_key(), "sqlserver:db.example.com\\sql1");
+        assert_eq!(named.to_string(), "sqlserver://keeper@DB.Example.com\\Sql1/shop");
+        for change in [
+            (|s: &mut ServerConnection| {
+                s.options.insert("instance".into(), "a".into());
+                s.port = Some(1433);
+            }) as fn(&mut _),
+            |s| drop(s.options.insert("instance".into(), String::new())),
+            |s| drop(s.options.insert("instance".into(), "a\\b".into())),
+            |s| drop(s.options.insert("encrypt".into(), "no".into())),
+            |s| s.ssl_mode = crate::domain::SslMode::VerifyCa,
+            |s| s.database = "x".repeat(129),
+        ] {
+            assert_eq!(sqlserver(change).unwrap_err().kind, ErrorKind::Unsupported);
+        }
+        assert!(sqlserver(|s| s.database = "x".repeat(128)).is_ok());
+    }
+
+    #[test]
     fn what_is_not_known_is_refused() {
         for change in [
             (|s: &mut ServerConnection| drop(s.options.insert("sslsni".into(), "1".into()))) as fn(&mut _),

@@ -68,5 +68,6 @@ mod running;
 mod segments;
 mod sqlite_only;
 mod sqlite_rebuild;
+mod sqlserver_only;
 mod stopping;
 mod undo;
