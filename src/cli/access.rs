@@ -68,8 +68,9 @@ enum RoleArg {
 #[derive(Debug, clap::Args)]
 pub(crate) struct RevokeArgs {
     /// Its name or id
+    // Not called token, which is what everywhere stands for the caller's own.
     #[arg(value_name = "TOKEN")]
-    token: String,
+    which: String,
 }
 
 /// Does it.
@@ -182,7 +183,7 @@ fn table(tokens: &[proto::ApiToken]) -> Table {
 }
 
 async fn revoke(context: &Context, args: RevokeArgs) -> Result<Outcome, Failure> {
-    let request = proto::RevokeTokenRequest { token: args.token };
+    let request = proto::RevokeTokenRequest { token: args.which };
     let revoked = answer(QUICK, context.connect().await?.access.revoke_token(request)).await?;
     if context.printer.is_json() {
         context.printer.json(&Json(&revoked))?;
