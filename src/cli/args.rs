@@ -72,6 +72,8 @@ pub(crate) enum Command {
     Branch(Box<BranchCommand>),
     /// Apply pending migrations
     Up(fleet::UpArgs),
+    /// Undo the migrations of a branch that were applied last
+    Down(fleet::DownArgs),
     /// Show where the branches stand
     Status(fleet::StatusArgs),
     /// Show the migrations that a branch lacks
@@ -105,9 +107,9 @@ pub(crate) enum Command {
     Completions(probe::CompletionsArgs),
 }
 
-/// The providers of this build, as a flag's values.
+/// The providers, as a flag's values.
 pub(crate) fn provider_parser() -> impl TypedValueParser<Value = Provider> {
-    let names = Provider::ALL.into_iter().filter(|provider| provider.is_supported()).map(Provider::as_str);
+    let names = Provider::ALL.map(Provider::as_str);
     PossibleValuesParser::new(names).try_map(|name| name.parse::<Provider>())
 }
 

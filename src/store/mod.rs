@@ -21,6 +21,7 @@ mod runs;
 mod schema;
 mod states;
 mod tokens;
+mod undo;
 mod value;
 mod writer;
 
@@ -36,3 +37,4 @@ pub use page::{Page, Paged};
 pub use run_end::{Ending, RunCounts};
 pub use runs::{CreatedRun, KeptRun, NewRun, RunsFilter, Scope};
 pub use states::StatusFilter;
+pub use undo::FixedUndo;
