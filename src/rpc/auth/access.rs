@@ -39,6 +39,8 @@ pub(in crate::rpc) const TABLE: &[(&str, Need)] = &[
     ("/branchkeeper.v1.MigrationService/Status", Look),
     ("/branchkeeper.v1.MigrationService/Retry", Change),
     ("/branchkeeper.v1.MigrationService/Resolve", Change),
+    ("/branchkeeper.v1.MigrationService/Plan", Look),
+    ("/branchkeeper.v1.MigrationService/Rollback", Change),
     ("/branchkeeper.v1.MigrationService/GetRun", Look),
     ("/branchkeeper.v1.MigrationService/ListRuns", Look),
     ("/branchkeeper.v1.MigrationService/WatchRun", Look),
