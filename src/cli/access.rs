@@ -21,6 +21,10 @@ pub(crate) enum TokenCommand {
     /// Make a token and print it, once
     Create(CreateArgs),
     /// List tokens, newest first
+    #[command(after_help = "\
+Examples:
+  branchkeeper token list
+  branchkeeper token list --output json")]
     List,
     /// Revoke a token
     Revoke(RevokeArgs),
@@ -66,6 +70,9 @@ enum RoleArg {
 
 /// What `token revoke` takes.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  branchkeeper token revoke deploy")]
 pub(crate) struct RevokeArgs {
     /// Its name or id
     // Not called token, which is what everywhere stands for the caller's own.

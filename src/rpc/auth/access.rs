@@ -58,7 +58,6 @@ pub(in crate::rpc) const TABLE: &[(&str, Need)] = &[
     ("/branchkeeper.v1.AuditService/ListAuditEvents", Look),
     ("/branchkeeper.v1.AuditService/VerifyAudit", Look),
     ("/grpc.health.v1.Health/Check", Health),
-    ("/grpc.health.v1.Health/List", Health),
     ("/grpc.health.v1.Health/Watch", Health),
     ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Reflection),
     ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", Reflection),

@@ -6,7 +6,8 @@ use super::kit::{SECRET, admin, cli, closed_station, signed, text, viewer, with}
 
 const PASSWORD: &str = "pass-hunter2-word";
 
-#[tokio::test]
+// Several threads: a client whose connection nobody drives would hold the stopping service up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_secret_is_ever_emitted() {
     let mut station = closed_station();
     let folder = station.migrations_folder().parent().unwrap().to_owned();
