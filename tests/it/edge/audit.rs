@@ -71,7 +71,8 @@ async fn every_change_and_every_refused_change_leaves_an_entry() {
     assert!(shown.contains("BRANCH_CODE_TAKEN") && shown.contains("jwt:ann"), "{shown}");
 }
 
-#[tokio::test]
+// Several threads: a client whose connection nobody drives would hold the stopping service up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_tampered_with_shows() {
     let mut station = closed_station();
     station.start().await;

@@ -17,6 +17,8 @@ use super::harness::{ENDLESS, Served, reason, settings, start, start_with};
 async fn reflection_lists_what_is_served_in_both_versions() {
     let served = start(settings()).await;
     let expected = [
+        "branchkeeper.v1.AccessService",
+        "branchkeeper.v1.AuditService",
         "branchkeeper.v1.BranchService",
         "branchkeeper.v1.MigrationService",
         "grpc.health.v1.Health",
