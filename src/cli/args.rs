@@ -69,6 +69,8 @@ pub(crate) enum Command {
     Branch(Box<BranchCommand>),
     /// Apply pending migrations
     Up(fleet::UpArgs),
+    /// Undo the migrations of a branch that were applied last
+    Down(fleet::DownArgs),
     /// Show where the branches stand
     Status(fleet::StatusArgs),
     /// Show the migrations that a branch lacks

@@ -34,14 +34,20 @@ pub use finding::{Finding, FindingKind, Severity};
 pub use ids::{BranchCode, BranchId, BranchRef, IdError, MigrationId, RequestId, RunId};
 pub use ledger::{Intent, LEDGER_FORMAT, Ledger, LedgerRow, Progress, RowState};
 pub use migration::{Migration, TransactionMode};
-pub use plan::{Plan, Planned, Policy, Segment, Target, Unit, pending, plan_up};
+pub use plan::{
+    Direction, DownPolicy, Plan, Planned, Policy, Segment, Target, Undo, Unit, pending, plan_digest, plan_down,
+    plan_up, transactions,
+};
 pub use provider::Provider;
 pub use rebuild::{TableEdit, TableRebuild};
 pub use refusal::Refusal;
 pub use retry::{OfflinePolicy, RetryPolicy};
-pub use run::{BranchOutcome, MigrationResult, Observed, OutcomeStatus, Run, RunKind, RunRequest, RunState, Selector};
+pub use run::{
+    BranchOutcome, MigrationResult, Observed, OutcomeStatus, RollbackRequest, Run, RunKind, RunRequest, RunState,
+    Selector,
+};
 pub use script::{Effect, ObjectName, Risk, Script, SessionChange, Statement, TableChange};
 pub use secret::{Secret, SecretRef};
-pub use state::{BranchState, Lease, MigrationStatus};
+pub use state::{BranchState, HeldMigration, Hold, Lease, MigrationStatus};
 pub use text::shorten;
 pub use validation::{FieldViolation, Violations, validate_branch};

@@ -83,6 +83,12 @@ pub enum EngineError {
         /// The first few problems.
         problems: Vec<String>,
     },
+    /// The branch's plan is no longer the one that the request was made for.
+    #[error("branch '{}': {}", .0.branch_code, .0.message)]
+    PlanChanged(Box<MigrationError>),
+    /// The branch cannot be migrated as asked, so there is no plan to show.
+    #[error("{0}")]
+    PlanRefused(Box<MigrationError>),
     /// The service is stopping.
     #[error("the service is stopping")]
     Draining,
@@ -138,7 +144,7 @@ impl EngineError {
             Self::NothingToResolve { hint, .. } => (*hint).into(),
             Self::CatalogueBroken { .. } => "correct the files; `branchkeeper check` lists every problem".into(),
             Self::Draining => "try again in a moment; another instance or the restarted service will answer".into(),
-            Self::BranchUnavailable(error) => error.hint.clone(),
+            Self::BranchUnavailable(error) | Self::PlanChanged(error) | Self::PlanRefused(error) => error.hint.clone(),
             Self::HeadOffice(_) => "check the database that head_office.url names, then try again".into(),
             Self::Internal { .. } => "look the id up in the service's log".into(),
         }

@@ -132,6 +132,24 @@ impl proto::migration_service_server::MigrationService for MigrationService {
         Ok(Response::new(proto::ResolveResponse { status: Some(status) }))
     }
 
+    async fn plan(&self, request: Request<proto::PlanRequest>) -> Result<Response<proto::PlanResponse>, Status> {
+        let command = convert::plan_command(request.into_inner()).map_err(invalid)?;
+        let view = self.manager.plan(command).await.map_err(|error| status_of(&error))?;
+        Ok(Response::new(convert::plan_to_proto(view)))
+    }
+
+    async fn rollback(
+        &self,
+        request: Request<proto::RollbackRequest>,
+    ) -> Result<Response<proto::RollbackResponse>, Status> {
+        let (manager, caller) = (self.manager.clone(), caller(&request));
+        let command = convert::rollback_command(request.into_inner()).map_err(invalid)?;
+        let _slot = self.followers.slot()?;
+        let run = to_the_end(async move { manager.rollback(command, &caller).await }).await?;
+        let run = run_to_proto(run);
+        Ok(Response::new(proto::RollbackResponse { run_id: run.id, result: run.result }))
+    }
+
     async fn get_run(&self, request: Request<proto::GetRunRequest>) -> Result<Response<proto::GetRunResponse>, Status> {
         let id = convert::run_id(&request.get_ref().run_id).map_err(invalid)?;
         let run = self.manager.run(id).await.map_err(|error| status_of(&error))?;

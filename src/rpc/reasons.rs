@@ -37,6 +37,8 @@ reasons! {
     BRANCH_BUSY: "The branch is being worked on and cannot be changed now; wait, or cancel the run.",
     RUN_OVER: "The run has ended and cannot be steered any more.",
     NOTHING_TO_RESOLVE: "No statement of the branch waits for a person; the message says what to do instead.",
+    PLAN_CHANGED: "The branch's plan has another digest than the request names; look at the new plan.",
+    PLAN_REFUSED: "The branch cannot be migrated or rolled back as asked; the message names every obstacle.",
     CATALOGUE_BROKEN: "The migrations folder cannot be used; repair the files that are named.",
     BRANCH_UNAVAILABLE: "The branch's database could not be asked; the metadata has the class of failure.",
     HEAD_OFFICE_UNAVAILABLE: "The service's own database cannot be reached; try again.",

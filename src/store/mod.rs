@@ -19,6 +19,7 @@ mod run_end;
 mod runs;
 mod schema;
 mod states;
+mod undo;
 mod value;
 mod writer;
 
@@ -33,3 +34,4 @@ pub use page::{Page, Paged};
 pub use run_end::{Ending, RunCounts};
 pub use runs::{CreatedRun, KeptRun, NewRun, RunsFilter, Scope};
 pub use states::StatusFilter;
+pub use undo::FixedUndo;

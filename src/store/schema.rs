@@ -4,7 +4,18 @@
 //! same order whatever the PostgreSQL database's language is.
 
 /// The statements that lead from one version to the next; the first entry makes version 1.
-pub(super) const VERSIONS: &[&[&str]] = &[&[
+pub(super) const VERSIONS: &[&[&str]] = &[FIRST, UNDO];
+
+/// What a rollback has undone stays so: the hold of a branch, and the digest of the catalogue that it was last compared
+/// with. `undo` is what a rollback is about to undo, `notes` what a dry run could not try.
+const UNDO: &[&str] = &[
+    "ALTER TABLE branch_states ADD COLUMN hold TEXT",
+    "ALTER TABLE branch_states ADD COLUMN held_digest TEXT",
+    "ALTER TABLE run_branches ADD COLUMN undo TEXT",
+    "ALTER TABLE run_branches ADD COLUMN notes TEXT",
+];
+
+const FIRST: &[&str] = &[
     "CREATE TABLE meta (name {key} NOT NULL PRIMARY KEY, value TEXT NOT NULL)",
     "CREATE TABLE branches (
         id {key} NOT NULL PRIMARY KEY,
@@ -101,4 +112,4 @@ pub(super) const VERSIONS: &[&[&str]] = &[&[
         outcome TEXT NOT NULL
     )",
     "CREATE INDEX audit_by_time ON audit (time, id)",
-]];
+];
