@@ -36,8 +36,8 @@ pub use ids::{BranchCode, BranchId, BranchRef, IdError, MigrationId, RequestId, 
 pub use ledger::{Intent, LEDGER_FORMAT, Ledger, LedgerRow, Progress, RowState};
 pub use migration::{Migration, TransactionMode};
 pub use notification::{
-    BranchNotice, CatalogueNotice, ErrorNotice, HeldBackNotice, Notification, NotificationKind, Route, Routes, RunNotice,
-    error_key, kind_of_outcome,
+    BranchNotice, CatalogueNotice, ErrorNotice, HeldBackNotice, Notification, NotificationKind, Route, Routes,
+    RunNotice, error_key, kind_of_outcome,
 };
 pub use plan::{
     Direction, DownPolicy, Plan, Planned, Policy, Segment, Target, Undo, Unit, pending, plan_digest, plan_down,

@@ -4,6 +4,7 @@
 
 mod audit;
 mod branches;
+mod claims;
 mod codec;
 mod db;
 mod error;
@@ -14,6 +15,8 @@ mod head_office;
 mod leases;
 mod location;
 mod migrate;
+mod notices;
+mod outbox;
 mod page;
 mod run_end;
 mod runs;
@@ -25,11 +28,13 @@ mod writer;
 
 pub use audit::AuditEntry;
 pub use branches::BranchFilter;
+pub use claims::{Claimed, QUOTA_SPAN, Settlement};
 pub use error::StoreError;
 pub use events::{Batch, Finished, Recorded};
 pub use head_office::HeadOffice;
 pub use leases::Acquire;
 pub use location::Location;
+pub use outbox::{Message, MessageFilter, MessageState};
 pub use page::{Page, Paged};
 pub use run_end::{Ending, RunCounts};
 pub use runs::{CreatedRun, KeptRun, NewRun, RunsFilter, Scope};
