@@ -3,6 +3,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::notify::Notify;
 use crate::domain::{RetryPolicy, Secret, TransactionMode};
 
 /// Everything that can be configured.
@@ -39,6 +40,8 @@ pub struct Config {
     pub audit: Audit,
     /// Finished runs.
     pub runs: Runs,
+    /// Who is told of things unasked.
+    pub notify: Notify,
 }
 
 impl Default for Config {
@@ -59,6 +62,7 @@ impl Default for Config {
             log: Log::default(),
             audit: Audit::default(),
             runs: Runs::default(),
+            notify: Notify::default(),
         }
     }
 }

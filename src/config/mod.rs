@@ -9,6 +9,7 @@ mod duration;
 mod error;
 mod keys;
 mod load;
+mod notify;
 mod read;
 mod value;
 
@@ -20,4 +21,5 @@ pub use duration::{format_duration, parse_duration};
 pub use error::{ConfigError, Problem};
 pub use keys::key_names;
 pub use load::{ConfigFile, Overrides, load};
+pub use notify::{Notify, NotifyFormat, NotifyKind, NotifyTarget, NotifyTls, notify_target_key_names};
 pub use read::DEFAULT_FILE;

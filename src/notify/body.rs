@@ -15,10 +15,7 @@ pub enum Format {
     Teams,
 }
 
-impl Format {
-    /// Every format with its name.
-    pub const WORDS: [(&'static str, Self); 3] = [("json", Self::Json), ("slack", Self::Slack), ("teams", Self::Teams)];
-}
+impl Format {}
 
 /// The body of a request.
 pub(super) fn body(format: Format, id: &str, notification: &Notification) -> Result<Vec<u8>, DeliveryError> {
