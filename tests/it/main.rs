@@ -14,6 +14,7 @@ mod crash;
 mod engine;
 mod field_cases;
 mod fleet;
+mod notify;
 mod provider;
 mod resolve;
 mod restart;
