@@ -4,7 +4,11 @@ use std::path::PathBuf;
 
 use prost::Message;
 
-const FILES: [&str; 2] = ["branchkeeper/v1/branch_service.proto", "branchkeeper/v1/migration_service.proto"];
+const FILES: [&str; 3] = [
+    "branchkeeper/v1/branch_service.proto",
+    "branchkeeper/v1/migration_service.proto",
+    "branchkeeper/v1/notification_service.proto",
+];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");

@@ -119,7 +119,8 @@ fn no_file_is_too_long() {
 #[test]
 fn the_readme_names_every_configuration_key() {
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    for key in branchkeeper::config::key_names() {
+    let keys = branchkeeper::config::key_names().map(str::to_owned);
+    for key in keys.chain(branchkeeper::config::notify_target_key_names()) {
         assert!(readme.contains(&format!("| `{key}` |")), "README.md does not tell of {key}");
     }
 }

@@ -7,6 +7,7 @@ mod demo;
 mod failure;
 mod fleet;
 mod folder;
+mod notify;
 mod output;
 mod probe;
 mod progress;
@@ -78,6 +79,7 @@ async fn run(context: &Context, command: Command) -> Result<Outcome, Failure> {
         Command::Watch(args) => fleet::watch(context, args).await,
         Command::Cancel(args) => fleet::cancel(context, args).await,
         Command::New(args) => folder::new(context, &args),
+        Command::Notify(command) => notify::run(context, command).await,
         Command::Check(args) => folder::check(context, &args),
         Command::Health(args) => probe::health(context, args).await,
         Command::Completions(args) => probe::completions(context, &args),

@@ -23,11 +23,13 @@ use super::connections::Acceptor;
 use super::events::Followers;
 use super::health;
 use super::migration_service::MigrationService;
+use super::notification_service::NotificationService;
 use super::origins::{Origins, refuse_strangers};
 use super::pages::Sizes;
 use super::proto;
 use super::proto::branch_service_server::BranchServiceServer;
 use super::proto::migration_service_server::MigrationServiceServer;
+use super::proto::notification_service_server::NotificationServiceServer;
 use super::registry::Registry;
 
 /// How the server listens, and what it bounds.
@@ -203,6 +205,12 @@ fn services(
         .accept_compressed(Gzip)
         .send_compressed(Gzip);
     services.add(branches, proto::DESCRIPTORS)?;
+    let notifications = NotificationServiceServer::new(NotificationService::new(manager.clone(), sizes))
+        .max_decoding_message_size(most)
+        .max_encoding_message_size(most)
+        .accept_compressed(Gzip)
+        .send_compressed(Gzip);
+    services.add(notifications, proto::DESCRIPTORS)?;
 
     let mut support = Registry::default();
     let health = tonic_health::server::HealthService::from_health_reporter(reporter.clone());

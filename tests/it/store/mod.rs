@@ -3,7 +3,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
 
 mod branches;
-mod fixture;
+pub(crate) mod fixture;
 mod fleet;
 mod leases;
 mod opening;
