@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::floor::Times;
 use crate::support::pb::run_event::Event;
 use crate::support::pb::{ApplyAllRequest, CreateBranchRequest, StatusRequest};
-use crate::support::{Database, Server, Station, server_branch, sqlite_branch};
+use crate::support::{Database, Product, Server, Station, server_branch, sqlite_branch};
 
 /// How many branches at once, on both sides: what the service does unless it is told otherwise, per server.
 pub(crate) const PARALLEL: usize = 16;
@@ -19,15 +19,15 @@ pub(crate) struct Fleet {
 /// Where they live.
 pub(crate) enum Kind {
     Sqlite,
-    Postgres(&'static Server),
+    Server(&'static Server),
 }
 
 pub(crate) fn sqlite(size: usize) -> Fleet {
     Fleet { kind: Kind::Sqlite, size }
 }
 
-pub(crate) async fn postgres(size: usize) -> Fleet {
-    Fleet { kind: Kind::Postgres(crate::support::postgres().await), size }
+pub(crate) fn on(server: &'static Server, size: usize) -> Fleet {
+    Fleet { kind: Kind::Server(server), size }
 }
 
 fn sample() -> PathBuf {
@@ -43,19 +43,25 @@ impl Fleet {
     pub(crate) fn scripts(&self) -> Vec<String> {
         let own = match self.kind {
             Kind::Sqlite => ".sqlite.up.sql",
-            Kind::Postgres(_) => ".postgres.up.sql",
+            Kind::Server(server) if server.product == Product::Postgres => ".postgres.up.sql",
+            Kind::Server(_) => ".mysql.up.sql",
         };
         let mut names: Vec<String> = fs::read_dir(sample())
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .filter(|name| name.ends_with(own) || (name.ends_with(".up.sql") && name.matches('.').count() == 2))
             .collect();
+        // A provider's own file takes the place of the general one.
+        let all = names.clone();
+        let replaced =
+            |name: &String| name.strip_suffix(".up.sql").is_some_and(|stem| all.contains(&format!("{stem}{own}")));
+        names.retain(|name| !replaced(name));
         names.sort();
         names.iter().map(|name| fs::read_to_string(sample().join(name)).unwrap()).collect()
     }
 
     pub(crate) async fn fresh_databases(&self) -> Vec<Database> {
-        let Kind::Postgres(server) = self.kind else { return Vec::new() };
+        let Kind::Server(server) = self.kind else { return Vec::new() };
         let mut databases = Vec::new();
         for _ in 0..self.size {
             databases.push(server.fresh_database().await);
@@ -64,7 +70,7 @@ impl Fleet {
     }
 }
 
-fn station() -> Station {
+pub(crate) fn station() -> Station {
     let mut station = Station::new();
     station.set("PARALLEL__BRANCHES", &PARALLEL.to_string());
     station.set("PARALLEL__PER_HOST", &PARALLEL.to_string());
@@ -80,7 +86,7 @@ fn station() -> Station {
 pub(crate) async fn turn(fleet: &Fleet) -> Times {
     let mut station = station();
     let databases = fleet.fresh_databases().await;
-    if let Kind::Postgres(server) = fleet.kind {
+    if let Kind::Server(server) = fleet.kind {
         station.variable("BRANCH_PASSWORD", &server.password);
     }
     station.start().await;
@@ -89,7 +95,7 @@ pub(crate) async fn turn(fleet: &Fleet) -> Times {
         let code = format!("BR{index:05}");
         let branch = match fleet.kind {
             Kind::Sqlite => sqlite_branch(&code),
-            Kind::Postgres(server) => {
+            Kind::Server(server) => {
                 let database = databases.get(index).unwrap();
                 server_branch(&code, server, &database.name, "env:BRANCH_PASSWORD")
             }

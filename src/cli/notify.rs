@@ -74,7 +74,7 @@ impl State {
 
 /// Does what was asked for.
 pub(crate) async fn run(context: &Context, command: NotifyCommand) -> Result<Outcome, Failure> {
-    let mut client = NotificationServiceClient::new(context.connect().await?.channel);
+    let mut client = NotificationServiceClient::new(context.connect().await?.line);
     match command {
         NotifyCommand::Test(args) => {
             let request = proto::TestNotificationRequest { target: args.target };

@@ -94,14 +94,12 @@ fn failed(error: &reqwest::Error) -> DeliveryError {
     if error.is_timeout() {
         return DeliveryError::new("no answer in time");
     }
-    let mut innermost: &dyn std::error::Error = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
     let what = if error.is_connect() { "cannot be reached" } else { "the request failed" };
-    match std::ptr::eq(innermost, error as &dyn std::error::Error) {
-        true => DeliveryError::new(what),
-        false => DeliveryError::new(format!("{what}: {innermost}")),
+    // The error's own text has the URL; those below do not.
+    let below = std::iter::successors(std::error::Error::source(error), |error| error.source());
+    match below.last() {
+        None => DeliveryError::new(what),
+        Some(innermost) => DeliveryError::new(format!("{what}: {innermost}")),
     }
 }
 

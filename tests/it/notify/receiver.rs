@@ -78,7 +78,7 @@ impl Receiver {
     }
 
     /// Behaves like this from now on.
-    pub(super) fn become_(&self, usual: Answer) {
+    pub(super) fn answer(&self, usual: Answer) {
         self.state.lock().unwrap().usual = Some(usual);
     }
 

@@ -18,7 +18,7 @@ async fn what_a_killed_service_had_to_tell_is_told_by_the_next_one() {
     let first = receiver.wait_for(1).await.remove(0);
     // One is being delivered, three wait.
     station.kill();
-    receiver.become_(Answer::Status(200));
+    receiver.answer(Answer::Status(200));
     station.start().await;
     let told = until("all four", async || {
         let told = once_each(&receiver.requests());
