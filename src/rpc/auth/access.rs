@@ -57,6 +57,9 @@ pub(in crate::rpc) const TABLE: &[(&str, Need)] = &[
     ("/branchkeeper.v1.AccessService/RevokeToken", Change),
     ("/branchkeeper.v1.AuditService/ListAuditEvents", Look),
     ("/branchkeeper.v1.AuditService/VerifyAudit", Look),
+    // It makes the service call other machines, with its own secrets.
+    ("/branchkeeper.v1.NotificationService/TestNotification", Manage),
+    ("/branchkeeper.v1.NotificationService/ListNotifications", Look),
     ("/grpc.health.v1.Health/Check", Health),
     ("/grpc.health.v1.Health/Watch", Health),
     ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Reflection),

@@ -13,7 +13,7 @@ use super::kit::{SECRET, admin, claims, closed_station, now, raw, signed, viewer
 use crate::support::Station;
 
 /// What a viewer may call; everything else that is not open is for admins.
-const VIEWERS: [&str; 12] = [
+const VIEWERS: [&str; 13] = [
     "/branchkeeper.v1.AuditService/ListAuditEvents",
     "/branchkeeper.v1.AuditService/VerifyAudit",
     "/branchkeeper.v1.BranchService/GetBranch",
@@ -26,6 +26,7 @@ const VIEWERS: [&str; 12] = [
     "/branchkeeper.v1.MigrationService/Status",
     "/branchkeeper.v1.MigrationService/Validate",
     "/branchkeeper.v1.MigrationService/WatchRun",
+    "/branchkeeper.v1.NotificationService/ListNotifications",
 ];
 
 fn methods() -> Vec<String> {

@@ -21,6 +21,7 @@ async fn reflection_lists_what_is_served_in_both_versions() {
         "branchkeeper.v1.AuditService",
         "branchkeeper.v1.BranchService",
         "branchkeeper.v1.MigrationService",
+        "branchkeeper.v1.NotificationService",
         "grpc.health.v1.Health",
         "grpc.reflection.v1.ServerReflection",
         "grpc.reflection.v1alpha.ServerReflection",
