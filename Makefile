@@ -2,8 +2,9 @@
 
 CARGO ?= cargo
 BRANCHES ?= 8
+FUZZ_SECONDS ?= 300
 
-.PHONY: help demo build test fast check-format lint proto-lint tests crash bench run clean
+.PHONY: help demo build test fast check-format lint proto-lint tests crash fuzz bench run clean
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -36,12 +37,16 @@ proto-lint:
 tests:
 	$(CARGO) test --locked --no-fail-fast
 
-crash: ## The long crash tests: 100 kills per provider.
-	BRANCHKEEPER_CRASH_KILLS=100 $(CARGO) test --locked --test it crash:: -- --nocapture
+crash: ## The long crash tests: BRANCHKEEPER_CRASH_KILLS (100) per provider.
+	BRANCHKEEPER_CRASH_KILLS=$${BRANCHKEEPER_CRASH_KILLS:-100} $(CARGO) test --locked --test it crash:: -- --nocapture
+
+fuzz: ## Search for scripts that the splitter gets wrong, FUZZ_SECONDS (300) long.
+	FUZZ_SECONDS=$(FUZZ_SECONDS) $(CARGO) test --locked --lib source::script::fuzz -- --nocapture --test-threads 4
 
 bench: ## Speed against the bare driver, as a table and as JSON.
 	$(CARGO) bench --bench portable
 	$(CARGO) bench --bench fleet
+	$(CARGO) bench --bench rebuild
 
 clean: ## Remove what was built.
 	$(CARGO) clean

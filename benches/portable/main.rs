@@ -37,7 +37,7 @@ down:
 
 fn main() {
     let mut is_slow = false;
-    for provider in Provider::ALL.into_iter().filter(|provider| provider.is_supported()) {
+    for provider in Provider::ALL {
         let folder = std::env::temp_dir().join(format!("branchkeeper-portable-{}-{provider}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         for number in 1..=MIGRATIONS {

@@ -107,9 +107,9 @@ pub(crate) enum Command {
     Completions(probe::CompletionsArgs),
 }
 
-/// The providers of this build, as a flag's values.
+/// The providers, as a flag's values.
 pub(crate) fn provider_parser() -> impl TypedValueParser<Value = Provider> {
-    let names = Provider::ALL.into_iter().filter(|provider| provider.is_supported()).map(Provider::as_str);
+    let names = Provider::ALL.map(Provider::as_str);
     PossibleValuesParser::new(names).try_map(|name| name.parse::<Provider>())
 }
 

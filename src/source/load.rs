@@ -28,7 +28,7 @@ pub(super) fn load_listing(folder: &Path, listing: Listing) -> Result<Catalogue,
         let mut files =
             Reader { groups: &groups, id, files, texts: &texts, read: BTreeMap::new(), irreversible: BTreeMap::new() };
         files.read_all(&mut problems);
-        for provider in supported() {
+        for provider in Provider::ALL {
             if let Some(migration) = files.migration(provider) {
                 migrations.entry(provider).or_default().push(migration);
             }
@@ -47,10 +47,6 @@ pub(super) fn load_listing(folder: &Path, listing: Listing) -> Result<Catalogue,
         list
     });
     Ok(catalogue)
-}
-
-fn supported() -> impl Iterator<Item = Provider> {
-    Provider::ALL.into_iter().filter(|provider| provider.is_supported())
 }
 
 struct Text {
@@ -87,7 +83,7 @@ impl Reader<'_> {
                 let is_reached = self.files.of(Direction::Up, *provider).is_some();
                 is_reached && self.files.of(direction, *provider) == Some(file)
             };
-            let readers: Vec<Provider> = supported().filter(uses).collect();
+            let readers: Vec<Provider> = Provider::ALL.into_iter().filter(uses).collect();
             if is_portable(file) {
                 self.read_portable(file, &text.text, &readers, problems);
                 continue;

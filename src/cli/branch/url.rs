@@ -5,7 +5,7 @@ use crate::domain::{Provider, ServerConnection, SslMode};
 /// Reads a connection URL such as `postgres://keeper@db:5432/shop?schema=pos&sslmode=verify-full`.
 ///
 /// Errors never repeat the URL, or any value of it: there may be a password in it.
-pub(super) fn parse_url(provider: Provider, url: &str) -> Result<ServerConnection, String> {
+pub(in crate::cli) fn parse_url(provider: Provider, url: &str) -> Result<ServerConnection, String> {
     let schemes: &[&str] = match provider {
         Provider::Sqlite => return Err("a SQLite branch has no URL; give its file with --path".into()),
         Provider::Postgres => &["postgres", "postgresql"],
@@ -48,6 +48,7 @@ pub(super) fn parse_url(provider: Provider, url: &str) -> Result<ServerConnectio
             "schema" | "currentschema" => connection.schema = value,
             "sslmode" => connection.ssl_mode = ssl_mode(&value)?,
             "sslrootcert" => connection.ssl_ca_file = value,
+            "passwordref" => connection.password_ref = Some(value.parse().map_err(|_| REFERENCE)?),
             "password" => return Err(PASSWORD.into()),
             _ => return Err(format!("the URL's setting '{}' is not known; {KNOWN}", crate::domain::shorten(key, 40))),
         }
@@ -59,7 +60,9 @@ const PASSWORD: &str = "the URL holds a password, and passwords cannot be stored
                         service finds it with --password-ref env:NAME or --password-ref file:PATH (if this was a real \
                         password, it may now be in your shell's history)";
 
-const KNOWN: &str = "use schema, sslmode and sslrootcert";
+const REFERENCE: &str = "the URL's passwordref (not shown) is not env:NAME or file:PATH";
+
+const KNOWN: &str = "use schema, sslmode, sslrootcert and passwordref";
 
 fn ssl_mode(text: &str) -> Result<SslMode, String> {
     match text.replace('_', "-").as_str() {
@@ -92,6 +95,8 @@ mod tests {
         assert_eq!((read.username.as_str(), read.database.as_str()), ("kee@per", "shop one"));
         assert_eq!((read.schema.as_str(), read.ssl_ca_file.as_str()), ("pos", "/ca.pem"));
         assert_eq!(read.ssl_mode, SslMode::VerifyFull);
+        let read = parse_url(Provider::MySql, "mysql://k@db/d?passwordref=env:DB_PASSWORD").unwrap();
+        assert_eq!(read.password_ref.map(String::from).as_deref(), Some("env:DB_PASSWORD"));
         let read = parse_url(Provider::Postgres, "postgresql://k@[::1]/d").unwrap();
         assert_eq!((read.host.as_str(), read.port, read.ssl_mode), ("::1", None, SslMode::Prefer));
     }
@@ -108,6 +113,7 @@ mod tests {
             "postgres://k@db/hunter2 x",
             "postgres://k@db/d?hunter=hunter2",
             "postgres://k@db/d?sslmode=hunter2",
+            "postgres://k@db/d?passwordref=hunter2",
             "postgres://k@db:hunter2/d",
         ] {
             let error = parse_url(Provider::Postgres, url).unwrap_err();

@@ -112,7 +112,10 @@ async fn every_method_with_every_kind_of_credential() {
             let status = begin(credential.as_deref()).await;
             let code = status.as_ref().map(tonic::Status::code);
             if open {
-                assert!(!matches!(code, Some(Code::Unauthenticated | Code::PermissionDenied)), "{method} {kind}: {code:?}");
+                assert!(
+                    !matches!(code, Some(Code::Unauthenticated | Code::PermissionDenied)),
+                    "{method} {kind}: {code:?}"
+                );
             } else {
                 assert_eq!(code, Some(Code::Unauthenticated), "{method} with {kind}");
                 // Whatever is wrong, the answer is the same.
