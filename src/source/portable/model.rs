@@ -217,7 +217,7 @@ pub(super) enum ConstraintKind {
 /// What happens to the rows that refer to a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Action {
-    NoAction,
+    Nothing,
     Restrict,
     Cascade,
     SetNull,
@@ -226,7 +226,7 @@ pub(super) enum Action {
 
 impl Action {
     pub(super) const WORDS: [&'static str; 5] = ["no_action", "restrict", "cascade", "set_null", "set_default"];
-    const ALL: [Self; 5] = [Self::NoAction, Self::Restrict, Self::Cascade, Self::SetNull, Self::SetDefault];
+    const ALL: [Self; 5] = [Self::Nothing, Self::Restrict, Self::Cascade, Self::SetNull, Self::SetDefault];
 
     pub(super) fn of(word: &str) -> Option<Self> {
         Self::WORDS.iter().zip(Self::ALL).find(|(known, _)| **known == word).map(|(_, action)| action)
@@ -234,7 +234,7 @@ impl Action {
 
     pub(super) fn sql(self) -> &'static str {
         match self {
-            Self::NoAction => "NO ACTION",
+            Self::Nothing => "NO ACTION",
             Self::Restrict => "RESTRICT",
             Self::Cascade => "CASCADE",
             Self::SetNull => "SET NULL",

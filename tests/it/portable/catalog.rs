@@ -38,8 +38,8 @@ impl Place {
 
     pub(super) fn name(&self) -> String {
         match self {
-            Self::MySql(_, database) => database.server.product.name().to_owned(),
-            other => other.provider().to_string(),
+            Self::Postgres(_, database) | Self::MySql(_, database) => database.server.product.name().to_owned(),
+            Self::Sqlite(_) => "SQLite".to_owned(),
         }
     }
 

@@ -217,7 +217,7 @@ impl Generator<'_> {
             self.unable(constraint.at, "InnoDB refuses SET DEFAULT", "choose set_null, cascade or restrict");
         }
         // Without deferred checks there is no difference.
-        if action == Action::Restrict && !self.dialect.has_restrict { Action::NoAction.sql() } else { action.sql() }
+        if action == Action::Restrict && !self.dialect.has_restrict { Action::Nothing.sql() } else { action.sql() }
     }
 
     pub(super) fn drop_table(&mut self, table: &ObjectName) {

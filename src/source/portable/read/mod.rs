@@ -128,12 +128,10 @@ impl Reader<'_> {
             self.problem(key.at, format!("'{}' is no operation", shown(word)), hint);
             return None;
         };
-        if object.name == "sql" {
-            if let Kind::Scalar(_) = value.kind {
-                let text = self.raw_text(value)?;
-                let raw = RawSql { general: Some(text), ..RawSql::default() };
-                return Some(operation(key.at, "sql", What::Sql(raw)));
-            }
+        if object.name == "sql" && matches!(value.kind, Kind::Scalar(_)) {
+            let text = self.raw_text(value)?;
+            let raw = RawSql { general: Some(text), ..RawSql::default() };
+            return Some(operation(key.at, "sql", What::Sql(raw)));
         }
         let fields = self.fields(value, object)?;
         let only = self.only(&fields);
