@@ -17,6 +17,7 @@ mod fleet;
 mod provider;
 mod resolve;
 mod restart;
+mod rollback;
 mod rpc;
 mod store;
 mod support;
