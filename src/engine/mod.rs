@@ -17,6 +17,7 @@ mod patience;
 mod plan;
 mod readiness;
 mod recorder;
+mod rehearse;
 mod report;
 mod resolve;
 mod rollback;

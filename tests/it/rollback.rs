@@ -274,3 +274,40 @@ async fn the_command_line_plans_and_undoes() {
     let (code, _, _) = run(&["down", "BR009"]);
     assert_eq!(code, Some(3));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_leaves_nothing_behind() {
+    let station = station().await;
+    let dry = ApplyRequest { branch: "BR001".into(), dry_run: true, ..Default::default() };
+    let error = station.migrations().await.apply(dry.clone()).await.unwrap().into_inner().result.unwrap().errors;
+    assert!(error[0].hint.contains("a dry run creates nothing"), "{error:?}");
+    assert!(!station.sqlite_file("BR001").exists());
+    let to = ApplyRequest { branch: "BR001".into(), target_migration: "2".into(), ..Default::default() };
+    assert!(station.migrations().await.apply(to).await.unwrap().into_inner().result.unwrap().success);
+    let before = status_of(&station, "BR001").await;
+
+    station.migration("5_e.sql", "CREATE TABLE e (x INTEGER);\nVACUUM;\n");
+    let answer = station.migrations().await.apply(dry.clone()).await.unwrap().into_inner();
+    let result = answer.result.unwrap();
+    assert!(result.success && result.dry_run, "{result:?}");
+    assert_eq!(result.applied_migrations, ["3_c", "4_d", "5_e", "R__v"]);
+    assert_eq!(result.not_tried, ["5_e.sql:2: 'VACUUM' refuses to run inside a transaction"]);
+    let request = pb::GetRunRequest { run_id: answer.run_id };
+    let run = station.migrations().await.get_run(request).await.unwrap().into_inner().run.unwrap();
+    assert!(run.dry_run && run.kind() == pb::RunKind::Apply);
+    assert_eq!(applied(&station, "BR001").await, ["1_a", "2_b"]);
+
+    station.migration("6_f.sql", "CREATE TABLE f (x INTEGER);\nINSERT INTO nowhere VALUES (1);\n");
+    let result = station.migrations().await.apply(dry).await.unwrap().into_inner().result.unwrap();
+    let error = &result.errors[0];
+    assert_eq!((&*error.file, error.line, error.statements_done), ("6_f.sql", 2, 0), "{error:?}");
+    let after = status_of(&station, "BR001").await;
+    assert_eq!((after.status, after.retry_count), (before.status, 0), "nothing is held against the branch");
+    assert_eq!(after.last_attempt_time, before.last_attempt_time);
+
+    let mut command = Command::new(PROGRAM);
+    let output = command.args(["--server", &station.url(), "up", "BR001", "--dry-run", "--to", "5"]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("3 migrations tried and taken back"), "{output:?}");
+    assert!(text.contains("not tried: 5_e.sql:2"), "{text}");
+}

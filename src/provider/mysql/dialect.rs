@@ -155,6 +155,7 @@ pub(in crate::provider) static DIALECT: Dialect = Dialect {
     // Whatever ends the transaction, such as a procedure that alters a table, takes the savepoint with it.
     mark: &["SAVEPOINT branchkeeper_unit"],
     before_record: &["RELEASE SAVEPOINT branchkeeper_unit", "SET @@SESSION.timestamp = DEFAULT", HOLDS],
+    before_take_back: &[],
     create_tables: &[
         "CREATE TABLE IF NOT EXISTS {history} (
   migration_id varchar(400) NOT NULL PRIMARY KEY,
