@@ -80,6 +80,8 @@ impl Copy {
     async fn copy_all(&mut self, target: &mut Session, stop: &Stop) -> Result<(), ProviderError> {
         let free = "SET @@SESSION.foreign_key_checks = 0, @@SESSION.sql_mode = ''";
         ask(target, free).await?;
+        // Definitions are shown as they read in the session's mode.
+        ask(&mut self.source, free).await?;
         let (mut tables, mut views) = (Vec::new(), Vec::new());
         for row in ask(&mut self.source, "SHOW FULL TABLES").await? {
             let [name, kind] = row.try_into().unwrap_or_default();
@@ -103,16 +105,14 @@ impl Copy {
         for row in ask(&mut self.source, routines).await? {
             go_on(stop)?;
             let [kind, name] = row.try_into().unwrap_or_default();
-            let made = self.definition(&kind, &name, 2).await?;
-            self.make_code(target, &made).await?;
+            self.copy_code(target, &kind, &name).await?;
         }
         self.copy_views(target, views, stop).await?;
         let triggers = "SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE()
   ORDER BY EVENT_OBJECT_TABLE, EVENT_MANIPULATION, ACTION_TIMING, ACTION_ORDER";
         for name in ask(&mut self.source, triggers).await?.into_iter().map(first) {
             go_on(stop)?;
-            let made = self.definition("TRIGGER", &name, 2).await?;
-            self.make_code(target, &made).await?;
+            self.copy_code(target, "TRIGGER", &name).await?;
         }
         let usual = "SET @@SESSION.foreign_key_checks = @@GLOBAL.foreign_key_checks,
   @@SESSION.sql_mode = @@GLOBAL.sql_mode";
@@ -149,12 +149,17 @@ impl Copy {
     }
 
     /// Code that names another database would reach it from the copy too: it is left out, and what needs it fails.
-    async fn make_code(&self, target: &mut Session, made: &str) -> Result<(), ProviderError> {
-        if made.is_empty() || confined::reaches(made, &self.databases) {
-            tracing::warn!("a routine or trigger that names a database is left out of the dry run's copy");
+    async fn copy_code(&mut self, target: &mut Session, what: &str, name: &str) -> Result<(), ProviderError> {
+        // It was written in a mode of its own.
+        let mode = self.definition(what, name, 1).await?;
+        let made = self.definition(what, name, 2).await?;
+        if made.is_empty() || confined::reaches(&made, &self.databases) {
+            tracing::warn!(what, name, "code that names a database is left out of the dry run's copy");
             return Ok(());
         }
-        ask(target, &strip_definer(made)).await.map(drop)
+        ask(target, &format!("SET @@SESSION.sql_mode = {}", text(&mode))).await?;
+        ask(target, &strip_definer(&made)).await?;
+        ask(target, "SET @@SESSION.sql_mode = ''").await.map(drop)
     }
 
     async fn definition(&mut self, what: &str, name: &str, column: usize) -> Result<String, ProviderError> {
