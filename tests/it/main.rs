@@ -20,5 +20,6 @@ mod resolve;
 mod restart;
 mod rollback;
 mod rpc;
+mod sample;
 mod store;
 mod support;

@@ -10,4 +10,5 @@ mod opening;
 mod run_end;
 mod runs;
 mod states;
+mod undo;
 mod writer;
