@@ -193,6 +193,36 @@ async fn a_hold_ends_when_somebody_asks_for_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_was_asked_for_before_brings_nothing_back() {
+    let mut station = Station::new();
+    station.migration("1_a.up.sql", "CREATE TABLE a (x INTEGER);\n");
+    station.migration("1_a.down.sql", "DROP TABLE a;\n");
+    station.start().await;
+    for code in ["BR001", "BR002"] {
+        station.register(sqlite_branch(code)).await;
+        assert!(outcome(&station, code).await.success);
+    }
+    let slow = "INSERT INTO b WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6000000) \
+                SELECT i FROM n;\n";
+    station.migration("2_b.sql", &format!("CREATE TABLE b (x INTEGER);\n{slow}"));
+    let request = pb::ApplyAllRequest { max_parallel: 1, ..Default::default() };
+    let mut stream = station.migrations().await.apply_all(request).await.unwrap().into_inner();
+    let mut events = Vec::new();
+    while let Some(message) = stream.message().await.unwrap() {
+        let event = message.event.unwrap();
+        if matches!(event.event, Some(pb::run_event::Event::BranchStarted(_))) && events.len() < 2 {
+            assert_eq!(undone(&station, down("BR002")).await, ["1_a"]);
+        }
+        events.push(event);
+    }
+    assert!(finished(&events, "BR001").error.is_none());
+    let error = finished(&events, "BR002").error.unwrap();
+    assert!(error.message.contains("after this run was asked for"), "{error:?}");
+    assert_eq!(applied(&station, "BR002").await, Vec::<String>::new());
+    assert_eq!(status_of(&station, "BR002").await.hold.unwrap().migrations, ["1_a"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_plan_shows_what_would_run_and_its_digest_binds() {
     let station = station().await;
     let up = PlanRequest { branch: "BR001".into(), ..PlanRequest::default() };

@@ -11,7 +11,7 @@ use crate::support::{
 
 /// Everything that the catalog says of tables, columns, keys and indexes, the ledger's tables left out.
 const SQLITE: &str = "SELECT type || ' ' || name || ' ' || tbl_name || ' ' || COALESCE(sql, '') FROM sqlite_schema
-  WHERE tbl_name NOT LIKE '\\_\\_Migrations%' ESCAPE '\\' ORDER BY 1";
+  WHERE tbl_name NOT LIKE '\\_\\_Migrations%' ESCAPE '\\' AND tbl_name <> 'sqlite_sequence' ORDER BY 1";
 const POSTGRES: &str = "SELECT text FROM (
   SELECT concat_ws(' ', 'column', table_name, column_name, data_type, is_nullable, column_default) AS text, table_name
     FROM information_schema.columns WHERE table_schema = 'public'
