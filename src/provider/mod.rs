@@ -28,6 +28,7 @@ mod server;
 mod session;
 mod settings;
 mod sql;
+mod sql_down;
 mod sqlite;
 mod stop;
 

@@ -18,13 +18,10 @@ pub(super) const MAX_JOURNAL: usize = 3_500_000;
 /// The most rows of a ledger that are read.
 pub(super) const MAX_ROWS: usize = 100_000;
 
-/// What a journal of a migration that is being undone begins with. No digest reads so.
-pub(super) const DOWN: &str = "down";
-
 /// Builds every text of our own from a dialect and the names of one branch.
 pub(super) struct Sql {
     pub(super) dialect: &'static Dialect,
-    history: String,
+    pub(super) history: String,
     lock: String,
     schema: Option<String>,
     /// The schema that an unqualified name of a migration is in at first.
@@ -256,50 +253,6 @@ impl Sql {
         )
     }
 
-    /// Removes the row of a migration that is undone. The first statement fails if the lock is not ours any more.
-    pub(super) fn remove(&self, fence: &Fence, work: &Work<'_>) -> [String; 2] {
-        let prove =
-            format!("UPDATE {} SET fence = {} WHERE migration_id = {}", self.history, self.proof(fence), self.id(work));
-        [prove, self.delete(work)]
-    }
-
-    /// Writes to the journal of a migration that is being undone. What the row says of how it was applied stays; the word
-    /// [`DOWN`] at the journal's beginning tells the direction. `fresh` when the migration stands wholly applied.
-    pub(super) fn journal_down(&self, fence: &Fence, work: &Work<'_>, entry: &Entry, fresh: bool) -> String {
-        let (digests, intent) = match entry {
-            Entry::Intent(digest) => (&[][..], self.literal(digest.as_str())),
-            Entry::Done { digests, .. } => (digests.as_slice(), "NULL".into()),
-            Entry::Withdrawn => (&[][..], "NULL".into()),
-        };
-        let added: String = digests.iter().flat_map(|digest| [" ", digest.as_str()]).collect();
-        let done = match fresh {
-            true => self.literal(&format!("{DOWN}{added}")),
-            false => format!("CONCAT(statements_done, {})", self.literal(&added)),
-        };
-        format!(
-            "UPDATE {} SET format = {}, state = 'partial', statements_done = {done}, statements_total = {}, \
-             intent = {intent}, fence = {} WHERE migration_id = {}",
-            self.history,
-            Direction::Down.ledger_format(),
-            work.planned.script().statements.len(),
-            self.proof(fence),
-            self.id(work),
-        )
-    }
-
-    /// Makes the row again what it was before its migration's undoing began.
-    pub(super) fn still_applied(&self, fence: &Fence, work: &Work<'_>) -> String {
-        format!(
-            "UPDATE {} SET format = {}, state = 'applied', statements_done = '', statements_total = {}, intent = NULL, \
-             fence = {} WHERE migration_id = {}",
-            self.history,
-            Direction::Up.ledger_format(),
-            work.planned.migration.up.statements.len(),
-            self.proof(fence),
-            self.id(work),
-        )
-    }
-
     /// Removes a journal that has nothing to say.
     pub(super) fn drop_empty_journal(&self, work: &Work<'_>) -> String {
         format!(
@@ -309,7 +262,7 @@ impl Sql {
         )
     }
 
-    fn id(&self, work: &Work<'_>) -> String {
+    pub(super) fn id(&self, work: &Work<'_>) -> String {
         self.literal(work.planned.migration.id.as_str())
     }
 
@@ -319,7 +272,7 @@ impl Sql {
     }
 
     /// The epoch if the lock is ours and was touched in this transaction, otherwise what the ledger does not take.
-    fn proof(&self, fence: &Fence) -> String {
+    pub(super) fn proof(&self, fence: &Fence) -> String {
         format!(
             "(SELECT CASE WHEN COUNT(*) = 1 THEN MAX(fence) ELSE {} END FROM {} WHERE {}{})",
             self.refusal("COUNT(*) * 0"),
