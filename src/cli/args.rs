@@ -5,9 +5,10 @@ use clap::{Parser, Subcommand};
 
 use super::branch::BranchCommand;
 use super::client::DEFAULT_SERVER;
+use super::credential::Credential;
 use super::failure::Failure;
 use super::output::Format;
-use super::{demo, fleet, folder, probe, serve};
+use super::{access, audit, demo, fleet, folder, probe, serve};
 use crate::domain::Provider;
 use crate::rpc::proto;
 
@@ -45,6 +46,8 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "URL", env = "BRANCHKEEPER_SERVER", default_value = DEFAULT_SERVER)]
     #[arg(hide_env_values = true)]
     pub(crate) server: String,
+    #[command(flatten)]
+    pub(crate) credential: Credential,
     /// How to write the answer
     ///
     /// JSON has the names of the contract's fields (proto/branchkeeper/v1), and every field is always there: timestamps
@@ -91,6 +94,11 @@ pub(crate) enum Command {
     Watch(fleet::WatchArgs),
     /// Stop a run
     Cancel(fleet::CancelArgs),
+    /// Make, list and revoke API tokens
+    #[command(subcommand)]
+    Token(access::TokenCommand),
+    /// Show who did what, and verify that record
+    Audit(audit::AuditArgs),
     /// Begin a new migration: writes its up and down files
     New(folder::NewArgs),
     /// Read the migrations folder and report every problem in it; needs no service
@@ -101,9 +109,9 @@ pub(crate) enum Command {
     Completions(probe::CompletionsArgs),
 }
 
-/// The providers of this build, as a flag's values.
+/// The providers, as a flag's values.
 pub(crate) fn provider_parser() -> impl TypedValueParser<Value = Provider> {
-    let names = Provider::ALL.into_iter().filter(|provider| provider.is_supported()).map(Provider::as_str);
+    let names = Provider::ALL.map(Provider::as_str);
     PossibleValuesParser::new(names).try_map(|name| name.parse::<Provider>())
 }
 

@@ -2,8 +2,10 @@
 //!
 //! Everything here is a value or a pure function: the same input gives the same answer, on any machine, at any time.
 
+mod access;
 mod branch;
 mod catalogue;
+mod certificate;
 mod clock;
 mod digest;
 mod event;
@@ -24,8 +26,10 @@ mod state;
 mod text;
 mod validation;
 
+pub use access::{ApiToken, Role};
 pub use branch::{Branch, BranchUpdate, Connection, ServerConnection, SqliteConnection, SslMode};
 pub use catalogue::{Catalogue, ProviderCatalogue};
+pub use certificate::{CertificateName, CertificateRule};
 pub use clock::{Clock, ManualClock, SystemClock, Time};
 pub use digest::{Checksum, StatementDigest};
 pub use event::{Event, EventBody};

@@ -312,6 +312,7 @@ mod tests {
             depends_on: Vec::new(),
             up: crate::domain::Script { file: String::new(), statements: Vec::new() },
             down: None,
+            irreversible: None,
         };
         let catalogue =
             |all: &[(&str, &str)]| ProviderCatalogue::new(all.iter().map(|(id, text)| migration(id, text)).collect());

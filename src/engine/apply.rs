@@ -13,7 +13,9 @@ use crate::domain::{
     Branch, Direction, EventBody, FailureClass, Hold, Ledger, MigrationError, Plan, Planned, Policy, ProviderCatalogue,
     RunId, RunRequest, Segment, Target, Time, Unit, plan_digest, plan_up,
 };
-use crate::provider::{self, Claim, Endpoint, ErrorKind, Fate, Fence, Outcome, ProviderError, Session, Stop, Work};
+use crate::provider::{
+    self, Claim, Endpoint, ErrorKind, ExecutionError, Fate, Fence, Outcome, ProviderError, Session, Stop, Work,
+};
 use crate::store::HeadOffice;
 
 /// How often a branch is looked at again after a connection was lost at a moment that leaves an outcome open.
@@ -238,9 +240,14 @@ impl Attempt<'_> {
                 Fate::Applied => break true,
                 Fate::NotStarted | Fate::Rerun => break false,
                 Fate::Leftover => {
-                    let stop = self.stop();
-                    let cleared = session.clear_leftover(fence, statement, &stop).await;
-                    cleared.map_err(|error| self.broken(error))?;
+                    // Like the statement itself, it may have to wait for others, and for no longer than that may.
+                    let stop = Stop { deadline: Instant::now() + self.work(planned).timeout, ..self.stop() };
+                    if let Err(error) = session.clear_leftover(fence, statement, &stop).await {
+                        let migration = Some(planned.migration.id.clone());
+                        let (statement, outcome) = (Some(index), Outcome::Partial);
+                        let error = ExecutionError { error, migration, statement, done: index, outcome };
+                        return Err(self.broken_execution(&[planned], error));
+                    }
                     break false;
                 }
                 Fate::Running if Instant::now() < give_up => {
@@ -316,7 +323,7 @@ impl Attempt<'_> {
         }
     }
 
-    pub(super) fn broken_execution(&self, planned: &[&Planned], error: provider::ExecutionError) -> Broken {
+    pub(super) fn broken_execution(&self, planned: &[&Planned], error: ExecutionError) -> Broken {
         let open = error.outcome == Outcome::Unknown && self.halt.reason().is_none();
         let failure = Failure::from_execution(self.branch, planned, error, self.halt);
         if open { Broken::Open(failure) } else { Broken::Failed(failure) }

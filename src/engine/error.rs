@@ -15,6 +15,9 @@ pub enum EngineError {
     /// No run has this id.
     #[error("there is no run '{0}'")]
     UnknownRun(String),
+    /// No API token has this name or id.
+    #[error("there is no API token '{0}'")]
+    UnknownToken(String),
     /// The catalogue has no migration of this id or number.
     #[error("the catalogue has no migration '{target}'")]
     UnknownMigration {
@@ -130,6 +133,7 @@ impl EngineError {
             Self::UnknownBranch(_) | Self::UnknownBranches(_) => {
                 "list the registered ones with `branchkeeper branch list`".into()
             }
+            Self::UnknownToken(_) => "list them with `branchkeeper token list`".into(),
             Self::UnknownRun(_) => "list the recent ones with `branchkeeper runs`".into(),
             Self::UnknownMigration { nearest: Some(nearest), .. } => format!("did you mean {nearest}?"),
             Self::UnknownMigration { .. } => "name a migration by its whole id or its number".into(),

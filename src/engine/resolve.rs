@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::caller::Caller;
 use super::error::EngineError;
 use super::halt::Halt;
 use super::heartbeat::Heartbeat;
 use super::inspect::unavailable;
-use super::manager::{Caller, Manager};
+use super::manager::Manager;
 use super::report::observe;
 use crate::domain::{
     Branch, BranchRef, BranchState, Direction, Ledger, MigrationId, Planned, ProviderCatalogue, RowState, RunId,

@@ -1,9 +1,10 @@
 //! Undoing migrations of one branch.
 
 use super::apply::{Attempt, Broken};
+use super::caller::Caller;
 use super::error::EngineError;
 use super::failure::Failure;
-use super::manager::{Caller, Manager};
+use super::manager::Manager;
 use super::patience::patiently;
 use super::report::Report;
 use crate::domain::{

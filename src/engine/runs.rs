@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::caller::Caller;
 use super::error::EngineError;
 use super::halt::Halt;
-use super::manager::{Caller, Manager};
+use super::manager::Manager;
 use super::rollback::UndoWish;
 use super::rollout;
 use super::shared::ActiveRun;
@@ -60,6 +61,7 @@ impl Manager {
     pub async fn apply(&self, command: ApplyCommand, caller: &Caller) -> Result<Run, EngineError> {
         self.check_can_begin().await?;
         let branch = self.branch(&command.branch).await?;
+        caller.about(branch.code.as_str());
         let target = self.target(command.target.as_deref(), &[branch.provider])?;
         self.refuse_if_leased(&branch, command.request_id.is_some()).await?;
         let request = RunRequest {
@@ -161,7 +163,7 @@ impl Manager {
             CreatedRun::Existing(run) => Ok(run),
             CreatedRun::New(run) => {
                 self.begin(run.clone(), false);
-                self.audit(caller, kind.as_str(), &run.id.to_string(), serde_json::Value::Null).await;
+                self.audit_run(caller, &run).await;
                 Ok(run)
             }
         }

@@ -111,7 +111,7 @@ impl Session {
             error = fence_lost();
         }
         let in_doubt = match ended {
-            Ended::Answered => false,
+            Ended::Answered => cause == Cause::TransactionEnded,
             Ended::Goodbye => purpose == Some(Purpose::Commit),
             Ended::Lost => commits,
         };

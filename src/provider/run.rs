@@ -203,7 +203,7 @@ impl Session {
         }
         message.push(Purpose::Fence, &self.sql.touch(fence));
         for text in self.sql.dialect.mark {
-            message.push(Purpose::Fence, text);
+            message.push(Purpose::Fence, &self.sql.fill(text));
         }
     }
 

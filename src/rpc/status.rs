@@ -165,6 +165,9 @@ fn refusal_of(error: &EngineError, now: Time) -> Refusal {
                 .with("count", names.len())
                 .resource("branch", first)
         }
+        EngineError::UnknownToken(token) => {
+            refuse(Code::NotFound, reasons::TOKEN_NOT_FOUND).with("token", token).resource("token", token)
+        }
         EngineError::UnknownRun(id) => {
             refuse(Code::NotFound, reasons::RUN_NOT_FOUND).with("run", id).resource("run", id)
         }

@@ -50,14 +50,14 @@ fn files_come_together_for_each_provider() {
         ("10_Both.down.sql", "d;"),
         ("11_Only.postgres.up.sql", "o;"),
         ("11_Only.down.sql", "[;"),
-        ("12_Other.sqlserver.up.sql", "not [ read"),
+        ("12_Other.sqlserver.up.sql", "n;\nGO\nn"),
         ("13_Mine.mysql.up.sql", "m;"),
         ("R__views.sqlite.sql", "v;"),
     ]);
     assert_eq!(ids(&catalogue, Provider::Sqlite), ["9_First", "10_Both", "R__views"]);
     assert_eq!(ids(&catalogue, Provider::Postgres), ["9_First", "10_Both", "11_Only"]);
     assert_eq!(ids(&catalogue, Provider::MySql), ["9_First", "10_Both", "13_Mine"]);
-    assert!(ids(&catalogue, Provider::SqlServer).is_empty());
+    assert_eq!(ids(&catalogue, Provider::SqlServer), ["9_First", "10_Both", "12_Other"]);
     assert_eq!(up(&catalogue, Provider::Sqlite, "10"), ("10_Both.up.sql", "b"));
     assert_eq!(up(&catalogue, Provider::Postgres, "10"), ("10_Both.postgres.up.sql", "p"));
     let both = catalogue.of(Provider::Postgres).find("10").unwrap();
@@ -66,7 +66,8 @@ fn files_come_together_for_each_provider() {
     assert!(catalogue.of(Provider::Sqlite).find("9").unwrap().down.is_none());
     let counts = counts(&catalogue);
     assert_eq!((counts[0].provider, counts[0].versioned, counts[0].repeatable), (Provider::Sqlite, 2, 1));
-    assert_eq!((counts[1].versioned, counts[1].reversible, counts[1].statements), (3, 2, 3));
+    assert_eq!((counts[1].provider, counts[1].versioned, counts[1].statements), (Provider::SqlServer, 3, 4));
+    assert_eq!((counts[2].versioned, counts[2].reversible, counts[2].statements), (3, 2, 3));
 }
 
 #[test]
@@ -84,7 +85,7 @@ fn directives_and_dependencies_reach_the_migration() {
 fn a_windows_checkout_reads_the_same() {
     let unix = good(&[("1_A.sql", "-- x\nINSERT INTO a VALUES ('b\nc');\n d;\n")]);
     let windows = good(&[("1_A.sql", "\u{feff}-- x\r\nINSERT INTO a VALUES ('b\r\nc');\r\n d;\r\n")]);
-    for provider in supported() {
+    for provider in Provider::ALL {
         assert_eq!(unix.of(provider).migrations(), windows.of(provider).migrations());
         assert_eq!(unix.of(provider).digest(), windows.of(provider).digest());
     }
@@ -168,6 +169,7 @@ fn dependencies_have_to_exist_and_come_before() {
     let expected = [
         "3_C.sql:1:33: for mysql: depends on 2_B, which has no up file for mysql (add 2_B.mysql.up.sql, or remove it from depends-on; if it is not meant for mysql, put the provider that it is meant for into its name)",
         "3_C.sql:1:33: for sqlite: depends on 2_B, which has no up file for sqlite (add 2_B.sqlite.up.sql, or remove it from depends-on; if it is not meant for sqlite, put the provider that it is meant for into its name)",
+        "3_C.sql:1:33: for sqlserver: depends on 2_B, which has no up file for sqlserver (add 2_B.sqlserver.up.sql, or remove it from depends-on; if it is not meant for sqlserver, put the provider that it is meant for into its name)",
         "4_D.sql:1:29: 4_D depends on itself (remove it from depends-on)",
         "4_D.sql:1:33: depends on 5_E, which comes later (a migration can only depend on earlier ones)",
         "4_D.sql:1:37: depends on 1_AA, which is not in the folder (did you mean 1_A?)",

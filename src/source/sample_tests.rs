@@ -44,10 +44,10 @@ async fn names(connection: &mut SqliteConnection) -> BTreeSet<String> {
 }
 
 #[test]
-fn it_is_the_same_for_both_providers() {
+fn it_is_the_same_for_the_providers_with_transactions() {
     let sample = sample();
     let expected: BTreeSet<_> = TABLES.map(ObjectName::bare).into();
-    for provider in [Provider::Sqlite, Provider::Postgres] {
+    for provider in [Provider::Sqlite, Provider::Postgres, Provider::SqlServer] {
         let migrations = sample.of(provider).migrations();
         let ids: Vec<_> = migrations.iter().map(|each| each.id.as_str()).collect();
         assert_eq!(
@@ -64,7 +64,8 @@ fn it_is_the_same_for_both_providers() {
     }
     let counts = counts(&sample);
     assert!(counts.iter().all(|each| (each.versioned, each.reversible, each.repeatable) == (4, 4, 0)));
-    assert_eq!(counts[0].statements, counts[1].statements);
+    assert_eq!(counts[0].statements, counts[1].statements, "each in a batch of its own");
+    assert_eq!(counts[0].statements, counts[2].statements);
 }
 
 /// The statements of every file for MySQL and MariaDB, in the order of the migrations.

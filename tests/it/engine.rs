@@ -32,7 +32,7 @@ struct Engine {
 }
 
 fn caller() -> Caller {
-    Caller { name: "test".into() }
+    Caller::named("test")
 }
 
 fn settings(root: &Path) -> EngineSettings {

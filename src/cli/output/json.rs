@@ -134,6 +134,19 @@ messages! {
         id, kind as run_kind, state as run_state, requested_by, request_id, create_time, start_time, end_time, result,
         last_sequence, branches_total, dry_run,
     }
+    ApiToken {
+        id, name, role as role, created_by, create_time, expire_time, last_used_time, revoke_time,
+    }
+    CreateTokenResponse { token, secret }
+    ListTokensResponse { tokens }
+    RevokeTokenResponse { token }
+    AuditEvent {
+        sequence, time, who, role, peer, action, subject, request_id, run_id, detail, outcome, hash,
+    }
+    ListAuditEventsResponse { events }
+    VerifyAuditResponse {
+        is_whole, verified, sequence, hash, pruned_sequence, broken_sequence, problem,
+    }
     RunStarted { branches_total }
     BranchStarted { branch_code, provider as provider, pending_migrations, direction as direction }
     MigrationStarted { branch_code, migration_id, index, total, direction as direction }

@@ -21,6 +21,7 @@ pub(super) fn migration(id: &str, sql: &str) -> Migration {
         depends_on: Vec::new(),
         up: Script { file: format!("{id}.sql"), statements },
         down: None,
+        irreversible: None,
     }
 }
 

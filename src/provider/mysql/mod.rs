@@ -3,7 +3,6 @@
 
 mod confined;
 mod copy;
-mod create;
 mod dialect;
 mod failure;
 mod options;
@@ -11,6 +10,5 @@ mod place;
 mod wire;
 
 pub(super) use copy::Copy;
-pub(super) use create::create;
 pub(super) use dialect::DIALECT;
 pub(super) use wire::Wire;

@@ -48,9 +48,11 @@ impl Wire {
         let kill = async {
             if let (Overdue::Kill, Some(pid)) = (overdue, *pid) {
                 let texts = ["pg_cancel_backend", "pg_terminate_backend"].map(|f| format!("SELECT {f}({pid})"));
-                kill(options, texts, |second, text| {
-                    Box::pin(async move { raw(&text).execute(second).await.map(drop) })
-                })
+                kill(
+                    || options.connect(),
+                    texts,
+                    |second, text| Box::pin(async move { drop(raw(&text).execute(second).await) }),
+                )
                 .await;
             }
         };

@@ -2,6 +2,8 @@
 //!
 //! Reading a request finds *every* field that cannot be accepted before it gives up; writing an answer never fails.
 
+mod access;
+mod audit;
 mod branch;
 mod enums;
 mod event;
@@ -12,6 +14,8 @@ mod run;
 mod status;
 mod time;
 
+pub(super) use access::{new_token, token_list, token_ref, token_to_proto};
+pub(super) use audit::{audit_filter, audit_report_to_proto, audit_to_proto};
 pub(super) use branch::{
     branch_filter, branch_to_proto, connection_test_to_proto, new_branch, test_target, update_branch,
 };

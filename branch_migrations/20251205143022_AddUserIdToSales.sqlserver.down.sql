@@ -1,0 +1,4 @@
+DROP INDEX [IX_Sales_UserId] ON [Sales];
+GO
+ALTER TABLE [Sales] DROP COLUMN [UserId];
+GO
