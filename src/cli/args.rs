@@ -75,6 +75,8 @@ pub(crate) enum Command {
     Up(fleet::UpArgs),
     /// Undo the migrations of a branch that were applied last
     Down(fleet::DownArgs),
+    /// Show exactly what `up` or `down` would run
+    Plan(fleet::PlanArgs),
     /// Show where the branches stand
     Status(fleet::StatusArgs),
     /// Show the migrations that a branch lacks

@@ -78,6 +78,7 @@ async fn run(context: &Context, command: Command) -> Result<Outcome, Failure> {
         Command::Branch(command) => branch::run(context, *command).await,
         Command::Up(args) => fleet::up(context, args).await,
         Command::Down(args) => fleet::down(context, args).await,
+        Command::Plan(args) => fleet::plan(context, args).await,
         Command::Status(args) => fleet::status(context, args).await,
         Command::Pending(args) => fleet::pending(context, args).await,
         Command::History(args) => fleet::history(context, args).await,

@@ -284,6 +284,48 @@ mod tests {
         assert_eq!(state.retry_count, 50);
     }
 
+    fn hold(ids: &[&str]) -> Hold {
+        let held = |id: &&str| HeldMigration { id: id.parse().unwrap(), checksum: Checksum::of_text(id) };
+        Hold { since: Time::UNIX_EPOCH, run_id: RunId::generate(), migrations: ids.iter().map(held).collect() }
+    }
+
+    #[test]
+    fn a_hold_is_lifted_as_far_as_somebody_asked() {
+        let target = "2_b".parse().unwrap();
+        assert_eq!(hold(&["3_c", "2_b"]).lifted(None), None);
+        let left = hold(&["3_c", "2_b"]).lifted(Some(&target)).unwrap();
+        assert_eq!(left.migrations.len(), 1);
+        assert_eq!(left.migrations[0].id.as_str(), "3_c");
+        assert_eq!(hold(&["2_b"]).lifted(Some(&target)), None);
+        let both = hold(&["2_b"]).with(Some(&hold(&["3_c", "2_b"])));
+        assert_eq!(both.migrations.iter().map(|held| held.id.as_str()).collect::<Vec<_>>(), ["2_b", "3_c"]);
+    }
+
+    #[test]
+    fn a_hold_binds_as_long_as_the_catalogue_has_what_was_undone() {
+        let migration = |id: &str, text: &str| crate::domain::Migration {
+            id: id.parse().unwrap(),
+            description: String::new(),
+            checksum: Checksum::of_text(text),
+            transaction_mode: None,
+            timeout: None,
+            depends_on: Vec::new(),
+            up: crate::domain::Script { file: String::new(), statements: Vec::new() },
+            down: None,
+            irreversible: None,
+        };
+        let catalogue =
+            |all: &[(&str, &str)]| ProviderCatalogue::new(all.iter().map(|(id, text)| migration(id, text)).collect());
+        let same = catalogue(&[("1_a", "1_a"), ("2_b", "2_b"), ("3_c", "3_c")]);
+        let state = BranchState::new(BranchId::generate()).held(Some(hold(&["2_b"])), &same);
+        assert_eq!(state.held_digest.as_ref(), Some(same.digest()));
+        for changed in [catalogue(&[("1_a", "1_a"), ("2_b", "corrected")]), catalogue(&[("1_a", "1_a")])] {
+            assert!(!hold(&["2_b"]).binds(&changed));
+            assert_eq!(state.clone().held(state.hold.clone(), &changed).held_digest, None, "it is due");
+        }
+        assert_eq!((state.clone().retried().hold, state.retried().held_digest), (None, None));
+    }
+
     #[test]
     fn stopping_at_a_target_leaves_the_rest_pending() {
         let mut done = outcome(OutcomeStatus::Succeeded, None);

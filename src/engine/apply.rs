@@ -59,6 +59,9 @@ pub(super) enum Broken {
 impl Attempt<'_> {
     /// Migrates the branch as far as the run's target, or undoes what the run is to undo. What was applied and seen is in `report`, also on failure.
     pub(super) async fn migrate(&self, report: &mut Report) -> Result<(), Broken> {
+        if self.request.dry_run {
+            return self.rehearse(report).await;
+        }
         let endpoint = self.endpoint()?;
         self.recall(report).await?;
         let mut round = 1;
@@ -77,7 +80,7 @@ impl Attempt<'_> {
         }
     }
 
-    fn endpoint(&self) -> Result<Endpoint, Broken> {
+    pub(super) fn endpoint(&self) -> Result<Endpoint, Broken> {
         let Branch { code, provider, connection, .. } = self.branch;
         Endpoint::resolve(code, *provider, connection, &self.settings.provider).map_err(|error| self.broken(error))
     }
@@ -267,12 +270,12 @@ impl Attempt<'_> {
         settled.map_err(|error| self.broken(error))
     }
 
-    fn direction(&self) -> Direction {
+    pub(super) fn direction(&self) -> Direction {
         if self.request.rollback.is_some() { Direction::Down } else { Direction::Up }
     }
 
     /// Refuses where the run was asked for with another plan in mind. What this run has begun itself is no other plan.
-    fn check_digest(&self, ledger: &Ledger, plan: &Plan, report: &Report) -> Result<(), Broken> {
+    pub(super) fn check_digest(&self, ledger: &Ledger, plan: &Plan, report: &Report) -> Result<(), Broken> {
         let begun = report.undo.is_some() || ledger.rows.iter().any(|row| row.run_id == Some(self.run_id));
         let Some(asked) = self.request.plan_digest.as_ref().filter(|_| !begun) else { return Ok(()) };
         let now = plan_digest(self.branch.id, self.direction(), ledger, plan);
@@ -284,7 +287,7 @@ impl Attempt<'_> {
         Err(Broken::Failed(Failure::refused(error.hint(PLAN_AGAIN))))
     }
 
-    fn plan(&self, ledger: &Ledger, report: &Report) -> Result<Plan, Broken> {
+    pub(super) fn plan(&self, ledger: &Ledger, report: &Report) -> Result<Plan, Broken> {
         let target = self.request.target.clone().map_or(Target::Latest, Target::UpTo);
         let mode = self.request.transaction_mode.unwrap_or(self.settings.policy.transaction_mode);
         let policy = Policy { transaction_mode: mode, ..self.settings.policy.clone() };
@@ -295,23 +298,23 @@ impl Attempt<'_> {
             .map_err(|refusals| Broken::Failed(Failure::from_refusals(self.branch, &refusals)))
     }
 
-    fn work<'p>(&self, planned: &'p Planned) -> Work<'p> {
+    pub(super) fn work<'p>(&self, planned: &'p Planned) -> Work<'p> {
         let timeout = planned.migration.timeout.unwrap_or(self.settings.migration_timeout);
         Work { planned, run_id: self.run_id, timeout }
     }
 
-    fn stop(&self) -> Stop {
+    pub(super) fn stop(&self) -> Stop {
         Stop { deadline: Instant::now() + FOREVER, cancel: self.halt.hard().clone() }
     }
 
-    fn go_on(&self) -> Result<(), Broken> {
+    pub(super) fn go_on(&self) -> Result<(), Broken> {
         match self.halt.reason() {
             None => Ok(()),
             Some(reason) => Err(Broken::Failed(Failure::halted(self.branch, reason))),
         }
     }
 
-    fn broken(&self, error: ProviderError) -> Broken {
+    pub(super) fn broken(&self, error: ProviderError) -> Broken {
         let kind = error.kind.clone();
         let failure = Failure::from_provider(self.branch, error, self.halt);
         match kind {
@@ -320,7 +323,7 @@ impl Attempt<'_> {
         }
     }
 
-    fn broken_execution(&self, planned: &[&Planned], error: ExecutionError) -> Broken {
+    pub(super) fn broken_execution(&self, planned: &[&Planned], error: ExecutionError) -> Broken {
         let open = error.outcome == Outcome::Unknown && self.halt.reason().is_none();
         let failure = Failure::from_execution(self.branch, planned, error, self.halt);
         if open { Broken::Open(failure) } else { Broken::Failed(failure) }

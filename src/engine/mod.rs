@@ -20,6 +20,7 @@ mod patience;
 mod plan;
 mod readiness;
 mod recorder;
+mod rehearse;
 mod report;
 mod resolve;
 mod rollback;

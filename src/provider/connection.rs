@@ -41,6 +41,16 @@ pub(super) enum Row {
 }
 
 impl Row {
+    /// How many columns it has.
+    pub(super) fn columns(&self) -> usize {
+        match self {
+            Self::Sqlite(row) => row.len(),
+            Self::Postgres(row) => row.len(),
+            Self::MySql(row) => row.len(),
+            Self::SqlServer(row) => row.len(),
+        }
+    }
+
     /// The column's text, `None` for NULL. Fails when it is not text.
     pub(super) fn text(&self, index: usize) -> Result<Option<String>, String> {
         let value = match self {

@@ -43,6 +43,8 @@ pub(super) struct Dialect {
     /// Before the ledger is written: undoes what a migration may have done to the session, and fails when the transaction
     /// is not the one that was marked.
     pub(super) before_record: &'static [&'static str],
+    /// Before a transaction that was only a trial is rolled back: brings out what would fail at the commit.
+    pub(super) before_take_back: &'static [&'static str],
     /// Creates the two tables where they are missing; before and after it what that needs.
     pub(super) create_tables: &'static [&'static str],
     /// The ledger, in the order of [`ledger`](super::ledger)'s columns.

@@ -11,6 +11,7 @@
 mod bad_input;
 mod cli;
 mod crash;
+mod crash_rollback;
 mod edge;
 mod engine;
 mod field_cases;
@@ -20,6 +21,8 @@ mod portable;
 mod provider;
 mod resolve;
 mod restart;
+mod rollback;
 mod rpc;
+mod sample;
 mod store;
 mod support;

@@ -74,6 +74,41 @@ async fn a_statement_that_took_effect_is_not_run_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_that_waits_for_a_person_is_settled_and_finished() {
+    let folder = crate::support::temp_dir();
+    let copy = folder.path().join("copy.db");
+    let statement = format!("VACUUM INTO '{}'", copy.display());
+    let mut station = Station::new();
+    station.migration("1_Copy.up.sql", "CREATE TABLE t (n INTEGER);\n");
+    station.migration("1_Copy.down.sql", &format!("INSERT INTO t VALUES (1);\n{statement};\nDROP TABLE t;\n"));
+    station.start().await;
+    station.register(sqlite_branch("BR001")).await;
+    assert!(apply(&station).await.success);
+    let rollback = async || {
+        let request = pb::RollbackRequest { branch: "BR001".into(), allow_data_loss: true, ..Default::default() };
+        station.migrations().await.rollback(request).await.unwrap().into_inner().result.unwrap()
+    };
+    std::fs::write(&copy, "something else").unwrap();
+    let error = rollback().await.errors.remove(0);
+    assert_eq!((&*error.file, error.line, error.statements_done), ("1_Copy.down.sql", 2, 1), "{error:?}");
+    let refused = apply(&station).await.errors.remove(0);
+    assert!(refused.message.contains("half undone") && refused.hint.contains("branchkeeper down"), "{refused:?}");
+    let mut connection = open(&station.sqlite_file("BR001")).await;
+    let digest = StatementDigest::of(&statement);
+    let sql = format!("UPDATE __MigrationsHistory SET intent = '{}' WHERE state = 'partial'", digest.as_str());
+    assert_eq!(sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap().rows_affected(), 1);
+    connection.close().await.unwrap();
+    let error = rollback().await.errors.remove(0);
+    assert_eq!((error.class(), error.line), (FailureClass::Ambiguous, 2), "{error:?}");
+    assert_eq!(status(&station).await, MigrationStatus::RequiresManualIntervention);
+    let done = resolve(&station, &["--applied"]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    assert_eq!(rollback().await.rolled_back_migrations, ["1_Copy"]);
+    assert_eq!(std::fs::read_to_string(&copy).unwrap(), "something else", "it was not run again");
+    assert!(apply(&station).await.success, "and the other way is open again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_statement_that_took_no_effect_is_run_again() {
     let folder = crate::support::temp_dir();
     let copy = folder.path().join("copy.db");

@@ -3,6 +3,7 @@
 mod branch_views;
 mod down;
 mod overview;
+mod plan;
 mod resolve;
 mod runs;
 mod up;
@@ -11,6 +12,7 @@ mod waiting;
 pub(crate) use branch_views::{HistoryArgs, PendingArgs, RetryArgs, ValidateArgs, history, pending, retry, validate};
 pub(crate) use down::{DownArgs, down};
 pub(crate) use overview::{StatusArgs, all_pages, print_status, status};
+pub(crate) use plan::{PlanArgs, plan};
 pub(crate) use resolve::{ResolveArgs, resolve};
 pub(crate) use runs::{CancelArgs, RunsArgs, WatchArgs, cancel, runs, watch};
 pub(crate) use up::{UpArgs, up};

@@ -146,10 +146,17 @@ fn print_one(context: &Context, branch: &str, result: &proto::MigrationResult) -
     }
     let (text, style) = match (result.success, applied) {
         (true, 0) => ("up to date".to_owned(), Style::Good),
+        (true, _) if result.dry_run => {
+            let text = format!("{} tried and taken back in {took}", count(applied, "migration", "migrations"));
+            (text, Style::Good)
+        }
         (true, _) => (format!("{} applied in {took}", count(applied, "migration", "migrations")), Style::Good),
         (false, _) => (format!("failed; {} applied", count(applied, "migration", "migrations")), Style::Bad),
     };
     printer.line(&format!("{branch}: {}", printer.paint(&text, style)))?;
+    for left_out in &result.not_tried {
+        printer.line(&format!("    not tried: {}", super::super::output::text::one_line(left_out)))?;
+    }
     for line in result.errors.iter().flat_map(error_lines) {
         printer.line(&format!("    {line}"))?;
     }

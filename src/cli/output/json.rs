@@ -121,6 +121,11 @@ messages! {
         branch_id, branch_code, applied_migrations, pending_migrations, last_migration_time, status as status,
         retry_count, error_details, hold,
     }
+    PlanResponse {
+        branch_id, branch_code, provider as provider, direction as direction, migrations, digest, warnings,
+    }
+    PlannedMigration { info, file, statements_done, in_doubt, statements }
+    PlannedStatement { sql, line, column, transaction, transactional, destructive, blocking, note }
     ValidateResponse { branch_id, branch_code, is_valid, status, findings }
     StatusResponse { branches, totals, total_branches }
     ListBranchesResponse { branches }

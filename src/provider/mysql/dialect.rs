@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use crate::provider::dialect::{ClockSource, Creation, Dialect, LockMeans, Objects, Probes, SessionLimits};
 
-fn quote(name: &str) -> String {
+pub(super) fn quote(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
 }
 
@@ -156,6 +156,7 @@ pub(in crate::provider) static DIALECT: Dialect = Dialect {
     // Whatever ends the transaction, such as a procedure that alters a table, takes the savepoint with it.
     mark: &["SAVEPOINT branchkeeper_unit"],
     before_record: &["RELEASE SAVEPOINT branchkeeper_unit", "SET @@SESSION.timestamp = DEFAULT", HOLDS],
+    before_take_back: &[],
     create_tables: &[
         "CREATE TABLE IF NOT EXISTS {history} (
   migration_id varchar(400) NOT NULL PRIMARY KEY,

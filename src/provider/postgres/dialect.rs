@@ -73,6 +73,7 @@ JOIN pg_stat_activity AS a ON a.pid = l.pid WHERE l.locktype = 'advisory' AND l.
     before_touch: &[],
     mark: &[],
     before_record: &["RESET ROLE"],
+    before_take_back: &["SET CONSTRAINTS ALL IMMEDIATE"],
     create_tables: &[
         "SET LOCAL client_min_messages = warning",
         "SET LOCAL lock_timeout = {wait}",

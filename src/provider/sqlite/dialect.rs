@@ -24,6 +24,7 @@ pub(in crate::provider) static DIALECT: Dialect = Dialect {
     before_touch: &[],
     mark: &[],
     before_record: &[],
+    before_take_back: &[],
     create_tables: &[
         "CREATE TABLE IF NOT EXISTS {history} (
   migration_id TEXT NOT NULL PRIMARY KEY,

@@ -171,6 +171,7 @@ IF @branchkeeper_language IS NOT NULL SET LANGUAGE @branchkeeper_language",
     before_touch: &[],
     mark: &["EXEC sys.sp_getapplock @Resource = N'branchkeeper unit {hex}', @LockMode = N'Shared',
   @LockOwner = N'Transaction', @LockTimeout = 0"],
+    before_take_back: &[],
     before_record: &[
         // Without these, the ledger's statements might not be run, not be undone together, or not be committed.
         "SET NOEXEC OFF",

@@ -92,6 +92,53 @@ async fn bad_data_in_one_database_fails_that_branch_only() {
     assert_eq!(status_of(&station, "BR002").await.retry_count, 0);
 }
 
+/// influitive/apartment#369, archtechx/tenancy#1420: the fifth of ten fails, and an asked-for undo touches only the branches
+/// that were changed.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_undo_after_a_failure_touches_only_the_branches_that_were_changed() {
+    let code = |index: usize| format!("BR{index:03}");
+    let mut station = Station::new();
+    station.set("AUTO_MIGRATE__ENABLED", "true");
+    station.set("AUTO_MIGRATE__INITIAL_DELAY", "1h");
+    station.migration("1_Customers.sql", CUSTOMERS);
+    station.start().await;
+    for index in 0..10 {
+        station.register(pb::Branch { is_active: Some(false), ..sqlite_branch(&code(index)) }).await;
+        assert!(outcome(&station, &code(index)).await.success);
+    }
+    run_in(&station.sqlite_file(&code(4)), "INSERT INTO customers (email) VALUES ('a'), ('a')").await;
+    station.migration("2_Unique.up.sql", UNIQUE);
+    station.migration("2_Unique.down.sql", "DROP INDEX customers_email;\n");
+    let mut changed = Vec::new();
+    for index in 0..10 {
+        let result = outcome(&station, &code(index)).await;
+        assert_eq!(result.success, index != 4, "{result:?}");
+        if !result.applied_migrations.is_empty() {
+            changed.push(index);
+        }
+    }
+    assert_eq!(changed.len(), 9);
+    let index = "SELECT COUNT(*) FROM sqlite_schema WHERE name = 'customers_email'";
+    let target = pb::rollback_request::Extent::TargetMigration("1".into());
+    for each in &changed {
+        assert_eq!(number_in(&station.sqlite_file(&code(*each)), index).await, 1);
+        let extent = Some(target.clone());
+        let request = pb::RollbackRequest { branch: code(*each), extent, ..Default::default() };
+        let result = station.migrations().await.rollback(request).await.unwrap().into_inner().result.unwrap();
+        assert_eq!((result.success, result.rolled_back_migrations.len()), (true, 1), "{result:?}");
+    }
+    for each in 0..10 {
+        assert_eq!(number_in(&station.sqlite_file(&code(each)), index).await, 0);
+        let status = status_of(&station, &code(each)).await;
+        assert_eq!((status.hold.is_some(), status.last_migration_applied.as_str()), (each != 4, "1_Customers"));
+    }
+    // Asked for where nothing has to be undone, it does nothing.
+    let request = pb::RollbackRequest { branch: code(4), extent: Some(target), ..Default::default() };
+    let result = station.migrations().await.rollback(request).await.unwrap().into_inner().result.unwrap();
+    assert!(result.success && result.rolled_back_migrations.is_empty(), "{result:?}");
+    assert_eq!(number_in(&station.sqlite_file(&code(4)), "SELECT COUNT(*) FROM customers").await, 2);
+}
+
 /// django-tenants#1209: a database that is not there yet is created, or reported, and the others go on.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_not_there_yet_is_created_or_reported() {

@@ -58,12 +58,14 @@ macro_rules! on_every_provider {
 }
 
 mod connecting;
+mod copies;
 mod locking;
 mod mysql_connecting;
 mod mysql_only;
 mod network;
 mod pooler;
 mod postgres_only;
+mod rehearsing;
 mod running;
 mod segments;
 mod sqlite_only;

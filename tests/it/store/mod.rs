@@ -11,4 +11,5 @@ mod opening;
 mod run_end;
 mod runs;
 mod states;
+mod undo;
 mod writer;
