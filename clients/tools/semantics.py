@@ -71,6 +71,7 @@ def main() -> None:
 
     write("python/src/branchkeeper/_semantics.py", python(version, defaults, paths, why))
     write("python/src/branchkeeper/v1/__init__.py", python_messages(repository / "proto/branchkeeper/v1"))
+    write("typescript/src/gen/branchkeeper/v1/messages.ts", typescript_messages(repository / "proto/branchkeeper/v1"))
     write("go/semantics.go", go(version, defaults, paths, why))
     write("typescript/src/semantics.ts", typescript(version, defaults, paths, why))
     write("rust/src/semantics.rs", rust(defaults, paths, why))
@@ -103,6 +104,12 @@ def python_messages(proto: Path) -> str:
     lines = [f"# {NOTE}", '"""Every message and enum of the contract."""', ""]
     for file in sorted(proto.glob("*.proto")):
         lines += [f"from .{file.stem}_pb2 import *  # noqa: F403"]
+    return "\n".join(lines) + "\n"
+
+
+def typescript_messages(proto: Path) -> str:
+    lines = [f"// {NOTE}", "/** Every message, enum and service of the contract. */"]
+    lines += [f'export * from "./{file.stem}_pb.js";' for file in sorted(proto.glob("*.proto"))]
     return "\n".join(lines) + "\n"
 
 
