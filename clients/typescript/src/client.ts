@@ -91,8 +91,11 @@ export class BranchkeeperClient {
     let failingSince = 0;
     for (;;) {
       let error: BranchkeeperError | undefined;
+      // Leaving a loop over answers does not end the call by itself.
+      const end = new AbortController();
       try {
-        const call = { signal, timeoutMs: deadline.left() };
+        const either = signal === undefined ? end.signal : AbortSignal.any([signal, end.signal]);
+        const call = { signal: either, timeoutMs: deadline.left() };
         const answers =
           runId === "" && request !== undefined
             ? this.migrations.applyAll(request, call)
@@ -114,6 +117,8 @@ export class BranchkeeperClient {
         }
       } catch (failed) {
         error = BranchkeeperError.from(failed);
+      } finally {
+        end.abort();
       }
       throwIfAborted(signal);
       if (error === undefined && runId !== "") {
