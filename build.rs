@@ -4,7 +4,12 @@ use std::path::PathBuf;
 
 use prost::Message;
 
-const FILES: [&str; 2] = ["branchkeeper/v1/branch_service.proto", "branchkeeper/v1/migration_service.proto"];
+const FILES: [&str; 4] = [
+    "branchkeeper/v1/access_service.proto",
+    "branchkeeper/v1/audit_service.proto",
+    "branchkeeper/v1/branch_service.proto",
+    "branchkeeper/v1/migration_service.proto",
+];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");

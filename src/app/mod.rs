@@ -1,5 +1,6 @@
 //! The service, put together.
 
+mod offline;
 mod settings;
 
 use std::net::SocketAddr;
@@ -16,6 +17,15 @@ use crate::rpc;
 use crate::store::{HeadOffice, Location};
 use crate::web;
 
+pub use offline::create_token;
+
+fn location(config: &Config) -> Location {
+    match &config.head_office.url {
+        Some(url) => Location::Postgres(url.expose().to_owned()),
+        None => Location::Embedded(config.data.clone()),
+    }
+}
+
 /// Runs the service until `shutdown` is cancelled and everything is wound up.
 ///
 /// `ready` receives the address that was bound once requests are served; it is dropped unsent when starting fails.
@@ -29,12 +39,9 @@ pub async fn run(
     }
     // The port first: that it is taken is the commonest mistake, and nothing has been touched yet.
     let server_settings = settings::server(&config);
-    let listener = rpc::bind(&server_settings).await?;
-    let address = listener.local_addr().context("the bound address cannot be read")?;
-    let location = match &config.head_office.url {
-        Some(url) => Location::Postgres(url.expose().to_owned()),
-        None => Location::Embedded(config.data.clone()),
-    };
+    let listeners = rpc::bind(&server_settings).await?;
+    let address = listeners.local_addr().context("the bound address cannot be read")?;
+    let location = location(&config);
     let clock = Arc::new(SystemClock);
     let store = HeadOffice::open(&location, clock.clone()).await.context("head office cannot be opened")?;
     let engine_settings = settings::engine(&config, clock.clone());
@@ -44,7 +51,7 @@ pub async fn run(
         version = env!("CARGO_PKG_VERSION"), %address, owner = manager.owner(), head_office = ?location,
         migrations = %config.migrations.display(), environment = %config.environment, "Branchkeeper starts"
     );
-    if !address.ip().is_loopback() {
+    if !address.ip().is_loopback() && !config.auth.is_on() {
         tracing::warn!(
             %address,
             "anybody who can reach this address may do everything: there is no authentication \
@@ -52,7 +59,7 @@ pub async fn run(
         );
     }
     let http = web::router(manager.readiness(), shutdown.clone());
-    let serving = tokio::spawn(rpc::serve(manager.clone(), listener, server_settings, http, shutdown.clone()));
+    let serving = tokio::spawn(rpc::serve(manager.clone(), listeners, server_settings, http, shutdown.clone()));
     if let Err(error) = orchestrator::start(&manager).await {
         shutdown.cancel();
         return Err(error).context("the orchestrator cannot start");

@@ -1,5 +1,6 @@
 //! From the configuration to what each layer wants to know.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use crate::config::{self, Config};
 use crate::domain::{Clock, Policy};
 use crate::engine::{AutoMigrate, EngineSettings, OnStartup};
 use crate::provider;
-use crate::rpc::ServerSettings;
+use crate::rpc::{AuthSettings, JwtSettings, ServerSettings, TlsSettings};
 
 /// How much longer than the engine the server has for stopping.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
@@ -57,6 +58,9 @@ pub(super) fn engine(config: &Config, clock: Arc<dyn Clock>) -> EngineSettings {
 pub(super) fn server(config: &Config) -> ServerSettings {
     ServerSettings {
         listen: config.server.listen,
+        unix_socket: given(&config.server.unix_socket),
+        tls: tls(config),
+        auth: auth(config),
         max_message_bytes: config.server.max_message_bytes,
         max_connections: config.server.max_connections as usize,
         concurrency_limit: config.server.max_concurrent_requests as usize,
@@ -64,5 +68,41 @@ pub(super) fn server(config: &Config) -> ServerSettings {
         // A call that ends with the last statement still has to be answered.
         shutdown_timeout: config.server.shutdown_timeout + ANSWER_TIME,
         ..ServerSettings::default()
+    }
+}
+
+fn given(path: &Path) -> Option<PathBuf> {
+    (!path.as_os_str().is_empty()).then(|| path.to_owned())
+}
+
+fn tls(config: &Config) -> Option<TlsSettings> {
+    let tls = &config.tls;
+    tls.is_on().then(|| TlsSettings {
+        cert_file: tls.cert_file.clone(),
+        key_file: tls.key_file.clone(),
+        client_ca_file: given(&tls.client_ca_file),
+        client_required: tls.client_auth == config::ClientAuth::Required,
+    })
+}
+
+fn auth(config: &Config) -> AuthSettings {
+    let auth = &config.auth;
+    let jwt = &auth.jwt;
+    AuthSettings {
+        jwt: jwt.has_keys().then(|| JwtSettings {
+            secret_ref: jwt.secret_ref.clone(),
+            public_key_file: given(&jwt.public_key_file),
+            jwks_file: given(&jwt.jwks_file),
+            jwks_url: Some(jwt.jwks_url.clone()).filter(|url| !url.is_empty()),
+            issuer: jwt.issuer.clone(),
+            audience: jwt.audience.clone(),
+            role_claim: jwt.role_claim.clone(),
+            leeway: jwt.leeway,
+            ..JwtSettings::default()
+        }),
+        tokens: auth.tokens,
+        certificates: auth.certificates.clone(),
+        open_health: auth.open_health,
+        open_reflection: auth.open_reflection,
     }
 }

@@ -5,9 +5,10 @@ use clap::{Parser, Subcommand};
 
 use super::branch::BranchCommand;
 use super::client::DEFAULT_SERVER;
+use super::credential::Credential;
 use super::failure::Failure;
 use super::output::Format;
-use super::{demo, fleet, folder, probe, serve};
+use super::{access, audit, demo, fleet, folder, probe, serve};
 use crate::domain::Provider;
 use crate::rpc::proto;
 
@@ -45,6 +46,8 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "URL", env = "BRANCHKEEPER_SERVER", default_value = DEFAULT_SERVER)]
     #[arg(hide_env_values = true)]
     pub(crate) server: String,
+    #[command(flatten)]
+    pub(crate) credential: Credential,
     /// How to write the answer
     ///
     /// JSON has the names of the contract's fields (proto/branchkeeper/v1), and every field is always there: timestamps
@@ -69,6 +72,8 @@ pub(crate) enum Command {
     Branch(Box<BranchCommand>),
     /// Apply pending migrations
     Up(fleet::UpArgs),
+    /// Undo the migrations of a branch that were applied last
+    Down(fleet::DownArgs),
     /// Show where the branches stand
     Status(fleet::StatusArgs),
     /// Show the migrations that a branch lacks
@@ -87,6 +92,11 @@ pub(crate) enum Command {
     Watch(fleet::WatchArgs),
     /// Stop a run
     Cancel(fleet::CancelArgs),
+    /// Make, list and revoke API tokens
+    #[command(subcommand)]
+    Token(access::TokenCommand),
+    /// Show who did what, and verify that record
+    Audit(audit::AuditArgs),
     /// Begin a new migration: writes its up and down files
     New(folder::NewArgs),
     /// Read the migrations folder and report every problem in it; needs no service

@@ -1,10 +1,14 @@
 use std::future::Future;
 use std::time::Duration;
 
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Response, Status};
 
+use super::credential::{Bearer, Credential};
 use super::failure::{Failure, innermost};
+use crate::rpc::proto::access_service_client::AccessServiceClient;
+use crate::rpc::proto::audit_service_client::AuditServiceClient;
 use crate::rpc::proto::branch_service_client::BranchServiceClient;
 use crate::rpc::proto::migration_service_client::MigrationServiceClient;
 
@@ -23,23 +27,44 @@ pub(crate) const QUICK: Duration = Duration::from_secs(60);
 /// How long to wait for answers that need a branch's database, which may be far away.
 pub(crate) const PATIENT: Duration = Duration::from_secs(180);
 
+/// A connection that carries the caller's token, if there is one.
+pub(crate) type Line = InterceptedService<Channel, Bearer>;
+
 /// A connection to the service.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     /// The register of branches.
-    pub(crate) branches: BranchServiceClient<Channel>,
+    pub(crate) branches: BranchServiceClient<Line>,
     /// Migrating and looking.
-    pub(crate) migrations: MigrationServiceClient<Channel>,
+    pub(crate) migrations: MigrationServiceClient<Line>,
+    /// API tokens.
+    pub(crate) access: AccessServiceClient<Line>,
+    /// Who did what.
+    pub(crate) audit: AuditServiceClient<Line>,
     /// For services of others, such as health.
-    pub(crate) channel: Channel,
+    pub(crate) line: Line,
 }
 
 impl Client {
-    /// Connects to the service at `server`, a URL or just a host and port.
-    pub(crate) async fn connect(server: &str) -> Result<Self, Failure> {
+    /// Connects to the service at `server`, a URL or just a host and port, and shows the credential there.
+    pub(crate) async fn connect(server: &str, credential: &Credential) -> Result<Self, Failure> {
         let url = server_url(server)?;
+        let bearer = credential.bearer()?;
+        if url.starts_with("http://") && bearer.is_some() && !is_local(&url) {
+            return Err(Failure::usage(
+                "the token would travel to another machine readable for all",
+                "use an https:// address; a proxy on this machine may do TLS for one that has none",
+            ));
+        }
         let bad = |_| Failure::usage(format!("'{url}' is not a server's address"), ADDRESS_HINT);
-        let endpoint = Endpoint::from_shared(url.clone()).map_err(bad)?;
+        let mut endpoint = Endpoint::from_shared(url.clone()).map_err(bad)?;
+        if url.starts_with("https://") {
+            let tls = credential.tls()?;
+            endpoint = endpoint.tls_config(tls).map_err(|error| {
+                let message = format!("the certificates cannot be used: {}", innermost(&error));
+                Failure::usage(message, "check --tls-ca, --tls-cert and --tls-key")
+            })?;
+        }
         let endpoint = endpoint
             .connect_timeout(CONNECT_TIMEOUT)
             // A peer that died without a word is found out, however long a run is silent.
@@ -48,7 +73,7 @@ impl Client {
             .keep_alive_while_idle(true);
         let connected = tokio::time::timeout(CONNECT_TIMEOUT * 2, endpoint.connect()).await;
         let reason = match connected {
-            Ok(Ok(channel)) => return Ok(Self::over(channel)),
+            Ok(Ok(channel)) => return Ok(Self::over(InterceptedService::new(channel, Bearer::new(bearer)))),
             Ok(Err(error)) => innermost(&error),
             Err(_) => "it does not answer".to_owned(),
         };
@@ -58,13 +83,13 @@ impl Client {
         })
     }
 
-    fn over(channel: Channel) -> Self {
-        let branches = BranchServiceClient::new(channel.clone());
-        let migrations = MigrationServiceClient::new(channel.clone());
+    fn over(line: Line) -> Self {
         Self {
-            branches: branches.max_decoding_message_size(MAX_ANSWER),
-            migrations: migrations.max_decoding_message_size(MAX_ANSWER),
-            channel,
+            branches: BranchServiceClient::new(line.clone()).max_decoding_message_size(MAX_ANSWER),
+            migrations: MigrationServiceClient::new(line.clone()).max_decoding_message_size(MAX_ANSWER),
+            access: AccessServiceClient::new(line.clone()).max_decoding_message_size(MAX_ANSWER),
+            audit: AuditServiceClient::new(line.clone()).max_decoding_message_size(MAX_ANSWER),
+            line,
         }
     }
 }
@@ -83,28 +108,50 @@ pub(crate) async fn answer<T>(
     }
 }
 
-const ADDRESS_HINT: &str = "write it like http://127.0.0.1:50051";
+const ADDRESS_HINT: &str = "write it like http://127.0.0.1:50051, https://hq.example:50051 or unix:///run/bk.sock";
 
 fn server_url(server: &str) -> Result<String, Failure> {
     let server = server.trim();
     let server = if server.is_empty() { DEFAULT_SERVER } else { server };
-    let url = if server.contains("://") { server.to_owned() } else { format!("http://{server}") };
-    if url.starts_with("https://") {
-        return Err(Failure::usage("TLS is not supported yet", "use an http:// address on a network that you trust"));
+    if let Some(path) = server.strip_prefix("unix:") {
+        let path = path.strip_prefix("//").unwrap_or(path);
+        return if path.is_empty() || path.contains('\0') {
+            Err(Failure::usage("the Unix socket has no path", ADDRESS_HINT))
+        } else {
+            Ok(format!("unix://{path}"))
+        };
     }
-    let authority = url.parse::<http::Uri>().ok().and_then(|uri| {
-        let plain = uri.scheme_str() == Some("http") && uri.path() == "/" && uri.query().is_none();
+    let url = if server.contains("://") { server.to_owned() } else { format!("http://{server}") };
+    let parts = url.parse::<http::Uri>().ok().and_then(|uri| {
+        let scheme = uri.scheme_str().filter(|scheme| matches!(*scheme, "http" | "https"))?.to_owned();
+        let plain = uri.path() == "/" && uri.query().is_none();
         let authority = uri.authority()?.as_str();
-        (plain && !authority.contains('@') && !authority.starts_with(':')).then(|| authority.to_owned())
+        (plain && !authority.contains('@') && !authority.starts_with(':')).then(|| format!("{scheme}://{authority}"))
     });
     // A wrong one is not repeated: somebody may have written a password into it.
-    let wrong = || Failure::usage("what --server or BRANCHKEEPER_SERVER says is not a server's address", ADDRESS_HINT);
-    authority.map(|authority| format!("http://{authority}")).ok_or_else(wrong)
+    parts.ok_or_else(|| Failure::usage("what --server or BRANCHKEEPER_SERVER says is not a server's address", ADDRESS_HINT))
+}
+
+/// Whether a URL means this machine.
+fn is_local(url: &str) -> bool {
+    let host = url.parse::<http::Uri>().ok().and_then(|uri| uri.host().map(str::to_owned)).unwrap_or_default();
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost") || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tokens_stay_on_this_machine_unless_they_are_encrypted() {
+        for local in ["http://127.0.0.1:7", "http://LOCALHOST", "http://[::1]:7"] {
+            assert!(is_local(local), "{local}");
+        }
+        for other in ["http://keeper:7", "http://10.0.0.1", "http://localhost.example:1"] {
+            assert!(!is_local(other), "{other}");
+        }
+    }
 
     #[test]
     fn servers_are_urls_or_addresses() {
@@ -114,11 +161,14 @@ mod tests {
             ("http://keeper:7/", "http://keeper:7"),
             ("127.0.0.1:7", "http://127.0.0.1:7"),
             ("[::1]:7", "http://[::1]:7"),
+            ("https://keeper:7", "https://keeper:7"),
+            ("unix:///run/bk.sock", "unix:///run/bk.sock"),
+            ("unix:bk.sock", "unix://bk.sock"),
         ];
         for (given, expected) in cases {
             assert_eq!(server_url(given).unwrap(), expected);
         }
-        for bad in ["https://keeper:7", "ftp://keeper", "http://", "http://a b", "http://k:7/x", "http://u:hunter2@k:7"]
+        for bad in ["unix:", "ftp://keeper", "http://", "http://a b", "http://k:7/x", "http://u:hunter2@k:7"]
         {
             let failure = server_url(bad).unwrap_err();
             assert!(matches!(failure, Failure::Usage { .. }) && !failure.report().contains("hunter2"), "{bad}");

@@ -1,8 +1,11 @@
 //! The command line: a client of the public API, and the way to start the service.
 
+mod access;
 mod args;
+mod audit;
 mod branch;
 mod client;
+mod credential;
 mod demo;
 mod failure;
 mod fleet;
@@ -18,6 +21,7 @@ use clap::Parser;
 
 use args::{Cli, Command};
 use client::Client;
+use credential::Credential;
 use failure::{Failure, Outcome};
 use output::{Printer, notice};
 
@@ -25,12 +29,13 @@ use output::{Printer, notice};
 struct Context {
     /// The service's address as it was given.
     server: String,
+    credential: Credential,
     printer: Printer,
 }
 
 impl Context {
     async fn connect(&self) -> Result<Client, Failure> {
-        Client::connect(&self.server).await
+        Client::connect(&self.server, &self.credential).await
     }
 
     /// A command line to suggest, for the service that this one talked to.
@@ -46,7 +51,11 @@ impl Context {
 /// Does what the process's arguments ask for. The exit codes are those of `branchkeeper --help`.
 pub async fn main() -> ExitCode {
     let cli = Cli::parse();
-    let context = Context { server: cli.global.server, printer: Printer::new(cli.global.output, cli.global.no_color) };
+    let context = Context {
+        server: cli.global.server,
+        credential: cli.global.credential,
+        printer: Printer::new(cli.global.output, cli.global.no_color),
+    };
     match run(&context, cli.command).await {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::BadNews) => ExitCode::from(1),
@@ -67,6 +76,7 @@ async fn run(context: &Context, command: Command) -> Result<Outcome, Failure> {
         Command::Demo(args) => demo::run(context, &args).await,
         Command::Branch(command) => branch::run(context, *command).await,
         Command::Up(args) => fleet::up(context, args).await,
+        Command::Down(args) => fleet::down(context, args).await,
         Command::Status(args) => fleet::status(context, args).await,
         Command::Pending(args) => fleet::pending(context, args).await,
         Command::History(args) => fleet::history(context, args).await,
@@ -76,6 +86,8 @@ async fn run(context: &Context, command: Command) -> Result<Outcome, Failure> {
         Command::Runs(args) => fleet::runs(context, args).await,
         Command::Watch(args) => fleet::watch(context, args).await,
         Command::Cancel(args) => fleet::cancel(context, args).await,
+        Command::Token(command) => access::run(context, command).await,
+        Command::Audit(command) => audit::run(context, command).await,
         Command::New(args) => folder::new(context, &args),
         Command::Check(args) => folder::check(context, &args),
         Command::Health(args) => probe::health(context, args).await,

@@ -27,7 +27,7 @@ pub(crate) struct HealthArgs {
 
 /// Asks `grpc.health.v1`.
 pub(crate) async fn health(context: &Context, args: HealthArgs) -> Result<Outcome, Failure> {
-    let mut client = HealthClient::new(context.connect().await?.channel);
+    let mut client = HealthClient::new(context.connect().await?.line);
     let request = HealthCheckRequest { service: args.service.clone() };
     let status = answer(QUICK, client.check(request)).await?.status();
     let serving = status == ServingStatus::Serving;

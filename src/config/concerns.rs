@@ -3,6 +3,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::edge::{Auth, Tls};
 use crate::domain::{RetryPolicy, Secret, TransactionMode};
 
 /// Everything that can be configured.
@@ -17,6 +18,10 @@ pub struct Config {
     pub migrations: PathBuf,
     /// The gRPC server.
     pub server: Server,
+    /// How callers prove who they are.
+    pub auth: Auth,
+    /// TLS.
+    pub tls: Tls,
     /// The service's own state database.
     pub head_office: HeadOffice,
     /// SQLite branches.
@@ -48,6 +53,8 @@ impl Default for Config {
             data: "data".into(),
             migrations: "branch_migrations".into(),
             server: Server::default(),
+            auth: Auth::default(),
+            tls: Tls::default(),
             head_office: HeadOffice::default(),
             sqlite: Sqlite::default(),
             auto_migrate: AutoMigrate::default(),
@@ -69,18 +76,32 @@ impl Config {
         if self.sqlite.root.as_os_str().is_empty() { self.data.join("branches") } else { self.sqlite.root.clone() }
     }
 
-    /// Refuses to be reachable from other machines without authentication, unless that was asked for.
+    /// Refuses to be reachable from other machines without authentication and TLS, unless that was asked for.
     ///
     /// [`load`](super::load) has checked this already; the server checks again what it really binds.
     pub fn check_exposure(&self) -> Result<(), String> {
         let listen = self.server.listen;
-        if listen.ip().is_loopback() || self.server.allow_unauthenticated {
+        if listen.ip().is_loopback() {
+            return Ok(());
+        }
+        let port = listen.port();
+        if !self.auth.is_on() {
+            return if self.server.allow_unauthenticated {
+                Ok(())
+            } else {
+                Err(format!(
+                    "{listen} can be reached from other machines, and callers need not prove who they are; configure \
+                     authentication (auth.tokens, auth.jwt or auth.certificates), listen on a loopback address such as \
+                     127.0.0.1:{port}, or set server.allow_unauthenticated = true if the network is trusted"
+                ))
+            };
+        }
+        if self.tls.is_on() || self.server.allow_plaintext {
             return Ok(());
         }
         Err(format!(
-            "{listen} can be reached from other machines, and there is no authentication yet; listen on a loopback \
-             address such as 127.0.0.1:{}, or set server.allow_unauthenticated = true if the network is trusted",
-            listen.port()
+            "{listen} can be reached from other machines, and tokens would travel readable for all; set tls.cert_file and \
+             tls.key_file, or server.allow_plaintext = true behind a proxy that does TLS"
         ))
     }
 }
@@ -125,6 +146,11 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Accept that anybody who reaches the address may do everything. Default: no.
     pub allow_unauthenticated: bool,
+    /// Accept that tokens travel unencrypted to an address that other machines reach, as behind a proxy that does TLS.
+    /// Default: no.
+    pub allow_plaintext: bool,
+    /// A Unix socket to listen on besides; whoever may open its file is an admin. Default: empty, none.
+    pub unix_socket: PathBuf,
     /// The largest request, in bytes. Default: 4 MiB.
     pub max_message_bytes: usize,
     /// The most connections at once; further ones are closed at once. Default: 1,000.
@@ -143,6 +169,8 @@ impl Default for Server {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 50051)),
             allow_unauthenticated: false,
+            allow_plaintext: false,
+            unix_socket: PathBuf::new(),
             max_message_bytes: 4 * 1024 * 1024,
             max_connections: 1_000,
             max_concurrent_requests: 512,

@@ -2,8 +2,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::concerns::{Config, Environment, LogFormat, LogLevel, OnStartup};
+use super::edge::{ClientAuth, key_set_url};
 use super::value::Raw;
-use crate::domain::{OfflinePolicy, Secret};
+use crate::domain::{CertificateRule, OfflinePolicy, Secret, SecretRef};
 
 /// Puts a value into its place, or says what is wrong with it and what is allowed.
 type Setter = fn(&mut Config, Raw<'_>) -> Result<(), String>;
@@ -29,11 +30,31 @@ keys! {
     "migrations" => migrations = |raw| raw.folder()?;
     "server.listen" => server.listen = |raw| raw.parsed(listen_address)?;
     "server.allow_unauthenticated" => server.allow_unauthenticated = |raw| raw.boolean()?;
+    "server.allow_plaintext" => server.allow_plaintext = |raw| raw.boolean()?;
+    "server.unix_socket" => server.unix_socket = |raw| raw.path()?;
     "server.max_message_bytes" => server.max_message_bytes = |raw| raw.integer(64 * 1024..=64 * 1024 * 1024)?;
     "server.max_connections" => server.max_connections = |raw| raw.integer(1..=65_535)?;
     "server.max_concurrent_requests" => server.max_concurrent_requests = |raw| raw.integer(1..=65_535)?;
     "server.allowed_origins" => server.allowed_origins = |raw| origins(raw)?;
     "server.shutdown_timeout" => server.shutdown_timeout = |raw| raw.duration(SECOND..=HOUR)?;
+    "auth.tokens" => auth.tokens = |raw| raw.boolean()?;
+    "auth.certificates" => auth.certificates = |raw| certificate_rules(raw)?;
+    "auth.open_health" => auth.open_health = |raw| raw.boolean()?;
+    "auth.open_reflection" => auth.open_reflection = |raw| raw.boolean()?;
+    "auth.jwt.secret_ref" => auth.jwt.secret_ref = |raw| raw.parsed(secret_ref)?;
+    "auth.jwt.public_key_file" => auth.jwt.public_key_file = |raw| raw.path()?;
+    "auth.jwt.jwks_file" => auth.jwt.jwks_file = |raw| raw.path()?;
+    "auth.jwt.jwks_url" => auth.jwt.jwks_url = |raw| raw.parsed(key_set_url)?;
+    "auth.jwt.issuer" => auth.jwt.issuer = |raw| raw.parsed(line)?;
+    "auth.jwt.audience" => auth.jwt.audience = |raw| raw.parsed(line)?;
+    "auth.jwt.role_claim" => auth.jwt.role_claim = |raw| raw.parsed(claim)?;
+    "auth.jwt.leeway" => auth.jwt.leeway = |raw| raw.duration(ZERO..=Duration::from_secs(600))?;
+    "tls.cert_file" => tls.cert_file = |raw| raw.path()?;
+    "tls.key_file" => tls.key_file = |raw| raw.path()?;
+    "tls.client_ca_file" => tls.client_ca_file = |raw| raw.path()?;
+    "tls.client_auth" => tls.client_auth = |raw| raw.word(&[
+        ("required", ClientAuth::Required), ("optional", ClientAuth::Optional),
+    ])?;
     "head_office.url" => head_office.url = |raw| raw.parsed(head_office_url)?;
     "sqlite.root" => sqlite.root = |raw| raw.path()?;
     "auto_migrate.enabled" => auto_migrate.enabled = |raw| raw.boolean()?;
@@ -144,6 +165,29 @@ fn origins(raw: Raw<'_>) -> Result<Vec<String>, String> {
         None if origins.len() > 100 => Err(format!("has {} origins; at most 100 are allowed", origins.len())),
         None => Ok(origins),
     }
+}
+
+fn certificate_rules(raw: Raw<'_>) -> Result<Vec<CertificateRule>, String> {
+    let rules = raw.list()?;
+    if rules.len() > 1_000 {
+        return Err(format!("has {} rules; at most 1000 are allowed", rules.len()));
+    }
+    rules.iter().map(|rule| rule.parse()).collect()
+}
+
+fn secret_ref(text: &str) -> Result<Option<SecretRef>, String> {
+    if text.is_empty() { Ok(None) } else { text.parse().map(Some) }
+}
+
+fn line(text: &str) -> Result<String, String> {
+    if text.len() > 1_000 || text.contains(char::is_control) {
+        return Err("has to be a text of at most 1000 bytes without control characters".into());
+    }
+    Ok(text.to_owned())
+}
+
+fn claim(text: &str) -> Result<String, String> {
+    if text.is_empty() { Err("the claim's name must not be empty".into()) } else { line(text) }
 }
 
 /// The text is not repeated in the error: there may be a password in it.

@@ -143,6 +143,7 @@ impl Loader {
                 let message = "is shorter than retry.backoff; make it at least as long";
                 found.push(("retry.max_backoff", message.to_owned()));
             }
+            found.extend(config.auth.problems(&config.tls));
             if let Err(message) = config.check_exposure() {
                 found.push(("server.listen", message));
             }

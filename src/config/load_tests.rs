@@ -20,11 +20,29 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("migrations", "'m'", "m"),
     ("server.listen", "'[::1]:7000'", "[::1]:7000"),
     ("server.allow_unauthenticated", "true", "true"),
+    ("server.allow_plaintext", "true", "true"),
+    ("server.unix_socket", "'/run/bk.sock'", "/run/bk.sock"),
     ("server.max_message_bytes", "1_048_576", "1048576"),
     ("server.max_connections", "0x10", "16"),
     ("server.max_concurrent_requests", "7", "7"),
     ("server.allowed_origins", "['https://hq.example', 'http://b']", "https://hq.example, http://b"),
     ("server.shutdown_timeout", "'5s'", "5s"),
+    ("auth.tokens", "true", "true"),
+    ("auth.certificates", "['cn:a = HeadOfficeAdmin']", "cn:a = HeadOfficeAdmin"),
+    ("auth.open_health", "false", "false"),
+    ("auth.open_reflection", "true", "true"),
+    ("auth.jwt.secret_ref", "'env:JWT'", "env:JWT"),
+    ("auth.jwt.public_key_file", "'k.pem'", "k.pem"),
+    ("auth.jwt.jwks_file", "'k.json'", "k.json"),
+    ("auth.jwt.jwks_url", "'https://idp.example/keys'", "https://idp.example/keys"),
+    ("auth.jwt.issuer", "'idp'", "idp"),
+    ("auth.jwt.audience", "'bk'", "bk"),
+    ("auth.jwt.role_claim", "'roles'", "roles"),
+    ("auth.jwt.leeway", "'0s'", "0s"),
+    ("tls.cert_file", "'c.pem'", "c.pem"),
+    ("tls.key_file", "'c.key'", "c.key"),
+    ("tls.client_ca_file", "'ca.pem'", "ca.pem"),
+    ("tls.client_auth", "'optional'", "optional"),
     ("head_office.url", "'postgres://k:hunter2@db/h'", "postgres://k:hunter2@db/h"),
     ("sqlite.root", "'/srv/shops'", "/srv/shops"),
     ("auto_migrate.enabled", "false", "false"),
@@ -70,10 +88,28 @@ fn nothing_given_means_the_defaults() {
 fn every_key_is_read_the_same_from_file_and_variable() {
     let names: Vec<_> = SAMPLES.iter().map(|(name, ..)| *name).collect();
     assert_eq!(names, key_names().collect::<Vec<_>>());
+    // Some keys do not stand alone.
+    let company: &[(&str, &[&str])] = &[
+        ("auth.jwt.issuer", &["auth.jwt.secret_ref"]),
+        ("auth.jwt.audience", &["auth.jwt.secret_ref"]),
+        ("auth.jwt.role_claim", &["auth.jwt.secret_ref"]),
+        ("auth.jwt.leeway", &["auth.jwt.secret_ref"]),
+        ("auth.certificates", &["tls.cert_file", "tls.key_file", "tls.client_ca_file"]),
+        ("tls.cert_file", &["tls.key_file"]),
+        ("tls.key_file", &["tls.cert_file"]),
+        ("tls.client_ca_file", &["tls.cert_file", "tls.key_file"]),
+    ];
+    let variable = |name: &str| format!("BRANCHKEEPER__{}", name.replace('.', "__").to_ascii_uppercase());
     for (name, toml, text) in SAMPLES {
-        let file = from_file(&format!("{name} = {toml}")).unwrap();
-        let variable = format!("BRANCHKEEPER__{}", name.replace('.', "__").to_ascii_uppercase());
-        assert_eq!(file, from_variables(&[(&variable, text)]).unwrap(), "{name}");
+        let with = company.iter().find(|(key, _)| key == name).map_or(&[][..], |(_, others)| others);
+        let others: Vec<_> = SAMPLES.iter().filter(|(other, ..)| with.contains(other)).collect();
+        let lines: String = others.iter().map(|(other, toml, _)| format!("{other} = {toml}\n")).collect();
+        let file = from_file(&format!("{lines}{name} = {toml}")).unwrap();
+        let variables: Vec<_> = others.iter().map(|(other, _, text)| (variable(other), *text)).collect();
+        let own = variable(name);
+        let mut given: Vec<_> = variables.iter().map(|(name, text)| (name.as_str(), *text)).collect();
+        given.push((&own, text));
+        assert_eq!(file, from_variables(&given).unwrap(), "{name}");
         assert_ne!(file, Config::default(), "{name}");
     }
 }
@@ -142,7 +178,7 @@ fn errors_name_the_place_the_key_and_what_is_allowed() {
         ("[server.listen]\nport = 5", "b.toml:1: server.listen: expected text in quotes, found table"),
         ("[lock]\nleas = '60s'", "b.toml:2: unknown key 'lock.leas'; did you mean 'lock.lease'?"),
         ("[locks]\nlease = '60s'", "b.toml:2: unknown key 'locks.lease'; did you mean 'lock.lease'?"),
-        ("[tls]", "b.toml:1: unknown key 'tls'"),
+        ("[telephone]", "b.toml:1: unknown key 'telephone'"),
         ("retry.backoff = '2h'", "retry.max_backoff: is shorter than retry.backoff"),
         ("validation.required_tables = [1]", "every item of the list has to be text in quotes"),
         ("lock.lease = '1s'\nlock.lease = '2s'", "b.toml:2: this is not TOML: duplicate key"),
@@ -187,6 +223,13 @@ fn other_machines_only_when_asked_for() {
     assert_eq!(from_file(text).unwrap().server.listen.port(), 50051);
     assert!(from_file("server.listen = '[::]:1'").is_err());
     assert!(from_file("server.listen = '127.9.9.9:1'").is_ok());
+    let out = "server.listen = '0.0.0.0:1'\nauth.tokens = true\n";
+    assert!(from_file(out).unwrap_err().to_string().contains("server.allow_plaintext"));
+    // Once there is authentication, unencrypted tokens have to be allowed by name.
+    assert!(from_file(&format!("{out}server.allow_unauthenticated = true")).is_err());
+    assert!(from_file(&format!("{out}server.allow_plaintext = true")).is_ok());
+    assert!(from_file(&format!("{out}tls.cert_file = 'c'\ntls.key_file = 'k'")).is_ok());
+    assert!(from_file("server.listen = '0.0.0.0:1'\ntls.cert_file = 'c'\ntls.key_file = 'k'").is_err());
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 mod concerns;
 mod duration;
+mod edge;
 mod error;
 mod keys;
 mod load;
@@ -17,6 +18,7 @@ pub use concerns::{
     Parallel, Runs, Server, Sqlite, Validation,
 };
 pub use duration::{format_duration, parse_duration};
+pub use edge::{Auth, ClientAuth, Jwt, Tls};
 pub use error::{ConfigError, Problem};
 pub use keys::key_names;
 pub use load::{ConfigFile, Overrides, load};

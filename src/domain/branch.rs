@@ -127,6 +127,19 @@ pub struct BranchUpdate {
 }
 
 impl BranchUpdate {
+    /// The names of the parts that it replaces.
+    pub fn parts(&self) -> Vec<&'static str> {
+        let parts = [
+            ("code", self.code.is_some()),
+            ("name", self.name.is_some()),
+            ("connection", self.connection.is_some()),
+            ("labels", self.labels.is_some()),
+            ("is_active", self.is_active.is_some()),
+            ("environment", self.environment.is_some()),
+        ];
+        parts.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect()
+    }
+
     /// `branch` with the update's parts put in.
     pub fn apply_to(self, mut branch: Branch) -> Branch {
         if let Some(code) = self.code {

@@ -41,6 +41,11 @@ impl Checksum {
         Self(sha256(parts.into_iter().flat_map(|part| [part.as_bytes(), &[0u8]])))
     }
 
+    /// The plain SHA-256 of bytes, nothing normalised.
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        Self(sha256([bytes]))
+    }
+
     /// A checksum as it was stored; nothing is checked, because a ledger may hold another tool's text.
     pub fn from_stored(text: impl Into<String>) -> Self {
         Self(text.into())

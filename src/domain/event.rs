@@ -2,7 +2,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BranchCode, MigrationError, MigrationId, MigrationResult, MigrationStatus, Provider, RunId, Time};
+use super::{
+    BranchCode, Direction, MigrationError, MigrationId, MigrationResult, MigrationStatus, Provider, RunId, Time,
+};
 
 /// One thing that happened in a run. Events of a run are numbered from 1 without gaps and kept in that order.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,8 +33,11 @@ pub enum EventBody {
         branch_code: BranchCode,
         /// Its provider.
         provider: Provider,
-        /// How many migrations will be applied.
+        /// How many migrations will be applied, or undone.
         pending_migrations: u32,
+        /// Which it is.
+        #[serde(default)]
+        direction: Direction,
     },
     /// A migration is about to run.
     MigrationStarted {
@@ -40,10 +45,13 @@ pub enum EventBody {
         branch_code: BranchCode,
         /// The migration.
         migration_id: MigrationId,
-        /// Its place among this branch's pending ones, from 1.
+        /// Its place among those that this branch's turn is about, from 1.
         index: u32,
         /// How many there are.
         total: u32,
+        /// Whether it is applied or undone.
+        #[serde(default)]
+        direction: Direction,
     },
     /// A statement has run. Recorded only when the run was asked to.
     StatementFinished {
@@ -58,7 +66,7 @@ pub enum EventBody {
         /// How long it ran.
         duration: Duration,
     },
-    /// A migration is applied and recorded in the branch's ledger.
+    /// A migration is applied or undone, and the branch's ledger says so.
     MigrationFinished {
         /// The branch.
         branch_code: BranchCode,
@@ -66,6 +74,9 @@ pub enum EventBody {
         migration_id: MigrationId,
         /// How long it ran.
         duration: Duration,
+        /// Whether it was applied or undone.
+        #[serde(default)]
+        direction: Direction,
     },
     /// Nothing more happens on this branch in this run.
     BranchFinished {
@@ -75,6 +86,9 @@ pub enum EventBody {
         status: MigrationStatus,
         /// What was applied.
         applied_migrations: Vec<MigrationId>,
+        /// What was undone.
+        #[serde(default)]
+        rolled_back_migrations: Vec<MigrationId>,
         /// Why it did not succeed.
         error: Option<MigrationError>,
         /// How long it took.

@@ -27,11 +27,13 @@ pub enum FailureClass {
     Cancelled,
     /// A fault of Branchkeeper's own.
     Internal,
+    /// The branch's plan is no longer the one that the request was made for. Counts as nothing.
+    PlanChanged,
 }
 
 impl FailureClass {
     /// Every class, in the order of the contract's enum.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Connection,
         Self::Authentication,
         Self::Locked,
@@ -42,6 +44,7 @@ impl FailureClass {
         Self::Ambiguous,
         Self::Cancelled,
         Self::Internal,
+        Self::PlanChanged,
     ];
 
     /// The name used in stored rows, logs and tables.
@@ -57,6 +60,7 @@ impl FailureClass {
             Self::Ambiguous => "Ambiguous",
             Self::Cancelled => "Cancelled",
             Self::Internal => "Internal",
+            Self::PlanChanged => "PlanChanged",
         }
     }
 
@@ -65,10 +69,10 @@ impl FailureClass {
         Self::ALL.into_iter().find(|class| class.as_str() == name)
     }
 
-    /// Whether the attempt counts towards the limit after which a person is needed. A lock held by somebody else and a
-    /// cancelled run say nothing about the branch.
+    /// Whether the attempt counts towards the limit after which a person is needed. A lock held by somebody else, a
+    /// cancelled run and a plan that has changed say nothing about the branch.
     pub const fn counts(self) -> bool {
-        !matches!(self, Self::Locked | Self::Cancelled)
+        !matches!(self, Self::Locked | Self::Cancelled | Self::PlanChanged)
     }
 }
 

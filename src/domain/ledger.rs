@@ -1,10 +1,10 @@
 use std::time::Duration;
 
-use super::{Checksum, RunId, StatementDigest, Time};
+use super::{Checksum, Direction, RunId, StatementDigest, Time};
 
-/// The version of the ledger's layout and meaning that this build writes. A row with a higher one was written by a newer
-/// Branchkeeper and is refused.
-pub const LEDGER_FORMAT: i32 = 1;
+/// The newest layout and meaning of a ledger's rows that this build knows. A row with a higher one was written by a newer
+/// Branchkeeper and is refused. Which one a row gets: [`Direction::ledger_format`].
+pub const LEDGER_FORMAT: i32 = 2;
 
 /// What a branch's ledger says: the truth about what has been applied there.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -65,13 +65,15 @@ impl LedgerRow {
 pub enum RowState {
     /// All of it.
     Applied,
-    /// Some statements of it; it was run outside a single transaction and was interrupted.
+    /// Some statements of it; it was run, up or down, outside a single transaction and was interrupted.
     Partial(Progress),
 }
 
 /// The journal of a migration that is run statement by statement.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Progress {
+    /// Whether it was being applied or undone.
+    pub direction: Direction,
     /// The digests of the statements known to be done, in order from the first.
     pub done: Vec<StatementDigest>,
     /// How many statements the migration had when it was begun.

@@ -23,8 +23,11 @@ pub struct Migration {
     pub depends_on: Vec<MigrationId>,
     /// What to run.
     pub up: Script,
-    /// What undoes it, when a down file exists.
+    /// What undoes it: the down file, or what follows from a portable migration. `None` when nothing does.
     pub down: Option<Script>,
+    /// Why a portable migration has no `down`: the operation and its line, and what to do. `None` when it has one, and for
+    /// a migration of SQL files.
+    pub irreversible: Option<String>,
 }
 
 /// How migrations and transactions go together.

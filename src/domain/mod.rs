@@ -2,8 +2,10 @@
 //!
 //! Everything here is a value or a pure function: the same input gives the same answer, on any machine, at any time.
 
+mod access;
 mod branch;
 mod catalogue;
+mod certificate;
 mod clock;
 mod digest;
 mod event;
@@ -24,8 +26,10 @@ mod state;
 mod text;
 mod validation;
 
+pub use access::{ApiToken, Role};
 pub use branch::{Branch, BranchUpdate, Connection, ServerConnection, SqliteConnection, SslMode};
 pub use catalogue::{Catalogue, ProviderCatalogue};
+pub use certificate::{CertificateName, CertificateRule};
 pub use clock::{Clock, ManualClock, SystemClock, Time};
 pub use digest::{Checksum, StatementDigest};
 pub use event::{Event, EventBody};
@@ -34,14 +38,20 @@ pub use finding::{Finding, FindingKind, Severity};
 pub use ids::{BranchCode, BranchId, BranchRef, IdError, MigrationId, RequestId, RunId};
 pub use ledger::{Intent, LEDGER_FORMAT, Ledger, LedgerRow, Progress, RowState};
 pub use migration::{Migration, TransactionMode};
-pub use plan::{Plan, Planned, Policy, Segment, Target, Unit, pending, plan_up};
+pub use plan::{
+    Direction, DownPolicy, Plan, Planned, Policy, Segment, Target, Undo, Unit, pending, plan_digest, plan_down,
+    plan_up, transactions,
+};
 pub use provider::Provider;
 pub use rebuild::{TableEdit, TableRebuild};
 pub use refusal::Refusal;
 pub use retry::{OfflinePolicy, RetryPolicy};
-pub use run::{BranchOutcome, MigrationResult, Observed, OutcomeStatus, Run, RunKind, RunRequest, RunState, Selector};
+pub use run::{
+    BranchOutcome, MigrationResult, Observed, OutcomeStatus, RollbackRequest, Run, RunKind, RunRequest, RunState,
+    Selector,
+};
 pub use script::{Effect, ObjectName, Risk, Script, SessionChange, Statement, TableChange};
 pub use secret::{Secret, SecretRef};
-pub use state::{BranchState, Lease, MigrationStatus};
+pub use state::{BranchState, HeldMigration, Hold, Lease, MigrationStatus};
 pub use text::shorten;
 pub use validation::{FieldViolation, Violations, validate_branch};

@@ -69,6 +69,65 @@ pub enum Refusal {
         /// The statement's number, from 1.
         number: usize,
     },
+    /// A rollback of the migration was interrupted, and has to be finished before anything is applied.
+    HalfUndone {
+        /// The migration.
+        id: MigrationId,
+    },
+    /// A rollback of a migration that this rollback leaves out was interrupted.
+    HalfUndoneElsewhere {
+        /// The migration.
+        id: String,
+    },
+    /// The migration was applied in part, and has to be applied wholly before anything is undone.
+    HalfApplied {
+        /// The migration.
+        id: String,
+    },
+    /// A migration that is to be undone has no down script.
+    Irreversible {
+        /// The migration.
+        id: MigrationId,
+        /// Its up file.
+        file: String,
+    },
+    /// A migration that is to be undone is needed by one that stays.
+    StillNeeded {
+        /// The migration.
+        id: MigrationId,
+        /// The one that stays.
+        by: MigrationId,
+    },
+    /// A statement would destroy something for good, and that was not allowed.
+    LosesData {
+        /// The migration.
+        id: MigrationId,
+        /// Its down file.
+        file: String,
+        /// The statement's line.
+        line: u32,
+        /// What would be lost.
+        what: String,
+    },
+    /// No migration is applied that could be undone.
+    NothingToUndo,
+    /// Fewer migrations are applied than are to be undone.
+    TooManySteps {
+        /// How many are to be undone.
+        asked: usize,
+        /// How many are applied.
+        applied: usize,
+    },
+    /// The migration that is to stay applied is not.
+    TargetNotApplied {
+        /// The migration.
+        target: MigrationId,
+    },
+    /// A migration was applied on top of those that an interrupted rollback has yet to undo.
+    AppliedSince {
+        /// The migration.
+        id: String,
+    },
 }
 
 impl Refusal {
@@ -82,14 +141,36 @@ impl Refusal {
 
     /// Whether the request was at fault rather than the branch, so that the branch's state stays as it was.
     pub fn blames_request(&self) -> bool {
-        matches!(self, Self::TargetBehind { .. })
+        matches!(
+            self,
+            Self::TargetBehind { .. }
+                | Self::HalfUndoneElsewhere { .. }
+                | Self::HalfApplied { .. }
+                | Self::Irreversible { .. }
+                | Self::StillNeeded { .. }
+                | Self::LosesData { .. }
+                | Self::NothingToUndo
+                | Self::TooManySteps { .. }
+                | Self::TargetNotApplied { .. }
+                | Self::AppliedSince { .. }
+        )
     }
 
-    /// The migration concerned.
+    /// The migration concerned; empty when there is none in particular.
     pub fn migration(&self) -> &str {
         match self {
-            Self::NewerLedger { id, .. } | Self::Unknown { id } => id,
-            Self::ChecksumChanged { id, .. }
+            Self::NothingToUndo | Self::TooManySteps { .. } => "",
+            Self::NewerLedger { id, .. }
+            | Self::Unknown { id }
+            | Self::HalfUndoneElsewhere { id }
+            | Self::HalfApplied { id }
+            | Self::AppliedSince { id } => id,
+            Self::HalfUndone { id }
+            | Self::Irreversible { id, .. }
+            | Self::StillNeeded { id, .. }
+            | Self::LosesData { id, .. }
+            | Self::TargetNotApplied { target: id }
+            | Self::ChecksumChanged { id, .. }
             | Self::OutOfOrder { id, .. }
             | Self::MissingDependency { id, .. }
             | Self::TargetBehind { target: id, .. }
@@ -101,10 +182,10 @@ impl Refusal {
     /// The file and line concerned; empty and 0 when there is none.
     pub fn place(&self) -> (&str, u32) {
         match self {
-            Self::ChecksumChanged { file, .. } => (file, 0),
-            Self::RefusesTransaction { file, line, .. } | Self::DoneStatementChanged { file, line, .. } => {
-                (file, *line)
-            }
+            Self::ChecksumChanged { file, .. } | Self::Irreversible { file, .. } => (file, 0),
+            Self::RefusesTransaction { file, line, .. }
+            | Self::DoneStatementChanged { file, line, .. }
+            | Self::LosesData { file, line, .. } => (file, *line),
             _ => ("", 0),
         }
     }
@@ -135,11 +216,31 @@ impl Refusal {
             Self::RefusesTransaction { id, statement, .. } => {
                 format!("{id} cannot be part of one transaction for all: '{statement}' refuses to run inside one")
             }
-            Self::DoneStatementChanged { id, line: 0, number, .. } => {
-                format!("{id} is half applied, and its statement {number}, which is done, is no longer in the file")
+            Self::DoneStatementChanged { id, file, line: 0, number } => {
+                format!("{id} stands half-way, and its statement {number}, which is done, is no longer in {file}")
             }
-            Self::DoneStatementChanged { id, number, .. } => {
-                format!("{id} is half applied, and its statement {number}, which is done, was changed in the file")
+            Self::DoneStatementChanged { id, file, number, .. } => {
+                format!("{id} stands half-way, and its statement {number}, which is done, was changed in {file}")
+            }
+            Self::HalfUndone { id } => format!("{id} stands half undone: a rollback of it was interrupted"),
+            Self::HalfUndoneElsewhere { id } => {
+                let id = shorten(id, MigrationId::MAX);
+                format!("{id} stands half undone, and this rollback would leave it so")
+            }
+            Self::HalfApplied { id } => format!("{} stands half applied", shorten(id, MigrationId::MAX)),
+            Self::Irreversible { id, .. } => format!("{id} cannot be undone: it has no down script"),
+            Self::StillNeeded { id, by } => format!("{id} cannot be undone: {by}, which stays applied, depends on it"),
+            Self::LosesData { id, file, line, what } => {
+                format!("undoing {id} destroys {what} for good ({file}:{line})")
+            }
+            Self::NothingToUndo => "no migration is applied that could be undone".to_owned(),
+            Self::TooManySteps { asked, applied } => {
+                format!("{asked} migrations are to be undone, but only {applied} are applied")
+            }
+            Self::TargetNotApplied { target } => format!("{target}, which is to stay applied, is not applied"),
+            Self::AppliedSince { id } => {
+                let id = shorten(id, MigrationId::MAX);
+                format!("{id} was applied on top of what the interrupted rollback was about to undo")
             }
         }
     }
@@ -161,6 +262,20 @@ impl Refusal {
             Self::DoneStatementChanged { .. } => {
                 "restore the statement; statements that are not done yet may be changed"
             }
+            Self::HalfUndone { .. } => "finish it with a rollback (`branchkeeper down`), then apply again",
+            Self::HalfUndoneElsewhere { .. } => "undo it first: `branchkeeper down` without a target goes on with it",
+            Self::HalfApplied { .. } => "finish it by applying (`branchkeeper up`), then undo it",
+            Self::Irreversible { .. } => {
+                "write its down file, or undo its effect with a new migration; nothing was changed"
+            }
+            Self::StillNeeded { .. } => "undo both, by naming a target before them",
+            Self::LosesData { .. } => {
+                "allow it with --allow-data-loss (allow_data_loss) if that is meant; nothing was changed"
+            }
+            Self::NothingToUndo => "look at the branch's history",
+            Self::TooManySteps { .. } => "ask for fewer steps, or name the migration that is to stay applied",
+            Self::TargetNotApplied { .. } => "name an applied migration; the branch's history lists them",
+            Self::AppliedSince { .. } => "look at the branch's history, and ask for a new rollback",
         }
     }
 }

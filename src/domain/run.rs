@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     BranchCode, BranchId, BranchRef, Checksum, MigrationError, MigrationId, Provider, RequestId, RunId, Time,
-    TransactionMode,
+    TransactionMode, Undo,
 };
 
 /// What a run does.
@@ -18,11 +18,13 @@ pub enum RunKind {
     ApplyAll,
     /// The orchestrator's own pass over the branches that are due.
     AutoMigrate,
+    /// Undoes migrations of one branch on request.
+    Rollback,
 }
 
 impl RunKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Apply, Self::ApplyAll, Self::AutoMigrate];
+    pub const ALL: [Self; 4] = [Self::Apply, Self::ApplyAll, Self::AutoMigrate, Self::Rollback];
 
     /// The name used in stored rows, logs and tables.
     pub const fn as_str(self) -> &'static str {
@@ -30,12 +32,18 @@ impl RunKind {
             Self::Apply => "Apply",
             Self::ApplyAll => "ApplyAll",
             Self::AutoMigrate => "AutoMigrate",
+            Self::Rollback => "Rollback",
         }
     }
 
     /// The kind of this name; `None` for a name this build does not know.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
+    /// Whether it covers one branch that was named, active or not.
+    pub const fn names_one_branch(self) -> bool {
+        matches!(self, Self::Apply | Self::Rollback)
     }
 }
 
@@ -116,6 +124,24 @@ pub struct RunRequest {
     pub stop_on_error: bool,
     /// Record an event for every statement.
     pub include_statements: bool,
+    /// What to undo instead of applying anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<RollbackRequest>,
+    /// Take everything back in the end, and record nothing in the branch.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
+    /// Refuse when the branch's plan has another digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan_digest: Option<Checksum>,
+}
+
+/// What a rollback undoes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RollbackRequest {
+    /// Which migrations.
+    pub undo: Undo,
+    /// Run statements that destroy something for good.
+    pub allow_data_loss: bool,
 }
 
 /// One execution of a request over one or many branches.
@@ -201,8 +227,10 @@ pub struct BranchOutcome {
     pub branch_code: BranchCode,
     /// How it ended.
     pub status: OutcomeStatus,
-    /// The migrations that were applied, also when a later one failed.
+    /// The migrations that were applied, or undone in a rollback, also when a later one failed.
     pub applied: Vec<MigrationId>,
+    /// What a dry run could not try.
+    pub notes: Vec<String>,
     /// Why it did not succeed.
     pub error: Option<MigrationError>,
     /// How long it took.
@@ -218,6 +246,15 @@ pub struct MigrationResult {
     pub success: bool,
     /// The applied migrations; `[CODE] id` when the run covers several branches. At most [`MigrationResult::MAX_APPLIED`].
     pub applied_migrations: Vec<String>,
+    /// The migrations that a rollback has undone, in that order.
+    #[serde(default)]
+    pub rolled_back_migrations: Vec<String>,
+    /// Whether it was a dry run: what is listed as applied was run and taken back.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// What a dry run could not try, at most [`MigrationResult::MAX_ERRORS`].
+    #[serde(default)]
+    pub not_tried: Vec<String>,
     /// What went wrong, at most [`MigrationResult::MAX_ERRORS`].
     pub errors: Vec<MigrationError>,
     /// From the run's start to its end.

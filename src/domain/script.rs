@@ -21,12 +21,14 @@ impl Script {
 /// One statement of a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
-    /// The text exactly as it stands in the file, without its terminator.
+    /// The text exactly as it stands in the file, without its terminator, or what an operation of the file became.
     pub sql: String,
-    /// The line of the first character, counted from 1.
+    /// The line of the first character, or of the operation, counted from 1.
     pub line: u32,
-    /// The column of the first character, counted from 1 in characters.
+    /// The column of the first character, or of the operation, counted from 1 in characters.
     pub column: u32,
+    /// Whether an operation of the file became the text, which stands nowhere in the file then.
+    pub is_generated: bool,
     /// `None` when the statement can run inside a transaction. Otherwise the server refuses it there, it runs alone, and
     /// this says how to find out, after a crash, whether it took effect.
     pub alone: Option<Effect>,
@@ -49,6 +51,7 @@ impl Statement {
             sql: sql.into(),
             line: 1,
             column: 1,
+            is_generated: false,
             alone: None,
             session: None,
             tables: Vec::new(),
@@ -68,9 +71,12 @@ impl Statement {
     }
 
     /// The place in the file of the character at `offset` (counted in characters from the statement's first): line and
-    /// column, both from 1. An offset past the end gives the end.
+    /// column, both from 1. An offset past the end gives the end; in a generated text, any gives the operation.
     pub fn position(&self, offset: usize) -> (u32, u32) {
         let (mut line, mut column) = (self.line, self.column);
+        if self.is_generated {
+            return (line, column);
+        }
         for ch in self.sql.chars().take(offset) {
             if ch == '\n' {
                 line += 1;

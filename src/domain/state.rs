@@ -3,7 +3,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BranchId, BranchOutcome, Checksum, FailureClass, MigrationError, OfflinePolicy, OutcomeStatus, RetryPolicy, Time,
+    BranchId, BranchOutcome, Checksum, FailureClass, MigrationError, MigrationId, OfflinePolicy, OutcomeStatus,
+    ProviderCatalogue, RetryPolicy, RunId, Time,
 };
 
 /// Where a branch stands, as far as head office knows.
@@ -60,6 +61,52 @@ pub struct Lease {
     pub expires_time: Time,
 }
 
+/// Migrations that somebody has undone, and that are not applied again unasked.
+///
+/// It ends for a migration when it is applied on request, when its content changes, and when it is taken out of the
+/// catalogue; and for all of them when somebody asks for another try.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Since when.
+    pub since: Time,
+    /// The rollback.
+    pub run_id: RunId,
+    /// What was undone.
+    pub migrations: Vec<HeldMigration>,
+}
+
+/// A migration that was undone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldMigration {
+    /// The migration.
+    pub id: MigrationId,
+    /// Its checksum at that time.
+    pub checksum: Checksum,
+}
+
+impl Hold {
+    /// Whether the catalogue still has what was undone, unchanged, so that applying everything would bring it back.
+    pub fn binds(&self, catalogue: &ProviderCatalogue) -> bool {
+        let same = |held: &HeldMigration| catalogue.get(&held.id).is_some_and(|now| now.checksum == held.checksum);
+        self.migrations.iter().any(same)
+    }
+
+    /// What remains of it once migrations up to `target` were asked for; `None` is everything.
+    pub fn lifted(mut self, target: Option<&MigrationId>) -> Option<Self> {
+        self.migrations.retain(|held| target.is_some_and(|target| held.id > *target));
+        (!self.migrations.is_empty()).then_some(self)
+    }
+
+    /// The same hold, together with an earlier one.
+    pub fn with(mut self, earlier: Option<&Self>) -> Self {
+        let earlier = earlier.into_iter().flat_map(|earlier| &earlier.migrations);
+        let more: Vec<_> =
+            earlier.filter(|held| self.migrations.iter().all(|each| each.id != held.id)).cloned().collect();
+        self.migrations.extend(more);
+        self
+    }
+}
+
 /// Head office's last observation of a branch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BranchState {
@@ -83,6 +130,10 @@ pub struct BranchState {
     pub pending_count: Option<u32>,
     /// The digest of the catalogue with which it was last seen to be up to date.
     pub verified_digest: Option<Checksum>,
+    /// What a rollback has undone and the orchestrator leaves so.
+    pub hold: Option<Hold>,
+    /// The digest of the catalogue against which the hold was last looked at: until it changes, the branch is not due.
+    pub held_digest: Option<Checksum>,
 }
 
 impl BranchState {
@@ -99,7 +150,15 @@ impl BranchState {
             lease: None,
             pending_count: None,
             verified_digest: None,
+            hold: None,
+            held_digest: None,
         }
+    }
+
+    /// The same state with this hold, looked at against `catalogue`.
+    pub fn held(self, hold: Option<Hold>, catalogue: &ProviderCatalogue) -> Self {
+        let binds = hold.as_ref().is_some_and(|hold| hold.binds(catalogue));
+        Self { hold, held_digest: binds.then(|| catalogue.digest().clone()), ..self }
     }
 
     /// The state after an attempt that began in this state (status as it was *before* the lease made it `InProgress`).
@@ -146,7 +205,7 @@ impl BranchState {
         next
     }
 
-    /// The state after a person asked for another try: due now, with a clean count.
+    /// The state after a person asked for another try: due now, with a clean count, and nothing held.
     pub fn retried(self) -> Self {
         Self {
             status: MigrationStatus::Pending,
@@ -154,6 +213,8 @@ impl BranchState {
             next_attempt_time: None,
             error: None,
             verified_digest: None,
+            hold: None,
+            held_digest: None,
             ..self
         }
     }
@@ -172,6 +233,7 @@ mod tests {
             branch_code: code,
             status,
             applied: Vec::new(),
+            notes: Vec::new(),
             duration: Default::default(),
             observed: None,
         }

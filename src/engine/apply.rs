@@ -10,10 +10,13 @@ use super::recorder::Recorder;
 use super::report::{Progress, Report};
 use super::settings::EngineSettings;
 use crate::domain::{
-    Branch, EventBody, Ledger, Plan, Planned, Policy, ProviderCatalogue, RunId, RunRequest, Segment, Target, Unit,
-    plan_up,
+    Branch, Direction, EventBody, FailureClass, Hold, Ledger, MigrationError, Plan, Planned, Policy, ProviderCatalogue,
+    RunId, RunRequest, Segment, Target, Time, Unit, plan_digest, plan_up,
 };
-use crate::provider::{self, Claim, Endpoint, ErrorKind, Fate, Fence, Outcome, ProviderError, Session, Stop, Work};
+use crate::provider::{
+    self, Claim, Endpoint, ErrorKind, ExecutionError, Fate, Fence, Outcome, ProviderError, Session, Stop, Work,
+};
+use crate::store::HeadOffice;
 
 /// How often a branch is looked at again after a connection was lost at a moment that leaves an outcome open.
 const ROUNDS: usize = 3;
@@ -21,6 +24,8 @@ const ROUNDS: usize = 3;
 const MAX_DOUBTS: usize = 100;
 /// How long a statement that a dead process left running on the server is waited for.
 const RUNNING_POLL: Duration = Duration::from_millis(250);
+/// What to do about a plan that has changed.
+pub(super) const PLAN_AGAIN: &str = "nothing was changed; look at the new plan, and ask again with its digest";
 /// A bound far beyond any migration's own time limit.
 const FOREVER: Duration = Duration::from_secs(7 * 24 * 3600);
 
@@ -34,6 +39,11 @@ pub(super) struct Attempt<'a> {
     pub(super) claim: Claim,
     pub(super) halt: &'a Halt,
     pub(super) recorder: &'a Recorder,
+    pub(super) store: &'a HeadOffice,
+    /// What the branch was held for when the lease was had.
+    pub(super) held: Option<&'a Hold>,
+    /// When the lease was had.
+    pub(super) now: Time,
 }
 
 /// How an attempt ended early.
@@ -47,9 +57,10 @@ pub(super) enum Broken {
 }
 
 impl Attempt<'_> {
-    /// Migrates the branch as far as the run's target. What was applied and seen is in `report`, also on failure.
+    /// Migrates the branch as far as the run's target, or undoes what the run is to undo. What was applied and seen is in `report`, also on failure.
     pub(super) async fn migrate(&self, report: &mut Report) -> Result<(), Broken> {
         let endpoint = self.endpoint()?;
+        self.recall(report).await?;
         let mut round = 1;
         loop {
             let mut session = self.open(&endpoint).await?;
@@ -90,16 +101,17 @@ impl Attempt<'_> {
         // The fast path: one query and no lock tell whether there is anything to do.
         let ledger = session.ledger().await.map_err(|error| self.broken(error))?;
         report.see(self.catalogue, &ledger, self.run_id);
-        let plan = self.plan(&ledger)?;
+        let plan = self.plan(&ledger, report)?;
         if first {
             self.recorder.event(EventBody::BranchStarted {
                 branch_code: self.branch.code.clone(),
                 provider: self.branch.provider,
                 pending_migrations: u32::try_from(plan.migrations().count()).unwrap_or(u32::MAX),
+                direction: self.direction(),
             });
         }
         if plan.is_empty() {
-            return Ok(());
+            return self.check_digest(&ledger, &plan, report);
         }
         self.go_on()?;
         let stop = self.stop();
@@ -128,9 +140,10 @@ impl Attempt<'_> {
 
     async fn run_plan(&self, session: &mut Session, fence: &Fence, report: &mut Report) -> Result<(), Broken> {
         let plan = self.settled_plan(session, fence, report).await?;
+        self.fix(&plan, report).await?;
         let total = plan.migrations().count();
         let (statements, log) = (self.request.include_statements, self.settings.log_statements);
-        let mut progress = Progress::new(&self.branch.code, self.recorder, total, statements, log);
+        let mut progress = Progress::new(&self.branch.code, self.recorder, self.direction(), total, statements, log);
         for (index, unit) in plan.units.iter().enumerate() {
             self.go_on()?;
             let last = index + 1 == plan.units.len();
@@ -143,11 +156,15 @@ impl Attempt<'_> {
             _ => self.broken(error),
         })?;
         report.see(self.catalogue, &ledger, self.run_id);
-        match plan.migrations().find(|planned| !ledger.is_applied(planned.migration.id.as_str())) {
+        let stands = |planned: &&Planned| match planned.direction {
+            Direction::Up => !ledger.is_applied(planned.migration.id.as_str()),
+            Direction::Down => ledger.get(planned.migration.id.as_str()).is_some(),
+        };
+        match plan.migrations().find(stands) {
             None => Ok(()),
             Some(planned) => {
                 let id = &planned.migration.id;
-                let text = format!("{id} was run, but the ledger does not show it afterwards");
+                let text = format!("{id} was run, but the ledger does not show that afterwards");
                 Err(self.broken(ProviderError::new(ErrorKind::Ledger, text)))
             }
         }
@@ -172,7 +189,7 @@ impl Attempt<'_> {
             }
             Unit::Stepwise(planned, segments) => {
                 // Everything may have been done and only the final mark be missing.
-                let end = planned.migration.up.statements.len();
+                let end = planned.script().statements.len();
                 let only_mark = [Segment::Transaction(end..end)];
                 let segments = if segments.is_empty() { &only_mark[..] } else { segments };
                 for (index, segment) in segments.iter().enumerate() {
@@ -190,10 +207,13 @@ impl Attempt<'_> {
 
     /// The plan for the branch as it stands under the lock, after every statement of unknown outcome was settled.
     async fn settled_plan(&self, session: &mut Session, fence: &Fence, report: &mut Report) -> Result<Plan, Broken> {
-        for _ in 0..MAX_DOUBTS {
+        for round in 0..MAX_DOUBTS {
             let ledger = session.ledger().await.map_err(|error| self.broken(error))?;
             report.see(self.catalogue, &ledger, self.run_id);
-            let plan = self.plan(&ledger)?;
+            let plan = self.plan(&ledger, report)?;
+            if round == 0 {
+                self.check_digest(&ledger, &plan, report)?;
+            }
             let doubt = plan.migrations().find_map(|planned| Some((planned.clone(), planned.doubtful()?)));
             let Some((planned, index)) = doubt else { return Ok(plan) };
             self.settle(session, fence, &planned, index).await?;
@@ -208,7 +228,7 @@ impl Attempt<'_> {
         planned: &Planned,
         index: usize,
     ) -> Result<(), Broken> {
-        let Some(statement) = planned.migration.up.statements.get(index) else {
+        let Some(statement) = planned.script().statements.get(index) else {
             return Err(self.broken(ProviderError::new(ErrorKind::Ledger, "the journal points past the file's end")));
         };
         let give_up = Instant::now() + self.settings.lock_wait;
@@ -217,9 +237,14 @@ impl Attempt<'_> {
                 Fate::Applied => break true,
                 Fate::NotStarted | Fate::Rerun => break false,
                 Fate::Leftover => {
-                    let stop = self.stop();
-                    let cleared = session.clear_leftover(fence, statement, &stop).await;
-                    cleared.map_err(|error| self.broken(error))?;
+                    // Like the statement itself, it may have to wait for others, and for no longer than that may.
+                    let stop = Stop { deadline: Instant::now() + self.work(planned).timeout, ..self.stop() };
+                    if let Err(error) = session.clear_leftover(fence, statement, &stop).await {
+                        let migration = Some(planned.migration.id.clone());
+                        let (statement, outcome) = (Some(index), Outcome::Partial);
+                        let error = ExecutionError { error, migration, statement, done: index, outcome };
+                        return Err(self.broken_execution(&[planned], error));
+                    }
                     break false;
                 }
                 Fate::Running if Instant::now() < give_up => {
@@ -242,10 +267,30 @@ impl Attempt<'_> {
         settled.map_err(|error| self.broken(error))
     }
 
-    fn plan(&self, ledger: &Ledger) -> Result<Plan, Broken> {
+    fn direction(&self) -> Direction {
+        if self.request.rollback.is_some() { Direction::Down } else { Direction::Up }
+    }
+
+    /// Refuses where the run was asked for with another plan in mind. What this run has begun itself is no other plan.
+    fn check_digest(&self, ledger: &Ledger, plan: &Plan, report: &Report) -> Result<(), Broken> {
+        let begun = report.undo.is_some() || ledger.rows.iter().any(|row| row.run_id == Some(self.run_id));
+        let Some(asked) = self.request.plan_digest.as_ref().filter(|_| !begun) else { return Ok(()) };
+        let now = plan_digest(self.branch.id, self.direction(), ledger, plan);
+        if now == *asked {
+            return Ok(());
+        }
+        let text = format!("the plan has changed: its digest was {} and is {} now", asked.short(), now.short());
+        let error = MigrationError::new(&self.branch.code, FailureClass::PlanChanged, text);
+        Err(Broken::Failed(Failure::refused(error.hint(PLAN_AGAIN))))
+    }
+
+    fn plan(&self, ledger: &Ledger, report: &Report) -> Result<Plan, Broken> {
         let target = self.request.target.clone().map_or(Target::Latest, Target::UpTo);
         let mode = self.request.transaction_mode.unwrap_or(self.settings.policy.transaction_mode);
         let policy = Policy { transaction_mode: mode, ..self.settings.policy.clone() };
+        if let Some(rollback) = &self.request.rollback {
+            return self.plan_rollback(rollback, ledger, policy, report);
+        }
         plan_up(self.catalogue, ledger, &target, &policy)
             .map_err(|refusals| Broken::Failed(Failure::from_refusals(self.branch, &refusals)))
     }
@@ -275,7 +320,7 @@ impl Attempt<'_> {
         }
     }
 
-    fn broken_execution(&self, planned: &[&Planned], error: provider::ExecutionError) -> Broken {
+    fn broken_execution(&self, planned: &[&Planned], error: ExecutionError) -> Broken {
         let open = error.outcome == Outcome::Unknown && self.halt.reason().is_none();
         let failure = Failure::from_execution(self.branch, planned, error, self.halt);
         if open { Broken::Open(failure) } else { Broken::Failed(failure) }

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::audit::shown;
+use super::caller::Caller;
 use super::error::EngineError;
-use super::manager::{Caller, Manager, busy};
+use super::manager::{Manager, busy};
 use crate::domain::{
     Branch, BranchCode, BranchId, BranchRef, BranchUpdate, Connection, Provider, SqliteConnection, validate_branch,
 };
@@ -80,7 +82,9 @@ impl Manager {
         let fingerprint = self.checked(&branch, "branch")?;
         self.0.store.create_branch(&branch, &fingerprint).await?;
         tracing::info!(branch = %branch.code, provider = %branch.provider, "branch registered");
-        self.audit(caller, "CreateBranch", branch.code.as_str(), serde_json::Value::Null).await;
+        let detail =
+            serde_json::json!({ "provider": branch.provider.as_str(), "connection": shown(&branch.connection) });
+        self.audit(caller, "CreateBranch", branch.code.as_str(), detail).await;
         if branch.is_active {
             self.0.wake.notify_one();
         }
@@ -106,11 +110,19 @@ impl Manager {
         caller: &Caller,
     ) -> Result<Branch, EngineError> {
         let before = self.branch(which).await?;
+        let parts = update.parts();
         let branch = Branch { update_time: self.now(), ..update.apply_to(before.clone()) };
         let fingerprint = self.checked(&branch, "value")?;
         self.0.store.update_branch(&branch, &fingerprint).await.map_err(|error| busy(&before, error))?;
         tracing::info!(branch = %branch.code, "branch changed");
-        self.audit(caller, "UpdateBranch", branch.code.as_str(), serde_json::Value::Null).await;
+        let mut detail = serde_json::json!({ "changed": parts });
+        if before.code != branch.code {
+            detail["code_before"] = before.code.as_str().into();
+        }
+        if before.connection != branch.connection {
+            detail["connection"] = shown(&branch.connection);
+        }
+        self.audit(caller, "UpdateBranch", branch.code.as_str(), detail).await;
         if branch.is_active {
             self.0.wake.notify_one();
         }

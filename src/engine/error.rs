@@ -15,6 +15,9 @@ pub enum EngineError {
     /// No run has this id.
     #[error("there is no run '{0}'")]
     UnknownRun(String),
+    /// No API token has this name or id.
+    #[error("there is no API token '{0}'")]
+    UnknownToken(String),
     /// The catalogue has no migration of this id or number.
     #[error("the catalogue has no migration '{target}'")]
     UnknownMigration {
@@ -83,6 +86,12 @@ pub enum EngineError {
         /// The first few problems.
         problems: Vec<String>,
     },
+    /// The branch's plan is no longer the one that the request was made for.
+    #[error("branch '{}': {}", .0.branch_code, .0.message)]
+    PlanChanged(Box<MigrationError>),
+    /// The branch cannot be migrated as asked, so there is no plan to show.
+    #[error("{0}")]
+    PlanRefused(Box<MigrationError>),
     /// The service is stopping.
     #[error("the service is stopping")]
     Draining,
@@ -124,6 +133,7 @@ impl EngineError {
             Self::UnknownBranch(_) | Self::UnknownBranches(_) => {
                 "list the registered ones with `branchkeeper branch list`".into()
             }
+            Self::UnknownToken(_) => "list them with `branchkeeper token list`".into(),
             Self::UnknownRun(_) => "list the recent ones with `branchkeeper runs`".into(),
             Self::UnknownMigration { nearest: Some(nearest), .. } => format!("did you mean {nearest}?"),
             Self::UnknownMigration { .. } => "name a migration by its whole id or its number".into(),
@@ -138,7 +148,7 @@ impl EngineError {
             Self::NothingToResolve { hint, .. } => (*hint).into(),
             Self::CatalogueBroken { .. } => "correct the files; `branchkeeper check` lists every problem".into(),
             Self::Draining => "try again in a moment; another instance or the restarted service will answer".into(),
-            Self::BranchUnavailable(error) => error.hint.clone(),
+            Self::BranchUnavailable(error) | Self::PlanChanged(error) | Self::PlanRefused(error) => error.hint.clone(),
             Self::HeadOffice(_) => "check the database that head_office.url names, then try again".into(),
             Self::Internal { .. } => "look the id up in the service's log".into(),
         }

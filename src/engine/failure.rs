@@ -1,5 +1,5 @@
 use super::halt::{Halt, HaltReason};
-use crate::domain::{Branch, FailureClass, MigrationError, Planned, Refusal, Statement, shorten};
+use crate::domain::{Branch, Direction, FailureClass, MigrationError, Planned, Refusal, Statement, shorten};
 use crate::provider::{ErrorKind, ExecutionError, Outcome, ProviderError};
 
 /// Why an attempt on a branch ended early.
@@ -66,19 +66,20 @@ impl Failure {
     /// An error of the provider while it ran a plan.
     pub(super) fn from_execution(branch: &Branch, planned: &[&Planned], error: ExecutionError, halt: &Halt) -> Self {
         let position = error.error.position;
+        let direction = planned.first().map_or(Direction::Up, |planned| planned.direction);
         let outcome = error.outcome;
         let mut failure = Self::from_provider(branch, error.error, halt);
         if failure.error.hint.is_empty() {
-            failure.error.hint = what_now(outcome).to_owned();
+            failure.error.hint = what_now(outcome, direction).to_owned();
         }
         let at = error.migration.as_ref();
         if let Some(planned) = planned.iter().find(|planned| Some(&planned.migration.id) == at) {
-            let up = &planned.migration.up;
+            let script = planned.script();
             failure.error.migration_id = Some(planned.migration.id.clone());
-            failure.error.file.clone_from(&up.file);
+            failure.error.file.clone_from(&script.file);
             failure.error.statements_done = u32::try_from(error.done).unwrap_or(u32::MAX);
-            failure.error.statements_total = u32::try_from(up.statements.len()).unwrap_or(u32::MAX);
-            if let Some(statement) = error.statement.and_then(|index| up.statements.get(index)) {
+            failure.error.statements_total = u32::try_from(script.statements.len()).unwrap_or(u32::MAX);
+            if let Some(statement) = error.statement.and_then(|index| script.statements.get(index)) {
                 failure.error.line = position.map_or(statement.line, |offset| statement.position(offset).0);
                 failure.error.statement = shorten(&statement.sql, 200);
             }
@@ -106,18 +107,18 @@ impl Failure {
 
     /// A statement's outcome is unknown and cannot be found out.
     pub(super) fn ambiguous(branch: &Branch, planned: &Planned, index: usize, statement: &Statement) -> Self {
-        let up = &planned.migration.up;
+        let script = planned.script();
         let message = format!(
             "an earlier attempt was interrupted while statement {} ran, and whether it took effect cannot be read back",
             index + 1
         );
         Self::failed(MigrationError {
             migration_id: Some(planned.migration.id.clone()),
-            file: up.file.clone(),
+            file: script.file.clone(),
             line: statement.line,
             statement: shorten(&statement.sql, 200),
             statements_done: u32::try_from(index).unwrap_or(u32::MAX),
-            statements_total: u32::try_from(up.statements.len()).unwrap_or(u32::MAX),
+            statements_total: u32::try_from(script.statements.len()).unwrap_or(u32::MAX),
             ..MigrationError::new(&branch.code, FailureClass::Ambiguous, message)
                 .hint(format!(
                     "look in the branch's database whether the statement took effect, then settle it with \
@@ -129,12 +130,18 @@ impl Failure {
 }
 
 /// What to do after a migration failed, by what it left behind.
-fn what_now(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::RolledBack => "nothing of it was kept; correct the file or the branch's data, then apply again",
-        Outcome::Partial => {
+fn what_now(outcome: Outcome, direction: Direction) -> &'static str {
+    match (outcome, direction) {
+        (Outcome::RolledBack, Direction::Up) => {
+            "nothing of it was kept; correct the file or the branch's data, then apply again"
+        }
+        (Outcome::RolledBack, Direction::Down) => {
+            "nothing of it was kept, and the migration is still applied; correct the down file or the branch's data, then \
+             roll back again"
+        }
+        (Outcome::Partial, _) => {
             "the statements before it stay; correct this one or the branch's data, and the next attempt goes on here"
         }
-        Outcome::Unknown => "the next attempt reads the branch's ledger to find out what took effect",
+        (Outcome::Unknown, _) => "the next attempt reads the branch's ledger to find out what took effect",
     }
 }

@@ -132,7 +132,7 @@ impl Manager {
     }
 
     /// A branch's ledger as it is now; empty when the database does not exist yet.
-    async fn read_ledger(&self, branch: &Branch) -> Result<Ledger, ProviderError> {
+    pub(super) async fn read_ledger(&self, branch: &Branch) -> Result<Ledger, ProviderError> {
         let Some(mut session) = self.session(branch).await? else { return Ok(Ledger::default()) };
         let ledger = session.ledger().await;
         session.close().await;

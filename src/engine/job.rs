@@ -18,8 +18,8 @@ use super::recorder::{Finish, Recorder};
 use super::report::Report;
 use super::shared::Shared;
 use crate::domain::{
-    Branch, BranchId, BranchOutcome, BranchState, FailureClass, Lease, MigrationError, MigrationStatus, OutcomeStatus,
-    ProviderCatalogue, Run, RunKind,
+    Branch, BranchId, BranchOutcome, BranchState, FailureClass, Hold, Lease, MigrationError, MigrationStatus,
+    OutcomeStatus, ProviderCatalogue, Run, RunKind,
 };
 use crate::provider::Claim;
 use crate::store::{Acquire, StoreError};
@@ -65,10 +65,14 @@ impl Jobs {
                     return ended;
                 }
             };
+            if let Some(ended) = self.leave_undone(&branch, &before, token, begun).await {
+                return ended;
+            }
             let heartbeat = Heartbeat::start(shared.store.clone(), branch.id, token, lease, asked, halt.clone());
             let catalogue = shared.catalogue.current();
             let mut report = Report::default();
-            let attempt = self.attempt(&branch, catalogue.of(branch.provider), token, &halt, &mut report);
+            let known = catalogue.of(branch.provider);
+            let attempt = self.attempt(&branch, &before, known, token, &halt, &mut report);
             // A fault of ours counts against the branch too, or it would be met again without end.
             let ended = match AssertUnwindSafe(attempt).catch_unwind().await {
                 Ok(ended) => ended,
@@ -91,10 +95,14 @@ impl Jobs {
                 }
                 Err(Broken::Stale(_, failure) | Broken::Failed(failure) | Broken::Open(failure)) => Some(failure),
             };
+            let hold = self.hold_after(&before, &report);
             let outcome = report.into_outcome(&branch, begun.elapsed());
             let jitter = rand::rng().random_range(0.0..=1.0);
             let now = shared.clock.now();
-            let next = before.after(&outcome, now, &shared.settings.retry, jitter);
+            let next = match self.run.request.dry_run {
+                true => *before,
+                false => before.after(&outcome, now, &shared.settings.retry, jitter).held(hold, known),
+            };
             return self.finish(&branch, outcome, Some((token, next))).await;
         }
     }
@@ -134,9 +142,50 @@ impl Jobs {
         patiently(halt, || ask(since)).await
     }
 
+    /// What a rollback has undone is not applied again by a run that was not asked for, or that was asked for before: such
+    /// a run leaves the branch alone.
+    async fn leave_undone(
+        &self,
+        branch: &Branch,
+        before: &BranchState,
+        token: i64,
+        begun: Instant,
+    ) -> Option<OutcomeStatus> {
+        let hold = before.hold.as_ref()?;
+        let (shared, run) = (&self.shared, &self.run);
+        let catalogue = shared.catalogue.current();
+        let known = catalogue.of(branch.provider);
+        let unasked = run.kind == RunKind::AutoMigrate && hold.binds(known);
+        let outdated =
+            run.request.rollback.is_none() && run.kind != RunKind::AutoMigrate && run.create_time < hold.since;
+        if !unasked && !outdated {
+            return None;
+        }
+        let next = before.clone().held(before.hold.clone(), known);
+        if let Err(error) = shared.store.release(branch.id, token, &next).await {
+            tracing::warn!(%error, "the lease could not be given up; it runs out by itself");
+        }
+        Some(match unasked {
+            true => self.skip(branch).await,
+            false => self.refuse(branch, undone_since(branch, hold), begun).await,
+        })
+    }
+
+    /// What is not to be applied again unasked after this attempt.
+    fn hold_after(&self, before: &BranchState, report: &Report) -> Option<Hold> {
+        let request = &self.run.request;
+        let tried = report.failure.as_ref().is_none_or(|failure| !failure.refused);
+        match (&report.hold, &before.hold) {
+            (Some(begun), _) => Some(begun.clone()),
+            (None, Some(hold)) if request.rollback.is_none() && tried => hold.clone().lifted(request.target.as_ref()),
+            (None, hold) => hold.clone(),
+        }
+    }
+
     async fn attempt(
         &self,
         branch: &Branch,
+        before: &BranchState,
         catalogue: &ProviderCatalogue,
         token: i64,
         halt: &Halt,
@@ -158,6 +207,9 @@ impl Jobs {
             claim,
             halt,
             recorder: &self.recorder,
+            store: &shared.store,
+            held: before.hold.as_ref(),
+            now: shared.clock.now(),
         };
         attempt.migrate(report).await
     }
@@ -230,6 +282,13 @@ fn held(branch: &Branch, lease: &Lease) -> Failure {
     let message = format!("being worked on by {} until {until}", lease.owner);
     let error = MigrationError::new(&branch.code, FailureClass::Locked, message);
     Failure::refused(error.hint("wait and try again; the lock of a dead process clears by itself"))
+}
+
+fn undone_since(branch: &Branch, hold: &Hold) -> Failure {
+    let since = hold.since.format("%Y-%m-%dT%H:%M:%SZ");
+    let message = format!("migrations were undone at {since}, after this run was asked for");
+    let error = MigrationError::new(&branch.code, FailureClass::Cancelled, message);
+    Failure::refused(error.hint("apply again if they are to come back"))
 }
 
 fn gone(branch: &Branch) -> Failure {

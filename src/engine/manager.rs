@@ -9,21 +9,16 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use super::caller::Caller;
 use super::catalogue::CatalogueKeeper;
 use super::error::EngineError;
 use super::hosts::Hosts;
 use super::readiness::Readiness;
 use super::settings::EngineSettings;
 use super::shared::{ActiveRuns, InFlight, Shared};
+use super::tokens::KnownTokens;
 use crate::domain::{Branch, BranchRef, BranchState, Clock, MigrationStatus, Time};
-use crate::store::{AuditEntry, HeadOffice, Page, Paged, StatusFilter};
-
-/// Who asks.
-#[derive(Debug, Clone)]
-pub struct Caller {
-    /// The name that runs and audit rows carry.
-    pub name: String,
-}
+use crate::store::{HeadOffice, Page, Paged, StatusFilter};
 
 /// The engine as the outside sees it. Cheap to clone.
 ///
@@ -52,6 +47,7 @@ impl Manager {
             owner,
             active: ActiveRuns::default(),
             in_flight: InFlight::default(),
+            tokens: KnownTokens::default(),
             wake: Notify::new(),
             soft: CancellationToken::new(),
             hard: CancellationToken::new(),
@@ -113,21 +109,6 @@ impl Manager {
         self.audit(caller, "Retry", branch.code.as_str(), serde_json::Value::Null).await;
         self.0.wake.notify_one();
         Ok((branch, state))
-    }
-
-    /// Leaves an audit row. The change it tells of is already committed, so a failure is logged and not passed on.
-    pub(super) async fn audit(&self, caller: &Caller, action: &str, subject: &str, detail: serde_json::Value) {
-        let entry = AuditEntry {
-            time: self.0.clock.now(),
-            who: caller.name.clone(),
-            action: action.to_owned(),
-            subject: subject.to_owned(),
-            detail,
-            outcome: "ok".to_owned(),
-        };
-        if let Err(error) = self.0.store.audit(&entry).await {
-            tracing::error!(action, subject, %error, "an audit row could not be written");
-        }
     }
 
     pub(super) fn now(&self) -> Time {

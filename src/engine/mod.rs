@@ -2,7 +2,9 @@
 //! orchestrator in the background.
 
 mod apply;
+mod audit;
 mod branches;
+mod caller;
 mod catalogue;
 mod error;
 mod failure;
@@ -14,23 +16,30 @@ mod job;
 mod manager;
 pub mod orchestrator;
 mod patience;
+mod plan;
 mod readiness;
 mod recorder;
 mod report;
 mod resolve;
+mod rollback;
 mod rollout;
 mod runs;
 mod settings;
 mod shared;
+mod tokens;
 mod validate;
 
 pub use branches::{ConnectionTest, NewBranch, TestTarget};
+pub use caller::Caller;
 pub use error::EngineError;
 pub use inspect::History;
-pub use manager::{Caller, Manager};
+pub use manager::Manager;
+pub use plan::{PlanCommand, PlanExtent, PlanView, PlannedView};
 pub use readiness::Readiness;
 pub use resolve::ResolveCommand;
+pub use rollback::{RollbackCommand, UndoWish};
 pub use runs::{ApplyAllCommand, ApplyCommand};
 pub use settings::{AutoMigrate, EngineSettings, OnStartup};
+pub use tokens::{NewToken, make_token};
 
-pub use crate::store::{BranchFilter, Page, Paged, StatusFilter};
+pub use crate::store::{AuditEntry, AuditFilter, BranchFilter, ChainReport, Page, Paged, StatusFilter};

@@ -7,8 +7,9 @@ use futures_util::{StreamExt, stream};
 use rand::Rng;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::caller::Caller;
 use super::error::EngineError;
-use super::manager::{Caller, Manager};
+use super::manager::Manager;
 use super::readiness::Readiness;
 use super::settings::OnStartup;
 use crate::domain::{Branch, BranchId, BranchRef, Checksum, Provider, RunKind, RunRequest};
@@ -295,7 +296,7 @@ fn report(manager: &Manager, branches: Vec<Branch>) {
 
 /// Migrates `branches` in a run of its own, so that the next pass need not wait for the slowest of them.
 async fn begin_run(manager: &Manager, branches: Vec<BranchId>) -> Result<(), EngineError> {
-    let caller = Caller { name: "orchestrator".into() };
+    let caller = Caller::named("orchestrator");
     let flight = manager.0.in_flight.add(branches.clone());
     let scope = Scope::Branches(branches);
     let run = manager.create(RunKind::AutoMigrate, RunRequest::default(), scope, None, &caller).await?;

@@ -39,6 +39,8 @@ pub(super) struct Book {
     pub(super) store: HeadOffice,
     pub(super) run_id: RunId,
     pub(super) owner: String,
+    /// Whether what its outcomes list was undone.
+    pub(super) is_rollback: bool,
     pub(super) branches_total: u32,
     pub(super) branches_done: u32,
     /// The run's newest event, so that a batch whose answer was lost can be sent again.
@@ -125,7 +127,8 @@ impl Book {
         EventBody::BranchFinished {
             branch_code: finish.outcome.branch_code.clone(),
             status: finish.status,
-            applied_migrations: finish.outcome.applied.clone(),
+            applied_migrations: if self.is_rollback { Vec::new() } else { finish.outcome.applied.clone() },
+            rolled_back_migrations: if self.is_rollback { finish.outcome.applied.clone() } else { Vec::new() },
             error: finish.outcome.error.clone(),
             duration: finish.outcome.duration,
             branches_done: self.branches_done,

@@ -3,16 +3,22 @@ use std::time::Duration;
 use super::failure::Failure;
 use super::recorder::Recorder;
 use crate::domain::{
-    Branch, BranchCode, BranchOutcome, EventBody, Ledger, MigrationId, Observed, OutcomeStatus, ProviderCatalogue,
-    RunId, pending,
+    Branch, BranchCode, BranchOutcome, Direction, EventBody, Hold, Ledger, MigrationId, Observed, OutcomeStatus,
+    ProviderCatalogue, RunId, pending,
 };
 use crate::provider::Observer;
 
 /// What an attempt on a branch has come to so far.
 #[derive(Debug, Default)]
 pub(super) struct Report {
-    /// What was applied.
+    /// What was applied, or undone.
     pub(super) applied: Vec<MigrationId>,
+    /// What a rollback undoes, once that is fixed.
+    pub(super) undo: Option<Vec<MigrationId>>,
+    /// What is not to be applied again unasked, because this attempt has begun to undo it.
+    pub(super) hold: Option<Hold>,
+    /// What a dry run could not try.
+    pub(super) notes: Vec<String>,
     /// The ledger as it was last seen.
     pub(super) observed: Option<Observed>,
     /// Why it did not succeed.
@@ -20,17 +26,21 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// Takes note of a ledger. What it records for this run was applied by it, also if the connection or the process was
-    /// lost before that could be told.
+    /// Takes note of a ledger. What it records for this run was applied by it, and what it lacks of those that this run was
+    /// to undo was undone, also if the connection or the process was lost before that could be told.
     pub(super) fn see(&mut self, catalogue: &ProviderCatalogue, ledger: &Ledger, run: RunId) {
         self.observed = Some(observe(catalogue, ledger));
-        let ours = ledger.rows.iter().filter(|row| row.is_applied() && row.run_id == Some(run));
-        for id in ours.filter_map(|row| row.id.parse().ok()) {
-            self.applied(id);
-        }
+        let ours: Vec<MigrationId> = match &self.undo {
+            Some(list) => list.iter().filter(|id| ledger.get(id.as_str()).is_none()).cloned().collect(),
+            None => {
+                let ours = ledger.rows.iter().filter(|row| row.is_applied() && row.run_id == Some(run));
+                ours.filter_map(|row| row.id.parse().ok()).collect()
+            }
+        };
+        ours.into_iter().for_each(|id| self.applied(id));
     }
 
-    /// Takes note of an applied migration.
+    /// Takes note of a migration that is applied, or undone.
     pub(super) fn applied(&mut self, id: MigrationId) {
         if !self.applied.contains(&id) {
             self.applied.push(id);
@@ -49,6 +59,7 @@ impl Report {
             branch_code: branch.code.clone(),
             status,
             applied: self.applied,
+            notes: self.notes,
             error: self.failure.map(|failure| *failure.error),
             duration,
             observed: self.observed,
@@ -70,6 +81,7 @@ pub(super) fn observe(catalogue: &ProviderCatalogue, ledger: &Ledger) -> Observe
 pub(super) struct Progress<'a> {
     branch: &'a BranchCode,
     recorder: &'a Recorder,
+    direction: Direction,
     total: u32,
     begun: u32,
     include_statements: bool,
@@ -81,11 +93,12 @@ impl<'a> Progress<'a> {
     pub(super) fn new(
         branch: &'a BranchCode,
         recorder: &'a Recorder,
+        direction: Direction,
         total: usize,
         include_statements: bool,
         log_statements: bool,
     ) -> Self {
-        Self { branch, recorder, total: count(total), begun: 0, include_statements, log_statements }
+        Self { branch, recorder, direction, total: count(total), begun: 0, include_statements, log_statements }
     }
 }
 
@@ -101,6 +114,7 @@ impl Observer for Progress<'_> {
             migration_id: id.clone(),
             index: self.begun,
             total: self.total,
+            direction: self.direction,
         });
     }
 
@@ -120,11 +134,12 @@ impl Observer for Progress<'_> {
     }
 
     fn migration_finished(&mut self, id: &MigrationId, took: Duration) {
-        tracing::debug!(migration = %id, ?took, "migration applied");
+        tracing::debug!(migration = %id, ?took, direction = self.direction.as_str(), "migration finished");
         self.recorder.event(EventBody::MigrationFinished {
             branch_code: self.branch.clone(),
             migration_id: id.clone(),
             duration: took,
+            direction: self.direction,
         });
     }
 }

@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::caller::Caller;
 use super::error::EngineError;
 use super::halt::Halt;
 use super::heartbeat::Heartbeat;
 use super::inspect::unavailable;
-use super::manager::{Caller, Manager};
+use super::manager::Manager;
 use super::report::observe;
-use crate::domain::{Branch, BranchRef, BranchState, Ledger, MigrationId, Planned, ProviderCatalogue, RowState, RunId};
+use crate::domain::{
+    Branch, BranchRef, BranchState, Direction, Ledger, MigrationId, Planned, ProviderCatalogue, RowState, RunId,
+};
 use crate::provider::{Claim, Endpoint, ErrorKind, Fate, Fence, ProviderError, Session, Stop, Work};
 use crate::store::Acquire;
 
@@ -70,7 +73,8 @@ impl Manager {
                     let catalogue = shared.catalogue.current();
                     let seen = observe(catalogue.of(branch.provider), ledger);
                     let (last_migration, pending_count) = (seen.last_migration, Some(seen.pending));
-                    BranchState { last_migration, pending_count, ..before.retried() }
+                    let (hold, held_digest) = (before.hold.clone(), before.held_digest.clone());
+                    BranchState { last_migration, pending_count, hold, held_digest, ..before.retried() }
                 }
                 Err(_) => *before,
             };
@@ -169,11 +173,13 @@ async fn settle_in(
         let why = format!("the catalogue does not have {}", crate::domain::shorten(&row.id, MigrationId::MAX));
         return refuse(why, "put the migration's file back");
     };
-    let index = progress.done.len();
+    let direction = progress.direction;
+    let planned = Planned { migration, direction, resume: Some(progress.clone()), replaces: false };
+    let (script, index) = (planned.script(), progress.done.len());
     let intended = progress.intent.as_ref().map(|intent| &intent.digest);
-    let statement = migration.up.statements.get(index);
+    let statement = script.statements.get(index);
     let Some(statement) = statement.filter(|statement| Some(&statement.digest()) == intended) else {
-        let why = format!("statement {} of {} was changed since it was begun", index + 1, migration.up.file);
+        let why = format!("statement {} of {} was changed since it was begun", index + 1, script.file);
         return refuse(why, "restore the statement");
     };
     match session.fate(statement).await? {
@@ -183,13 +189,16 @@ async fn settle_in(
         }
         Fate::Applied | Fate::NotStarted | Fate::Leftover | Fate::Rerun => {
             let why = format!("what became of statement {} can be read from the server", index + 1);
-            return refuse(why, "apply again: it is settled without a person");
+            let hint = match direction {
+                Direction::Up => "apply again: it is settled without a person",
+                Direction::Down => "roll back again: it is settled without a person",
+            };
+            return refuse(why, hint);
         }
     }
-    let planned = Planned { migration: migration.clone(), resume: Some(progress.clone()), replaces: false };
     // It stays the work of the run that began it.
     let run_id = row.run_id.unwrap_or_else(RunId::generate);
     let work = Work { planned: &planned, run_id, timeout: Duration::from_secs(60) };
     session.settle(fence, &work, index, command.applied).await?;
-    Ok(((migration.id.clone(), index + 1), session.ledger().await?))
+    Ok(((planned.migration.id.clone(), index + 1), session.ledger().await?))
 }

@@ -41,6 +41,7 @@ pub(super) async fn execute(shared: Arc<Shared>, run: Run, halt: Halt, sequence:
         store: shared.store.clone(),
         run_id: id,
         owner: shared.owner.clone(),
+        is_rollback: run.kind == RunKind::Rollback,
         branches_total: run.branches_total,
         branches_done: so_far.finished(),
         newest: run.last_sequence,
@@ -148,7 +149,7 @@ async fn place_and_turn(jobs: Arc<Jobs>, places: Arc<Semaphore>, id: BranchId) -
             return Some(OutcomeStatus::Failed);
         }
     };
-    if !branch.is_active && jobs.run.kind != RunKind::Apply {
+    if !branch.is_active && !jobs.run.kind.names_one_branch() {
         // Made inactive since the run was made.
         return Some(jobs.skip(&branch).await);
     }

@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::caller::Caller;
 use super::error::EngineError;
 use super::halt::Halt;
-use super::manager::{Caller, Manager};
+use super::manager::Manager;
+use super::rollback::UndoWish;
 use super::rollout;
 use super::shared::ActiveRun;
 use crate::domain::{
-    Branch, BranchRef, Event, FailureClass, MigrationId, Provider, RequestId, Run, RunId, RunKind, RunRequest,
-    RunState, Selector, TransactionMode,
+    Branch, BranchRef, Checksum, Event, FailureClass, MigrationId, MigrationResult, Provider, RequestId, Run, RunId,
+    RunKind, RunRequest, RunState, Selector, TransactionMode, Undo,
 };
 use crate::store::{CreatedRun, NewRun, Page, Paged, RunsFilter, Scope};
 
@@ -29,6 +31,10 @@ pub struct ApplyCommand {
     pub target: Option<String>,
     /// How migrations and transactions go together; `None` means as configured.
     pub transaction_mode: Option<TransactionMode>,
+    /// Take everything back in the end, and record nothing in the branch.
+    pub dry_run: bool,
+    /// Refuse when the branch's plan has another digest.
+    pub plan_digest: Option<Checksum>,
     /// The client's own name for the request.
     pub request_id: Option<RequestId>,
 }
@@ -55,22 +61,20 @@ impl Manager {
     pub async fn apply(&self, command: ApplyCommand, caller: &Caller) -> Result<Run, EngineError> {
         self.check_can_begin().await?;
         let branch = self.branch(&command.branch).await?;
+        caller.about(branch.code.as_str());
         let target = self.target(command.target.as_deref(), &[branch.provider])?;
-        if let Some(lease) = self.0.store.state(branch.id).await?.and_then(|state| state.lease)
-            && lease.expires_time > self.now()
-            && command.request_id.is_none()
-        {
-            return Err(EngineError::Locked {
-                branch: branch.code,
-                holder: lease.owner,
-                until: Some(lease.expires_time),
-            });
-        }
-        let request = RunRequest { target, transaction_mode: command.transaction_mode, ..RunRequest::default() };
+        self.refuse_if_leased(&branch, command.request_id.is_some()).await?;
+        let request = RunRequest {
+            target,
+            transaction_mode: command.transaction_mode,
+            dry_run: command.dry_run,
+            plan_digest: command.plan_digest,
+            ..RunRequest::default()
+        };
         let scope = Scope::Branches(vec![branch.id]);
         let run = self.create(RunKind::Apply, request, scope, command.request_id, caller).await?;
         let run = self.wait_until_over(run.id).await?;
-        self.refuse_if_locked(&branch, &run).await?;
+        self.refuse_if_not_tried(&branch, &run).await?;
         Ok(run)
     }
 
@@ -88,6 +92,7 @@ impl Manager {
             max_parallel: command.max_parallel,
             stop_on_error: command.stop_on_error,
             include_statements: command.include_statements,
+            ..RunRequest::default()
         };
         self.create(RunKind::ApplyAll, request, Scope::Selector(command.selector), command.request_id, caller).await
     }
@@ -158,7 +163,7 @@ impl Manager {
             CreatedRun::Existing(run) => Ok(run),
             CreatedRun::New(run) => {
                 self.begin(run.clone(), false);
-                self.audit(caller, kind.as_str(), &run.id.to_string(), serde_json::Value::Null).await;
+                self.audit_run(caller, &run).await;
                 Ok(run)
             }
         }
@@ -223,7 +228,11 @@ impl Manager {
     }
 
     /// The migration that a request names as its target.
-    fn target(&self, text: Option<&str>, providers: &[Provider]) -> Result<Option<MigrationId>, EngineError> {
+    pub(super) fn target(
+        &self,
+        text: Option<&str>,
+        providers: &[Provider],
+    ) -> Result<Option<MigrationId>, EngineError> {
         let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
         let catalogue = self.0.catalogue.current();
         let mut views = providers.iter().map(|provider| catalogue.of(*provider));
@@ -242,11 +251,38 @@ impl Manager {
         Err(EngineError::UnknownMigration { target: crate::domain::shorten(text, MigrationId::MAX), nearest })
     }
 
-    /// A run over one branch that was refused because of a lock is no result but a refused request.
-    async fn refuse_if_locked(&self, branch: &Branch, run: &Run) -> Result<(), EngineError> {
-        let Some(result) = run.result.as_ref().filter(|result| result.applied_migrations.is_empty()) else {
-            return Ok(());
+    /// Refuses at once while somebody works on the branch; a request with a name may be about that very work.
+    pub(super) async fn refuse_if_leased(&self, branch: &Branch, named: bool) -> Result<(), EngineError> {
+        match self.0.store.state(branch.id).await?.and_then(|state| state.lease) {
+            Some(lease) if lease.expires_time > self.now() && !named => {
+                let (branch, until) = (branch.code.clone(), Some(lease.expires_time));
+                Err(EngineError::Locked { branch, holder: lease.owner, until })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What a request to undo means in the catalogue as it is now.
+    pub(super) fn undo(&self, wish: &UndoWish, provider: Provider) -> Result<Undo, EngineError> {
+        match wish {
+            UndoWish::Steps(steps) => Ok(Undo::Steps(*steps)),
+            UndoWish::After(target) => Ok(match self.target(Some(target), &[provider])? {
+                Some(id) => Undo::After(id),
+                None => Undo::default(),
+            }),
+        }
+    }
+
+    /// A run over one branch that was refused because of a lock, or because the plan has changed, is no result but a
+    /// refused request.
+    pub(super) async fn refuse_if_not_tried(&self, branch: &Branch, run: &Run) -> Result<(), EngineError> {
+        let nothing_done = |result: &&MigrationResult| {
+            result.applied_migrations.is_empty() && result.rolled_back_migrations.is_empty()
         };
+        let Some(result) = run.result.as_ref().filter(nothing_done) else { return Ok(()) };
+        if let Some(error) = result.errors.iter().find(|error| error.class == FailureClass::PlanChanged) {
+            return Err(EngineError::PlanChanged(Box::new(error.clone())));
+        }
         let Some(error) = result.errors.iter().find(|error| error.class == FailureClass::Locked) else { return Ok(()) };
         let lease = self.0.store.state(branch.id).await?.and_then(|state| state.lease);
         let branch = branch.code.clone();

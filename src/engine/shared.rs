@@ -11,6 +11,7 @@ use super::halt::Halt;
 use super::hosts::Hosts;
 use super::readiness::Readiness;
 use super::settings::EngineSettings;
+use super::tokens::KnownTokens;
 use crate::domain::{BranchId, Clock, RunId};
 use crate::store::HeadOffice;
 
@@ -26,6 +27,7 @@ pub(super) struct Shared {
     pub(super) active: ActiveRuns,
     /// The branches that the orchestrator's own runs are about to work on.
     pub(super) in_flight: InFlight,
+    pub(super) tokens: KnownTokens,
     /// Rung when a branch has become due.
     pub(super) wake: Notify,
     /// Cancelled when nothing new may begin.

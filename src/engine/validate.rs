@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::domain::{
-    Finding, FindingKind, LEDGER_FORMAT, Ledger, LedgerRow, MigrationId, ObjectName, Provider, ProviderCatalogue,
-    RowState, Severity, pending, shorten,
+    Direction, Finding, FindingKind, LEDGER_FORMAT, Ledger, LedgerRow, MigrationId, ObjectName, Provider,
+    ProviderCatalogue, RowState, Severity, pending, shorten,
 };
 
 /// Compares a branch's ledger and tables with the catalogue and the tables that the configuration demands.
@@ -50,7 +50,11 @@ fn about_row(catalogue: &ProviderCatalogue, row: &LedgerRow) -> Option<Finding> 
     }
     if let RowState::Partial(progress) = &row.state {
         let text = format!(
-            "{shown} stands half-way: {} of {} statements are done{}",
+            "{shown} stands half {}: {} of {} statements are done{}",
+            match progress.direction {
+                Direction::Up => "applied",
+                Direction::Down => "undone",
+            },
             progress.done.len(),
             progress.total,
             if progress.intent.is_some() { ", and the next one was begun" } else { "" }

@@ -59,7 +59,7 @@ impl Session {
                 if let (true, Some(Purpose::Statement { work, index })) = (each, purpose)
                     && let Some(work) = works.get(work)
                 {
-                    let total = work.planned.migration.up.statements.len();
+                    let total = work.planned.script().statements.len();
                     observer.statement_finished(work.id(), index, total, since.elapsed());
                 }
                 since = Instant::now();
@@ -102,7 +102,7 @@ impl Session {
         let Failure { mut error, cause, ended, .. } = failure;
         if let Some(Purpose::Statement { work, index }) = purpose {
             error.position = position;
-            let sql = works.get(work).and_then(|work| work.planned.migration.up.statements.get(index));
+            let sql = works.get(work).and_then(|work| work.planned.script().statements.get(index));
             if let (None, Some(sql), Some(connection)) = (position, sql, &mut self.connection) {
                 error.position = connection.error_offset(&sql.sql, &error).await;
             }

@@ -2,12 +2,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::{Checksum, Intent, Ledger, LedgerRow, Progress, RowState, StatementDigest, Time, shorten};
+use crate::domain::{
+    Checksum, Direction, Intent, Ledger, LedgerRow, Progress, RowState, StatementDigest, Time, shorten,
+};
 
 use super::connection::{Cause, Failure, Row};
 use super::error::{ErrorKind, ProviderError};
 use super::session::Session;
-use super::sql::{MAX_JOURNAL, MAX_ROWS, MAX_TEXT};
+use super::sql::{DOWN, MAX_JOURNAL, MAX_ROWS, MAX_TEXT};
 
 impl Session {
     /// Reads the whole ledger, in one round trip. A ledger whose table does not exist is empty.
@@ -66,7 +68,8 @@ fn parse_row(index: usize, row: &Row) -> Result<LedgerRow, ProviderError> {
     let state = match &*text(3, "state", MAX_TEXT)? {
         "applied" => RowState::Applied,
         "partial" => RowState::Partial(Progress {
-            done: text(4, "journal", MAX_JOURNAL)?.split_whitespace().map(StatementDigest::from_stored).collect(),
+            direction: direction(&text(4, "journal", MAX_JOURNAL)?),
+            done: digests(&text(4, "journal", MAX_JOURNAL)?),
             total: u32::try_from(number(5, "statement count")?).map_err(|_| bad("has no statement count"))?,
             intent: row
                 .text(6)
@@ -85,6 +88,15 @@ fn parse_row(index: usize, row: &Row) -> Result<LedgerRow, ProviderError> {
         product_version: text(9, "product version", MAX_TEXT)?,
         run_id: text(10, "run", MAX_TEXT)?.parse().ok(),
     })
+}
+
+fn direction(journal: &str) -> Direction {
+    if journal.split_whitespace().next() == Some(DOWN) { Direction::Down } else { Direction::Up }
+}
+
+fn digests(journal: &str) -> Vec<StatementDigest> {
+    let words = journal.split_whitespace().enumerate();
+    words.filter(|word| *word != (0, DOWN)).map(|(_, word)| StatementDigest::from_stored(word)).collect()
 }
 
 /// A moment as a ledger stores it.

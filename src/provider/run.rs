@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::domain::{MigrationId, Planned, RunId, SessionChange};
+use crate::domain::{Direction, MigrationId, Planned, RunId, SessionChange};
 
 use super::dialect::LockMeans;
 use super::error::{ErrorKind, ExecutionError, Outcome, ProviderError};
@@ -30,7 +30,7 @@ impl Work<'_> {
 
     /// Whether any of its statements changes this of the session.
     pub(super) fn changes(&self, what: SessionChange) -> bool {
-        self.planned.migration.up.statements.iter().any(|statement| statement.session == Some(what))
+        self.planned.script().statements.iter().any(|statement| statement.session == Some(what))
     }
 }
 
@@ -48,12 +48,12 @@ pub trait Observer: Send {
     /// The statement at `index` of `total` ran through. It may still be rolled back.
     fn statement_finished(&mut self, id: &MigrationId, index: usize, total: usize, took: Duration);
 
-    /// The migration is applied and committed. Migrations that commit together are finished together.
+    /// The migration is applied, or undone, and committed. Migrations that commit together are finished together.
     fn migration_finished(&mut self, id: &MigrationId, took: Duration);
 }
 
 impl Session {
-    /// Runs migrations and records them in the ledger, all in one transaction. With `last`, the same transaction gives the
+    /// Runs migrations up or down and records that in the ledger, all in one transaction. With `last`, the same transaction gives the
     /// lock back, and [`Session::unlock`] has nothing left to do.
     ///
     /// A lock that [`Session::lock`] has not committed yet is committed along, or is gone if the work fails.
@@ -109,14 +109,19 @@ impl Session {
             self.push_touch(message, fence);
         }
         let started = Instant::now();
-        let all = 0..one.planned.migration.up.statements.len();
+        let all = 0..one.planned.script().statements.len();
         self.push_statements(message, work, number, all, stop, observer).await?;
         self.push_before_record(message);
-        if one.planned.replaces {
-            message.push(Purpose::Record, &self.sql.delete(one));
+        match one.planned.direction {
+            Direction::Up => {
+                if one.planned.replaces {
+                    message.push(Purpose::Record, &self.sql.delete(one));
+                }
+                let took = afterwards.then(|| started.elapsed());
+                message.push(Purpose::Record, &self.sql.insert_applied(fence, one, took));
+            }
+            Direction::Down => self.push_removal(message, fence, one),
         }
-        let took = afterwards.then(|| started.elapsed());
-        message.push(Purpose::Record, &self.sql.insert_applied(fence, one, took));
         match end {
             Some(true) => message.push(Purpose::Fence, &self.sql.release(fence)),
             Some(false) if afterwards => message.push(Purpose::Fence, &self.sql.touch(fence)),
@@ -144,7 +149,7 @@ impl Session {
         let Some(work) = works.get(number) else { return Ok(()) };
         let afterwards = self.sql.dialect.records_afterwards();
         let one_by_one = self.sql.dialect.one_by_one;
-        let statements = work.planned.migration.up.statements.get(range.clone()).unwrap_or_default();
+        let statements = work.planned.script().statements.get(range.clone()).unwrap_or_default();
         for (index, statement) in range.zip(statements) {
             let purpose = Purpose::Statement { work: number, index };
             if statement.sql.contains('\0') {
@@ -182,6 +187,13 @@ impl Session {
             self.used = Used::By(work.id().clone());
         }
         Ok(())
+    }
+
+    /// The migration is undone: its row goes, if the lock is ours.
+    pub(super) fn push_removal(&self, message: &mut Message, fence: &Fence, work: &Work<'_>) {
+        for text in self.sql.remove(fence, work) {
+            message.push(Purpose::Record, &text);
+        }
     }
 
     /// Makes sure in the open transaction that the lock is ours.

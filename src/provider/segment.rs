@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::domain::{Effect, MigrationId, Segment, SessionChange, Statement};
+use crate::domain::{Direction, Effect, MigrationId, Segment, SessionChange, Statement};
 
 use super::error::{ErrorKind, ExecutionError, Outcome, ProviderError};
 use super::fate::Fate;
@@ -21,7 +21,7 @@ const BOOKKEEPING: Duration = Duration::from_secs(15);
 
 impl Session {
     /// Runs one segment of a migration and records it in the migration's journal. With `finishes`, the segment is the
-    /// migration's last, and the journal's row becomes that of an applied migration.
+    /// migration's last, and the journal's row becomes that of an applied migration, or goes when it is undone.
     ///
     /// A statement that runs alone is announced in the journal before and recorded after. If it fails, the announcement is
     /// withdrawn, unless it left something behind (an invalid index, half of a procedure's work): then it stays, and
@@ -39,7 +39,7 @@ impl Session {
             Segment::Transaction(range) => range.clone(),
             Segment::Alone(index) => *index..*index + 1,
         };
-        let statements = &work.planned.migration.up.statements;
+        let statements = &work.planned.script().statements;
         let Some(part) = statements.get(range.clone()) else {
             let error = ProviderError::new(ErrorKind::Internal, "the plan has more statements than the migration");
             return Err(nothing_done(error, work));
@@ -115,7 +115,7 @@ impl Session {
             message.push(Purpose::Setting, user);
         }
         let started = Instant::now();
-        let statements = work.planned.migration.up.statements.get(range.clone()).unwrap_or_default();
+        let statements = work.planned.script().statements.get(range.clone()).unwrap_or_default();
         let digests = statements.iter().map(Statement::digest).collect();
         let sent = self.push_statements(&mut message, works, 0, range, stop, observer).await;
         let sent = match sent {
@@ -254,7 +254,7 @@ impl Session {
     }
 
     /// Settles the statement whose outcome was in doubt: it is done, or it never took effect. When it was the migration's
-    /// last, and done, the migration is applied.
+    /// last, and done, the migration is applied, or undone.
     pub async fn settle(
         &mut self,
         fence: &Fence,
@@ -262,7 +262,7 @@ impl Session {
         index: usize,
         applied: bool,
     ) -> Result<(), ProviderError> {
-        let statements = &work.planned.migration.up.statements;
+        let statements = &work.planned.script().statements;
         let Some(statement) = statements.get(index) else {
             return Err(ProviderError::new(ErrorKind::Internal, "the doubtful statement is not in the migration"));
         };
@@ -302,13 +302,21 @@ impl Session {
     /// the first statement that the entry speaks of.
     fn push_journal(&self, message: &mut Message, fence: &Fence, work: &Work<'_>, begin: usize, entry: &Entry) {
         let fresh = begin == 0 && work.planned.resume.is_none();
+        let withdrawn = begin == 0 && matches!(entry, Entry::Withdrawn);
         self.push_before_record(message);
-        if begin == 0 {
-            message.push(Purpose::Record, &self.sql.begin_journal(fence, work));
-        }
-        message.push(Purpose::Record, &self.sql.journal(fence, work, entry, fresh));
-        if begin == 0 && matches!(entry, Entry::Withdrawn) {
-            message.push(Purpose::Record, &self.sql.drop_empty_journal(work));
+        match (work.planned.direction, entry) {
+            (Direction::Down, Entry::Done { last: true, .. }) => self.push_removal(message, fence, work),
+            (Direction::Down, _) if withdrawn => message.push(Purpose::Record, &self.sql.still_applied(fence, work)),
+            (Direction::Down, _) => message.push(Purpose::Record, &self.sql.journal_down(fence, work, entry, fresh)),
+            (Direction::Up, _) => {
+                if begin == 0 {
+                    message.push(Purpose::Record, &self.sql.begin_journal(fence, work));
+                }
+                message.push(Purpose::Record, &self.sql.journal(fence, work, entry, fresh));
+                if withdrawn {
+                    message.push(Purpose::Record, &self.sql.drop_empty_journal(work));
+                }
+            }
         }
         if self.sql.dialect.records_afterwards() {
             message.push(Purpose::Fence, &self.sql.touch(fence));
@@ -319,7 +327,7 @@ impl Session {
 
 /// Those of a migration's first `count` statements that change this of the session.
 fn done<'a>(work: &Work<'a>, count: usize, what: SessionChange) -> impl Iterator<Item = &'a str> + use<'a> {
-    let statements = work.planned.migration.up.statements.iter().take(count);
+    let statements = work.planned.script().statements.iter().take(count);
     statements.filter(move |statement| statement.session == Some(what)).map(|statement| &*statement.sql)
 }
 

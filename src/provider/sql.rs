@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use chrono::SecondsFormat;
 
-use crate::domain::{Checksum, Clock, LEDGER_FORMAT, StatementDigest, Time};
+use crate::domain::{Checksum, Clock, Direction, StatementDigest, Time};
 
 use super::dialect::{ClockSource, Dialect, LockMeans, SessionLimits};
 use super::endpoint::{Endpoint, Place};
@@ -17,6 +17,9 @@ pub(super) const MAX_TEXT: usize = 300;
 pub(super) const MAX_JOURNAL: usize = 3_500_000;
 /// The most rows of a ledger that are read.
 pub(super) const MAX_ROWS: usize = 100_000;
+
+/// What a journal of a migration that is being undone begins with. No digest reads so.
+pub(super) const DOWN: &str = "down";
 
 /// Builds every text of our own from a dialect and the names of one branch.
 pub(super) struct Sql {
@@ -187,7 +190,7 @@ impl Sql {
         self.insert(fence, work, "applied", &self.took(took), "")
     }
 
-    /// Removes the row of an earlier content of a repeatable migration.
+    /// Removes a migration's row, such as that of an earlier content of a repeatable migration.
     pub(super) fn delete(&self, work: &Work<'_>) -> String {
         format!("DELETE FROM {} WHERE migration_id = {}", self.history, self.id(work))
     }
@@ -203,11 +206,12 @@ impl Sql {
         let migration = &work.planned.migration;
         format!(
             "INSERT INTO {} (migration_id, checksum, format, state, statements_done, statements_total, intent, applied_at, \
-             duration_us, product_version, run_id, sequence, fence) SELECT {}, {}, {LEDGER_FORMAT}, '{state}', '', {}, NULL, \
+             duration_us, product_version, run_id, sequence, fence) SELECT {}, {}, {}, '{state}', '', {}, NULL, \
              {}, {took}, {}, {}, {}, {}{} {condition}",
             self.history,
             self.id(work),
             self.literal(migration.checksum.as_str()),
+            Direction::Up.ledger_format(),
             migration.up.statements.len(),
             self.now(),
             self.literal(env!("CARGO_PKG_VERSION")),
@@ -236,16 +240,61 @@ impl Sql {
         let duration = took.map_or_else(|| before.into(), |took| format!("{before} + {}", self.took(*took)));
         let sequence = if fresh { format!(", sequence = {}", self.next_sequence()) } else { String::new() };
         format!(
-            "UPDATE {} SET checksum = {}, format = {LEDGER_FORMAT}, state = '{}', statements_done = {done}, \
+            "UPDATE {} SET checksum = {}, format = {}, state = '{}', statements_done = {done}, \
              statements_total = {}, intent = {intent}, applied_at = {}, duration_us = {duration}, product_version = {}, \
              run_id = {}, fence = {}{sequence} WHERE migration_id = {}",
             self.history,
             self.literal(migration.checksum.as_str()),
+            Direction::Up.ledger_format(),
             if applied { "applied" } else { "partial" },
             migration.up.statements.len(),
             self.now(),
             self.literal(env!("CARGO_PKG_VERSION")),
             self.literal(&work.run_id.to_string()),
+            self.proof(fence),
+            self.id(work),
+        )
+    }
+
+    /// Removes the row of a migration that is undone. The first statement fails if the lock is not ours any more.
+    pub(super) fn remove(&self, fence: &Fence, work: &Work<'_>) -> [String; 2] {
+        let prove =
+            format!("UPDATE {} SET fence = {} WHERE migration_id = {}", self.history, self.proof(fence), self.id(work));
+        [prove, self.delete(work)]
+    }
+
+    /// Writes to the journal of a migration that is being undone. What the row says of how it was applied stays; the word
+    /// [`DOWN`] at the journal's beginning tells the direction. `fresh` when the migration stands wholly applied.
+    pub(super) fn journal_down(&self, fence: &Fence, work: &Work<'_>, entry: &Entry, fresh: bool) -> String {
+        let (digests, intent) = match entry {
+            Entry::Intent(digest) => (&[][..], self.literal(digest.as_str())),
+            Entry::Done { digests, .. } => (digests.as_slice(), "NULL".into()),
+            Entry::Withdrawn => (&[][..], "NULL".into()),
+        };
+        let added: String = digests.iter().flat_map(|digest| [" ", digest.as_str()]).collect();
+        let done = match fresh {
+            true => self.literal(&format!("{DOWN}{added}")),
+            false => format!("CONCAT(statements_done, {})", self.literal(&added)),
+        };
+        format!(
+            "UPDATE {} SET format = {}, state = 'partial', statements_done = {done}, statements_total = {}, \
+             intent = {intent}, fence = {} WHERE migration_id = {}",
+            self.history,
+            Direction::Down.ledger_format(),
+            work.planned.script().statements.len(),
+            self.proof(fence),
+            self.id(work),
+        )
+    }
+
+    /// Makes the row again what it was before its migration's undoing began.
+    pub(super) fn still_applied(&self, fence: &Fence, work: &Work<'_>) -> String {
+        format!(
+            "UPDATE {} SET format = {}, state = 'applied', statements_done = '', statements_total = {}, intent = NULL, \
+             fence = {} WHERE migration_id = {}",
+            self.history,
+            Direction::Up.ledger_format(),
+            work.planned.migration.up.statements.len(),
             self.proof(fence),
             self.id(work),
         )

@@ -28,6 +28,7 @@ impl proto::branch_service_server::BranchService for BranchService {
         request: Request<proto::CreateBranchRequest>,
     ) -> Result<Response<proto::CreateBranchResponse>, Status> {
         let (manager, caller) = (self.manager.clone(), caller(&request));
+        caller.about(request.get_ref().branch.as_ref().map_or("", |branch| &branch.code));
         let new = convert::new_branch(request.into_inner()).map_err(invalid)?;
         let branch = to_the_end(async move { manager.create_branch(new, &caller).await }).await?;
         Ok(Response::new(proto::CreateBranchResponse { branch: Some(branch_to_proto(branch)) }))
@@ -62,6 +63,7 @@ impl proto::branch_service_server::BranchService for BranchService {
         request: Request<proto::UpdateBranchRequest>,
     ) -> Result<Response<proto::UpdateBranchResponse>, Status> {
         let (manager, caller) = (self.manager.clone(), caller(&request));
+        caller.about(&request.get_ref().branch);
         let (which, update) = convert::update_branch(request.into_inner()).map_err(invalid)?;
         let branch = to_the_end(async move { manager.update_branch(&which, update, &caller).await }).await?;
         Ok(Response::new(proto::UpdateBranchResponse { branch: Some(branch_to_proto(branch)) }))
@@ -72,6 +74,7 @@ impl proto::branch_service_server::BranchService for BranchService {
         request: Request<proto::DeleteBranchRequest>,
     ) -> Result<Response<proto::DeleteBranchResponse>, Status> {
         let (manager, caller) = (self.manager.clone(), caller(&request));
+        caller.about(&request.get_ref().branch);
         let which = branch_ref(&request.get_ref().branch).map_err(invalid)?;
         to_the_end(async move { manager.delete_branch(&which, &caller).await }).await?;
         Ok(Response::new(proto::DeleteBranchResponse {}))

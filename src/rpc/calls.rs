@@ -1,6 +1,5 @@
 //! What surrounds every call: its place among the others, its deadline, its span, and what it ends with.
 
-use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +11,6 @@ use axum::response::Response;
 use futures_util::FutureExt;
 use http::HeaderMap;
 use tokio::sync::Semaphore;
-use tonic::transport::server::TcpConnectInfo;
 use tonic::{Code, Status};
 use tracing::{Instrument, Span, debug, error, info, info_span};
 use uuid::Uuid;
@@ -20,6 +18,8 @@ use uuid::Uuid;
 use crate::domain::shorten;
 use crate::engine::{Caller, EngineError};
 
+use super::auth::FailureAudit;
+use super::connections::Peer;
 use super::status;
 
 /// The one call that waits for a run to end; it is bounded together with the streams.
@@ -42,8 +42,8 @@ impl Calls {
 /// Answers one call, or refuses it at once when there are too many: a queue would only make all of them late.
 pub(super) async fn surround(State(calls): State<Arc<Calls>>, request: Request, next: Next) -> Response {
     let method = shorten(request.uri().path().trim_start_matches("/branchkeeper.v1."), 100);
-    let peer = peer(request.extensions()).map(|ip| ip.to_string()).unwrap_or_default();
-    let span = info_span!("rpc", %method, peer);
+    let peer = request.extensions().get::<Peer>().map(ToString::to_string).unwrap_or_default();
+    let span = info_span!("rpc", %method, peer, who = tracing::field::Empty);
     answer(&calls, request, next).instrument(span).await
 }
 
@@ -115,22 +115,28 @@ fn deadline(headers: &HeaderMap) -> Option<Duration> {
     Some(span.saturating_sub(Duration::from_millis(2)))
 }
 
-fn peer(extensions: &http::Extensions) -> Option<IpAddr> {
-    extensions.get::<TcpConnectInfo>()?.remote_addr().map(|address| address.ip().to_canonical())
-}
-
-/// Who asks: the address that the call came from, as long as callers do not prove who they are.
+/// Who asks, as the guard has found out.
 pub(super) fn caller<T>(request: &tonic::Request<T>) -> Caller {
-    Caller { name: peer(request.extensions()).map_or_else(|| "anonymous".to_owned(), |ip| ip.to_string()) }
+    request.extensions().get::<Caller>().cloned().unwrap_or_else(|| Caller::named("anonymous"))
 }
 
 /// Runs `work` to its end even if the client goes away meanwhile: what changes something is never left half done.
 pub(super) async fn to_the_end<T: Send + 'static>(
     work: impl Future<Output = Result<T, EngineError>> + Send + 'static,
 ) -> Result<T, Status> {
+    let audit = FailureAudit::of_this_call();
+    let work = async move {
+        match work.await {
+            Ok(value) => Ok(value),
+            Err(error) => {
+                let status = status::status_of(&error);
+                audit.failed(&status).await;
+                Err(status)
+            }
+        }
+    };
     match tokio::spawn(work.instrument(Span::current())).await {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(status::status_of(&error)),
+        Ok(done) => done,
         Err(_panic) => Err(fault("a call's work panicked")),
     }
 }

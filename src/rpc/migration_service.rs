@@ -29,6 +29,8 @@ impl MigrationService {
 impl proto::migration_service_server::MigrationService for MigrationService {
     async fn apply(&self, request: Request<proto::ApplyRequest>) -> Result<Response<proto::ApplyResponse>, Status> {
         let (manager, caller) = (self.manager.clone(), caller(&request));
+        caller.about(&request.get_ref().branch);
+        caller.request_id(&request.get_ref().request_id);
         let command = convert::apply_command(request.into_inner()).map_err(invalid)?;
         let _slot = self.followers.slot()?;
         let run = to_the_end(async move { manager.apply(command, &caller).await }).await?;
@@ -43,6 +45,7 @@ impl proto::migration_service_server::MigrationService for MigrationService {
         request: Request<proto::ApplyAllRequest>,
     ) -> Result<Response<Self::ApplyAllStream>, Status> {
         let (manager, caller) = (self.manager.clone(), caller(&request));
+        caller.request_id(&request.get_ref().request_id);
         let command = convert::apply_all_command(request.into_inner()).map_err(invalid)?;
         let slot = self.followers.slot()?;
         let include_statements = command.include_statements;
@@ -115,6 +118,7 @@ impl proto::migration_service_server::MigrationService for MigrationService {
 
     async fn retry(&self, request: Request<proto::RetryRequest>) -> Result<Response<proto::RetryResponse>, Status> {
         let (manager, caller) = (self.manager.clone(), caller(&request));
+        caller.about(&request.get_ref().branch);
         let which = branch_ref(&request.get_ref().branch).map_err(invalid)?;
         let (branch, state) = to_the_end(async move { manager.retry(&which, &caller).await }).await?;
         let status = branch_status_to_proto(branch, state, chrono::Utc::now());
@@ -126,10 +130,29 @@ impl proto::migration_service_server::MigrationService for MigrationService {
         request: Request<proto::ResolveRequest>,
     ) -> Result<Response<proto::ResolveResponse>, Status> {
         let (manager, caller) = (self.manager.clone(), caller(&request));
+        caller.about(&request.get_ref().branch);
         let command = convert::resolve_command(request.into_inner()).map_err(invalid)?;
         let (branch, state) = to_the_end(async move { manager.resolve(command, &caller).await }).await?;
         let status = branch_status_to_proto(branch, state, chrono::Utc::now());
         Ok(Response::new(proto::ResolveResponse { status: Some(status) }))
+    }
+
+    async fn plan(&self, request: Request<proto::PlanRequest>) -> Result<Response<proto::PlanResponse>, Status> {
+        let command = convert::plan_command(request.into_inner()).map_err(invalid)?;
+        let view = self.manager.plan(command).await.map_err(|error| status_of(&error))?;
+        Ok(Response::new(convert::plan_to_proto(view)))
+    }
+
+    async fn rollback(
+        &self,
+        request: Request<proto::RollbackRequest>,
+    ) -> Result<Response<proto::RollbackResponse>, Status> {
+        let (manager, caller) = (self.manager.clone(), caller(&request));
+        let command = convert::rollback_command(request.into_inner()).map_err(invalid)?;
+        let _slot = self.followers.slot()?;
+        let run = to_the_end(async move { manager.rollback(command, &caller).await }).await?;
+        let run = run_to_proto(run);
+        Ok(Response::new(proto::RollbackResponse { run_id: run.id, result: run.result }))
     }
 
     async fn get_run(&self, request: Request<proto::GetRunRequest>) -> Result<Response<proto::GetRunResponse>, Status> {
@@ -174,6 +197,7 @@ impl proto::migration_service_server::MigrationService for MigrationService {
         request: Request<proto::CancelRunRequest>,
     ) -> Result<Response<proto::CancelRunResponse>, Status> {
         let (manager, caller) = (self.manager.clone(), caller(&request));
+        caller.about(&request.get_ref().run_id);
         let id = convert::run_id(&request.get_ref().run_id).map_err(invalid)?;
         let run = to_the_end(async move { manager.cancel_run(id, &caller).await }).await?;
         Ok(Response::new(proto::CancelRunResponse { run: Some(run_to_proto(run)) }))

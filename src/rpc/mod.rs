@@ -1,5 +1,8 @@
 //! The gRPC edge: services, conversions, streams, health and reflection.
 
+mod access_service;
+mod audit_service;
+mod auth;
 mod branch_service;
 mod calls;
 mod connections;
@@ -14,6 +17,9 @@ mod reasons;
 mod registry;
 mod server;
 mod status;
+mod watched;
 
+pub use auth::{AuthSettings, JwtSettings};
+pub use connections::{Listeners, TlsSettings};
 pub use reasons::{DOMAIN, REASONS, Reason};
 pub use server::{ServeError, ServerSettings, bind, serve};

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,15 +18,20 @@ use tracing::{info, warn};
 
 use crate::engine::Manager;
 
+use super::access_service::AccessService;
+use super::audit_service::AuditService;
+use super::auth::{AuthSettings, Guard, authorise};
 use super::branch_service::BranchService;
 use super::calls::{Calls, surround, unknown};
-use super::connections::Acceptor;
+use super::connections::{Acceptor, Listeners, TlsSettings};
 use super::events::Followers;
 use super::health;
 use super::migration_service::MigrationService;
 use super::origins::{Origins, refuse_strangers};
 use super::pages::Sizes;
 use super::proto;
+use super::proto::access_service_server::AccessServiceServer;
+use super::proto::audit_service_server::AuditServiceServer;
 use super::proto::branch_service_server::BranchServiceServer;
 use super::proto::migration_service_server::MigrationServiceServer;
 use super::registry::Registry;
@@ -35,6 +41,12 @@ use super::registry::Registry;
 pub struct ServerSettings {
     /// The address to listen on. Default: 127.0.0.1:50051.
     pub listen: SocketAddr,
+    /// A Unix socket to listen on besides. Default: none.
+    pub unix_socket: Option<PathBuf>,
+    /// TLS for the address. Default: none.
+    pub tls: Option<TlsSettings>,
+    /// How callers prove who they are. Default: not at all.
+    pub auth: AuthSettings,
     /// The largest message received or sent, in bytes. Default: 4 MiB.
     pub max_message_bytes: usize,
     /// The most connections at once; a further one is closed at once. Default: 1,024.
@@ -66,6 +78,9 @@ impl Default for ServerSettings {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 50051)),
+            unix_socket: None,
+            tls: None,
+            auth: AuthSettings::default(),
             max_message_bytes: 4 * 1024 * 1024,
             max_connections: 1024,
             max_streams_per_connection: 256,
@@ -92,6 +107,9 @@ pub enum ServeError {
         /// What the system said.
         error: io::Error,
     },
+    /// Keys, certificates or the Unix socket cannot be used.
+    #[error("{0}")]
+    Edge(String),
     /// A service was to be served that its descriptors do not describe.
     #[error("the service {0} is not in the descriptors that came with it; this is a fault of the build")]
     NotDescribed(&'static str),
@@ -113,12 +131,13 @@ fn listen_hint(error: &io::Error) -> &'static str {
 }
 
 /// Begins to listen where `settings` say. Connections wait from then on; [`serve`] answers them.
-pub async fn bind(settings: &ServerSettings) -> Result<TcpListener, ServeError> {
+pub async fn bind(settings: &ServerSettings) -> Result<Listeners, ServeError> {
     let address = settings.listen;
-    TcpListener::bind(address).await.map_err(|error| ServeError::Listen { address, error })
+    let tcp = TcpListener::bind(address).await.map_err(|error| ServeError::Listen { address, error })?;
+    Listeners::new(tcp, settings.tls.as_ref(), settings.unix_socket.as_deref()).map_err(ServeError::Edge)
 }
 
-/// Serves `manager` and the plain HTTP routes of `http` on `listener` until `shutdown` is cancelled, and then at most
+/// Serves `manager` and the plain HTTP routes of `http` on `listeners` until `shutdown` is cancelled, and then at most
 /// `settings.shutdown_timeout` (and a second) longer.
 ///
 /// On `shutdown` no connection is taken in any more, health says NOT_SERVING, event streams end with UNAVAILABLE
@@ -126,7 +145,7 @@ pub async fn bind(settings: &ServerSettings) -> Result<TcpListener, ServeError> 
 /// fallback of its own.
 pub async fn serve(
     manager: Manager,
-    listener: TcpListener,
+    listeners: Listeners,
     settings: ServerSettings,
     http: Router,
     shutdown: CancellationToken,
@@ -136,19 +155,22 @@ pub async fn serve(
     let names = services.names().to_vec();
     let origins = Origins::new(settings.allowed_origins.clone());
     let calls = Arc::new(Calls::new(settings.concurrency_limit));
+    let guard = Guard::new(manager.clone(), settings.auth.clone()).map_err(ServeError::Edge)?;
+    let guard = from_fn_with_state(Arc::new(guard), authorise);
     let router = services
         .into_router()
+        .layer(guard.clone())
         .layer(from_fn_with_state(calls, surround))
-        .merge(support.into_router())
+        .merge(support.into_router().layer(guard.clone()))
         // This layer refuses plain HTTP/1.1, so it must not cover the routes of `http`.
         .layer(GrpcWebLayer::new())
         .layer(origins.cross_origin())
         .layer(from_fn_with_state(origins, refuse_strangers))
-        .merge(http)
+        .merge(http.layer(guard))
         .fallback(unknown);
 
     let kill = CancellationToken::new();
-    let acceptor = Acceptor::new(listener, settings.max_connections, settings.silence_timeout, kill.clone());
+    let acceptor = Acceptor::new(listeners, settings.max_connections, settings.silence_timeout, kill.clone());
     let server = Server::builder()
         .accept_http1(true)
         .http2_keepalive_interval(Some(settings.keepalive_interval))
@@ -191,18 +213,16 @@ fn services(
     let sizes = Sizes::new(most);
     let followers = Followers::new(settings.max_followers, shutdown.clone());
     let mut services = Registry::default();
-    let migrations = MigrationServiceServer::new(MigrationService::new(manager.clone(), followers, sizes))
-        .max_decoding_message_size(most)
-        .max_encoding_message_size(most)
-        .accept_compressed(Gzip)
-        .send_compressed(Gzip);
-    services.add(migrations, proto::DESCRIPTORS)?;
-    let branches = BranchServiceServer::new(BranchService::new(manager.clone(), sizes))
-        .max_decoding_message_size(most)
-        .max_encoding_message_size(most)
-        .accept_compressed(Gzip)
-        .send_compressed(Gzip);
-    services.add(branches, proto::DESCRIPTORS)?;
+    macro_rules! add {
+        ($server:expr) => {{
+            let server = $server.max_decoding_message_size(most).max_encoding_message_size(most);
+            services.add(server.accept_compressed(Gzip).send_compressed(Gzip), proto::DESCRIPTORS)?;
+        }};
+    }
+    add!(MigrationServiceServer::new(MigrationService::new(manager.clone(), followers, sizes)));
+    add!(BranchServiceServer::new(BranchService::new(manager.clone(), sizes)));
+    add!(AccessServiceServer::new(AccessService::new(manager.clone(), sizes)));
+    add!(AuditServiceServer::new(AuditService::new(manager.clone(), sizes)));
 
     let mut support = Registry::default();
     let health = tonic_health::server::HealthService::from_health_reporter(reporter.clone());

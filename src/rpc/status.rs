@@ -165,6 +165,9 @@ fn refusal_of(error: &EngineError, now: Time) -> Refusal {
                 .with("count", names.len())
                 .resource("branch", first)
         }
+        EngineError::UnknownToken(token) => {
+            refuse(Code::NotFound, reasons::TOKEN_NOT_FOUND).with("token", token).resource("token", token)
+        }
         EngineError::UnknownRun(id) => {
             refuse(Code::NotFound, reasons::RUN_NOT_FOUND).with("run", id).resource("run", id)
         }
@@ -213,6 +216,14 @@ fn refusal_of(error: &EngineError, now: Time) -> Refusal {
         EngineError::NothingToResolve { branch, .. } => {
             refuse(Code::FailedPrecondition, reasons::NOTHING_TO_RESOLVE).with("branch", branch).precondition(branch)
         }
+        EngineError::PlanChanged(failure) => refuse(Code::FailedPrecondition, reasons::PLAN_CHANGED)
+            .with("branch", &failure.branch_code)
+            .precondition(&failure.branch_code),
+        EngineError::PlanRefused(failure) => refuse(Code::FailedPrecondition, reasons::PLAN_REFUSED)
+            .with("branch", &failure.branch_code)
+            .with("class", failure.class)
+            .with("migration", failure.migration_id.as_ref().map(ToString::to_string).unwrap_or_default())
+            .precondition(&failure.branch_code),
         EngineError::CatalogueBroken { problems } => refuse(Code::FailedPrecondition, reasons::CATALOGUE_BROKEN)
             .with("problems", problems.len())
             .with("first_problem", problems.first().map_or("", String::as_str))
@@ -245,6 +256,7 @@ fn branch_code(class: FailureClass) -> Code {
         | FailureClass::Sql
         | FailureClass::Checksum
         | FailureClass::Catalogue
+        | FailureClass::PlanChanged
         | FailureClass::Ambiguous => Code::FailedPrecondition,
     }
 }

@@ -12,9 +12,9 @@ use crate::domain::{MigrationId, TransactionMode};
 const KEYS: [&str; 4] = ["transaction-mode", "timeout", "depends-on", "description"];
 const LONGEST_TIMEOUT: u64 = 24 * 60 * 60;
 /// The longest description, in characters.
-const MAX_DESCRIPTION: usize = 500;
+pub(super) const MAX_DESCRIPTION: usize = 500;
 /// The most migrations that one may depend on by name.
-const MAX_DEPENDENCIES: usize = 100;
+pub(super) const MAX_DEPENDENCIES: usize = 100;
 
 /// What a file says about itself in `-- branchkeeper: key=value` comments before its first statement.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -237,7 +237,7 @@ fn is_misspelt(word: &str, after: &str) -> bool {
         && distance(&lower, &MARK.chars().collect::<Vec<_>>()) <= 3
 }
 
-fn parse_timeout(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_timeout(text: &str) -> Result<Duration, String> {
     let bad = || format!("'{}' is not a time limit", shown(text));
     let split = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(bad)?;
     let (digits, unit) = text.split_at(split);

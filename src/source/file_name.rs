@@ -37,7 +37,12 @@ const ALIASES: [(&str, Provider); 9] = [
     ("sql-server", Provider::SqlServer),
 ];
 
-const FORM: &str = "use <number>_<Name>[.<provider>].up.sql, .down.sql or .sql, or R__<name>[.<provider>].sql";
+const FORM: &str = "use <number>_<Name>[.<provider>].yaml, .up.sql, .down.sql or .sql, or R__<name>[.<provider>].sql";
+
+/// Whether a file of this name, which fits, holds portable operations.
+pub(super) fn is_portable(name: &str) -> bool {
+    name.ends_with(".yaml")
+}
 
 /// Whether the folder may hold a file or folder of this name without it being a migration.
 pub(super) fn is_ignored(name: &str) -> bool {
@@ -49,9 +54,11 @@ pub(super) fn is_ignored(name: &str) -> bool {
 pub(super) fn parse(name: &str) -> Result<FileName, (String, String)> {
     let unfit = |hint: String| (format!("'{}' is not a migration file's name", shown(name)), hint);
     let lower = name.to_ascii_lowercase();
-    if [".yaml", ".yml"].iter().any(|end| lower.ends_with(end)) {
-        let hint = "write it as .up.sql and .down.sql files".to_owned();
-        return Err(("portable migration files are not supported yet".to_owned(), hint));
+    if let Some(base) = name.strip_suffix(".yaml") {
+        return portable(name, base);
+    }
+    if let Some(cut) = [".yaml", ".yml"].iter().find(|end| lower.ends_with(*end)).map(|end| name.len() - end.len()) {
+        return Err(unfit(format!("rename it to '{}.yaml'", shown(name.get(..cut).unwrap_or_default()))));
     }
     let Some(base) = name.strip_suffix(".sql") else {
         let hint =
@@ -90,6 +97,25 @@ pub(super) fn parse(name: &str) -> Result<FileName, (String, String)> {
     Ok(FileName { id, provider, direction: direction.unwrap_or(Direction::Up) })
 }
 
+/// `<id>_<Name>[.<provider>].yaml`.
+fn portable(name: &str, base: &str) -> Result<FileName, (String, String)> {
+    let (stem, infix) = match base.split_once('.') {
+        Some((stem, infix)) => (stem, Some(infix)),
+        None => (base, None),
+    };
+    if let Some("up" | "down") = infix {
+        let hint = format!("name it '{}.yaml'; it holds both directions", shown(stem));
+        return Err((format!("'{}' is not a migration file's name", shown(name)), hint));
+    }
+    let id = MigrationId::from_str(stem).map_err(|error| (shown(&error.to_string()), FORM.to_owned()))?;
+    if id.is_repeatable() {
+        let hint = format!("write it as '{}.sql'", shown(base));
+        return Err(("a repeatable migration is SQL".to_owned(), hint));
+    }
+    let provider = infix.map(provider_of).transpose()?;
+    Ok(FileName { id, provider, direction: Direction::Up })
+}
+
 fn lower_end(name: &str) -> String {
     let cut = name.len().saturating_sub(4);
     name.get(..cut).map_or_else(|| name.to_owned(), |base| format!("{base}.sql"))
@@ -122,6 +148,8 @@ mod tests {
             ("10_A.down.sql", "10_A", None, Direction::Down),
             ("10_A.postgres.sql", "10_A", Some(Provider::Postgres), Direction::Up),
             ("10_A.mysql.down.sql", "10_A", Some(Provider::MySql), Direction::Down),
+            ("10_A.yaml", "10_A", None, Direction::Up),
+            ("10_A.postgres.yaml", "10_A", Some(Provider::Postgres), Direction::Up),
             ("R__v.sqlite.sql", "R__v", Some(Provider::Sqlite), Direction::Up),
         ];
         for (name, id, provider, direction) in table {
@@ -145,7 +173,12 @@ mod tests {
             ("10A.sql", FORM),
             ("init.sql", FORM),
             ("10_A.b.c.d.sql", FORM),
-            ("10_A.yaml", "write it as .up.sql and .down.sql files"),
+            ("10_A.YAML", "rename it to '10_A.yaml'"),
+            ("10_A.yml", "rename it to '10_A.yaml'"),
+            ("10_A.up.yaml", "name it '10_A.yaml'; it holds both directions"),
+            ("R__v.yaml", "write it as 'R__v.sql'"),
+            ("10_A.pg.yaml", "did you mean 'postgres'?"),
+            ("A.yaml", FORM),
             ("R__v.down.sql", "delete it"),
             ("R__v.sqlite.up.sql", "name it 'R__v.sqlite.sql'"),
             (".sql", FORM),

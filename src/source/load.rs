@@ -4,8 +4,9 @@ use std::path::Path;
 use super::checks::{self, Files, Groups};
 use super::content::{self, has_statement};
 use super::directive::{self, Directives, Place};
-use super::file_name::Direction;
+use super::file_name::{Direction, is_portable};
 use super::folder::{self, Listing};
+use super::portable;
 use super::problem::{Problem, Problems};
 use super::script;
 use crate::domain::{Catalogue, Checksum, Migration, MigrationId, Provider, Script};
@@ -24,7 +25,8 @@ pub(super) fn load_listing(folder: &Path, listing: Listing) -> Result<Catalogue,
     let mut migrations: BTreeMap<Provider, Vec<Migration>> = BTreeMap::new();
     for (id, files) in &groups {
         let texts = read_files(folder, files, &mut problems);
-        let mut files = Reader { groups: &groups, id, files, texts: &texts, read: BTreeMap::new() };
+        let mut files =
+            Reader { groups: &groups, id, files, texts: &texts, read: BTreeMap::new(), irreversible: BTreeMap::new() };
         files.read_all(&mut problems);
         for provider in supported() {
             if let Some(migration) = files.migration(provider) {
@@ -74,6 +76,7 @@ struct Reader<'a> {
     files: &'a Files,
     texts: &'a BTreeMap<&'a str, Text>,
     read: BTreeMap<(Direction, Provider), (Script, Directives)>,
+    irreversible: BTreeMap<Provider, String>,
 }
 
 impl Reader<'_> {
@@ -85,6 +88,10 @@ impl Reader<'_> {
                 is_reached && self.files.of(direction, *provider) == Some(file)
             };
             let readers: Vec<Provider> = supported().filter(uses).collect();
+            if is_portable(file) {
+                self.read_portable(file, &text.text, &readers, problems);
+                continue;
+            }
             if !has_statement(&text.text) {
                 problems.push(empty(file));
                 continue;
@@ -105,14 +112,52 @@ impl Reader<'_> {
         }
         let place = if direction == Direction::Up { Place::Allowed } else { Place::Refused };
         let directives = directive::read(file, text, &reading.comments, place, &mut problems);
-        for (needs, at) in &directives.depends_on {
-            if let Some((message, hint)) = checks::dependency(self.groups, provider, self.id, needs) {
-                problems.push(Problem::at(file, *at, message, hint));
-            }
-        }
+        problems.extend(self.dependencies(file, provider, &directives));
         let script = Script { file: file.to_owned(), statements: reading.statements };
         self.read.insert((direction, provider), (script, directives));
         problems
+    }
+
+    fn read_portable(&mut self, file: &str, text: &str, readers: &[Provider], problems: &mut Vec<Problem>) {
+        let document = match portable::read(file, text) {
+            Ok(document) => document,
+            Err(found) => return problems.extend(found),
+        };
+        let directives = Directives {
+            transaction_mode: document.transaction_mode,
+            timeout: document.timeout,
+            depends_on: document.depends_on.clone(),
+            description: document.description.clone(),
+        };
+        let mut dependencies = Vec::new();
+        for provider in readers {
+            dependencies.push((*provider, self.dependencies(file, *provider, &directives)));
+            let down_file = self.files.of(Direction::Down, *provider);
+            if let (Some(down_file), true) = (down_file, document.has_down()) {
+                let message = format!("undoes a migration that has a 'down' of its own in {file}");
+                problems.push(Problem::of_file(down_file, message, "keep one of the two"));
+            }
+            match portable::scripts(*provider, file, &document) {
+                Ok(scripts) => {
+                    self.read.insert((Direction::Up, *provider), (scripts.up, directives.clone()));
+                    if down_file.is_none() {
+                        let down = scripts.down.map(|down| (down, Directives::default()));
+                        down.map(|down| self.read.insert((Direction::Down, *provider), down));
+                        scripts.irreversible.map(|reason| self.irreversible.insert(*provider, reason));
+                    }
+                }
+                Err(found) => problems.extend(found),
+            }
+        }
+        problems.extend(merge(dependencies));
+    }
+
+    fn dependencies(&self, file: &str, provider: Provider, directives: &Directives) -> Vec<Problem> {
+        let check = |(needs, at): &(MigrationId, (u32, u32))| {
+            let (message, hint) = checks::dependency(self.groups, provider, self.id, needs)?;
+            Some(Problem::at(file, *at, message, hint))
+        };
+        directives.depends_on.iter().filter_map(check).collect()
     }
 
     fn migration(&mut self, provider: Provider) -> Option<Migration> {
@@ -127,6 +172,7 @@ impl Reader<'_> {
             depends_on: directives.depends_on.into_iter().map(|(id, _)| id).collect(),
             up,
             down: self.read.remove(&(Direction::Down, provider)).map(|(script, _)| script),
+            irreversible: self.irreversible.remove(&provider),
         })
     }
 }

@@ -11,6 +11,7 @@ mod file_name;
 mod folder;
 mod load;
 mod place;
+mod portable;
 mod problem;
 mod script;
 mod suggest;

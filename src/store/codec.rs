@@ -30,7 +30,7 @@ pub(super) fn branch(row: &Row) -> Result<Branch, StoreError> {
 /// The columns of a state. None of them is also a column of a branch.
 pub(super) const STATE: &str = "branch_id, status, status_before, last_migration, last_attempt, retry_count, \
                                 next_attempt, error, failure_class, lease_owner, lease_token, lease_expires, \
-                                pending_count, verified_digest";
+                                pending_count, verified_digest, hold, held_digest";
 
 /// A state from the columns [`STATE`]. A lease that ran out is no lease any more.
 pub(super) fn state(row: &Row, now: Time) -> Result<BranchState, StoreError> {
@@ -69,13 +69,15 @@ fn state_as_stored(row: &Row) -> Result<BranchState, StoreError> {
         lease,
         pending_count: row.opt_count("pending_count")?,
         verified_digest: row.opt_text("verified_digest")?.map(Checksum::from_stored),
+        hold: row.opt_json("hold")?,
+        held_digest: row.opt_text("held_digest")?.map(Checksum::from_stored),
     })
 }
 
-/// Writes a whole state and ends the lease; takes [`state_args`], and the caller adds conditions from `$11` on.
+/// Writes a whole state and ends the lease; takes [`state_args`], and the caller adds conditions from `$13` on.
 pub(super) const WRITE_STATE: &str = "UPDATE branch_states SET status = $1, last_migration = $2, last_attempt = $3, \
      retry_count = $4, next_attempt = $5, error = $6, failure_class = $7, pending_count = $8, verified_digest = $9, \
-     status_before = NULL, lease_owner = NULL, lease_expires = NULL WHERE branch_id = $10";
+     hold = $10, held_digest = $11, status_before = NULL, lease_owner = NULL, lease_expires = NULL WHERE branch_id = $12";
 
 /// The parameters of [`WRITE_STATE`].
 pub(super) fn state_args(state: &BranchState) -> Result<Args, StoreError> {
@@ -94,6 +96,8 @@ pub(super) fn state_args(state: &BranchState) -> Result<Args, StoreError> {
         state.error.as_ref().map(|error| error.class.as_str()),
         state.pending_count,
         state.verified_digest.as_ref().map(Checksum::as_str),
+        state.hold.as_ref().map(json).transpose()?,
+        state.held_digest.as_ref().map(Checksum::as_str),
         state.branch_id,
     ])
 }

@@ -18,6 +18,9 @@ pub enum StoreError {
         /// The code as the other branch writes it.
         code: BranchCode,
     },
+    /// Another API token that is not revoked has this name.
+    #[error("the token name '{0}' is taken; choose another one, or revoke that token")]
+    TokenNameTaken(String),
     /// Another branch uses the same database.
     #[error("branch '{by}' uses the same database; two branches must not share one")]
     DatabaseTaken {

@@ -96,7 +96,7 @@ pub(super) async fn record(tx: &mut Tx, batch: &Batch, after: Option<i64>) -> Re
     let mut finished: Vec<&Finished> = batch.finished.iter().collect();
     finished.sort_by_key(|finished| finished.outcome.branch_id);
     for Finished { outcome, next } in finished {
-        let sql = "UPDATE run_branches SET status = $3, applied = $4, error = $5, duration_us = $6 \
+        let sql = "UPDATE run_branches SET status = $3, applied = $4, error = $5, duration_us = $6, notes = $7 \
                    WHERE run_id = $1 AND branch_id = $2 AND status IS NULL";
         let values = args![
             batch.run_id,
@@ -105,6 +105,7 @@ pub(super) async fn record(tx: &mut Tx, batch: &Batch, after: Option<i64>) -> Re
             json(&outcome.applied)?,
             outcome.error.as_ref().map(json).transpose()?,
             i64::try_from(outcome.duration.as_micros()).unwrap_or(i64::MAX),
+            (!outcome.notes.is_empty()).then(|| json(&outcome.notes)).transpose()?,
         ];
         tx.run(sql, values).await?;
         if let Some((token, state)) = next

@@ -114,7 +114,7 @@ pub(super) async fn renew(tx: &mut Tx, now: Time, id: BranchId, token: i64, ttl:
 /// See [`HeadOffice::release`].
 pub(super) async fn release(tx: &mut Tx, id: BranchId, token: i64, state: &BranchState) -> Result<bool, StoreError> {
     let state = BranchState { branch_id: id, ..state.clone() };
-    let sql = format!("{} AND lease_token = $11 AND lease_owner IS NOT NULL", codec::WRITE_STATE);
+    let sql = format!("{} AND lease_token = $13 AND lease_owner IS NOT NULL", codec::WRITE_STATE);
     let mut values = codec::state_args(&state)?;
     values.extend(args![token]);
     Ok(tx.run(&sql, values).await? > 0)

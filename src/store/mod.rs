@@ -3,6 +3,7 @@
 //! One set of statements serves two backends, an embedded SQLite file and PostgreSQL; [`HeadOffice`] is the only door.
 
 mod audit;
+mod audit_chain;
 mod branches;
 mod codec;
 mod db;
@@ -19,10 +20,13 @@ mod run_end;
 mod runs;
 mod schema;
 mod states;
+mod tokens;
+mod undo;
 mod value;
 mod writer;
 
-pub use audit::AuditEntry;
+pub use audit::{AuditEntry, AuditFilter};
+pub use audit_chain::{ChainReport, ChainState};
 pub use branches::BranchFilter;
 pub use error::StoreError;
 pub use events::{Batch, Finished, Recorded};
@@ -33,3 +37,4 @@ pub use page::{Page, Paged};
 pub use run_end::{Ending, RunCounts};
 pub use runs::{CreatedRun, KeptRun, NewRun, RunsFilter, Scope};
 pub use states::StatusFilter;
+pub use undo::FixedUndo;

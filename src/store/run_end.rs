@@ -72,7 +72,7 @@ impl HeadOffice {
             format!("UPDATE runs SET state = $2, result = $3, end_time = $4 WHERE id = $1 RETURNING {}", codec::RUN);
         let row = tx.row(&end, args![id, state.as_str(), json(&result)?, now]).await?;
         let run = codec::run(&row.ok_or(StoreError::RunLost(id))?)?;
-        if run.kind == RunKind::Apply && refused_only(&mut tx, id).await? {
+        if run.kind.names_one_branch() && refused_only(&mut tx, id).await? {
             // Nothing was tried, so the same request sent again is to be tried, not answered with this.
             tx.run("UPDATE runs SET request_id = NULL WHERE id = $1", args![id]).await?;
         }
@@ -114,7 +114,7 @@ async fn result(tx: &mut Tx, run: &Run, missed: bool, now: Time) -> Result<Migra
         let code = row.text("branch_code")?;
         let applied: Vec<MigrationId> = row.json("applied")?;
         applied_migrations.extend(applied.iter().map(|id| match run.kind {
-            RunKind::Apply => id.to_string(),
+            RunKind::Apply | RunKind::Rollback => id.to_string(),
             RunKind::ApplyAll | RunKind::AutoMigrate => format!("[{code}] {id}"),
         }));
         if applied_migrations.len() >= MigrationResult::MAX_APPLIED {
@@ -122,17 +122,34 @@ async fn result(tx: &mut Tx, run: &Run, missed: bool, now: Time) -> Result<Migra
         }
     }
     applied_migrations.truncate(MigrationResult::MAX_APPLIED);
+    let mut rolled_back_migrations = Vec::new();
+    if run.kind == RunKind::Rollback {
+        std::mem::swap(&mut applied_migrations, &mut rolled_back_migrations);
+    }
     let most = u32::try_from(MigrationResult::MAX_ERRORS).unwrap_or(u32::MAX);
     let sql = "SELECT run_id, error FROM run_branches \
                WHERE run_id = $1 AND error IS NOT NULL ORDER BY position LIMIT $2";
     let rows = tx.rows(sql, args![run.id, most]).await?;
     let errors = rows.iter().map(|row| row.of("run_branches", "run_id").json("error")).collect::<Result<_, _>>()?;
+    let mut not_tried = Vec::new();
+    if run.request.dry_run {
+        let sql =
+            "SELECT run_id, notes FROM run_branches WHERE run_id = $1 AND notes IS NOT NULL ORDER BY position LIMIT $2";
+        for row in tx.rows(sql, args![run.id, most]).await? {
+            let notes: Option<Vec<String>> = row.of("run_branches", "run_id").opt_json("notes")?;
+            not_tried.extend(notes.unwrap_or_default());
+        }
+        not_tried.truncate(MigrationResult::MAX_ERRORS);
+    }
     let began = run.start_time.unwrap_or(run.create_time);
     Ok(MigrationResult {
         // A branch that was removed or made inactive, or that another replica saw to, takes nothing from a run that
         // went through; one whose turn never came does.
         success: counts.failed + counts.refused == 0 && !missed,
         applied_migrations,
+        rolled_back_migrations,
+        dry_run: run.request.dry_run,
+        not_tried,
         errors,
         duration: (now - began).to_std().unwrap_or_default(),
         branches_processed: counts.succeeded + counts.failed + counts.refused,

@@ -4,7 +4,18 @@
 //! same order whatever the PostgreSQL database's language is.
 
 /// The statements that lead from one version to the next; the first entry makes version 1.
-pub(super) const VERSIONS: &[&[&str]] = &[&[
+pub(super) const VERSIONS: &[&[&str]] = &[FIRST, UNDO, EDGE];
+
+/// What a rollback has undone stays so: the hold of a branch, and the digest of the catalogue that it was last compared
+/// with. `undo` is what a rollback is about to undo, `notes` what a dry run could not try.
+const UNDO: &[&str] = &[
+    "ALTER TABLE branch_states ADD COLUMN hold TEXT",
+    "ALTER TABLE branch_states ADD COLUMN held_digest TEXT",
+    "ALTER TABLE run_branches ADD COLUMN undo TEXT",
+    "ALTER TABLE run_branches ADD COLUMN notes TEXT",
+];
+
+const FIRST: &[&str] = &[
     "CREATE TABLE meta (name {key} NOT NULL PRIMARY KEY, value TEXT NOT NULL)",
     "CREATE TABLE branches (
         id {key} NOT NULL PRIMARY KEY,
@@ -101,4 +112,52 @@ pub(super) const VERSIONS: &[&[&str]] = &[&[
         outcome TEXT NOT NULL
     )",
     "CREATE INDEX audit_by_time ON audit (time, id)",
-]];
+];
+
+/// The record of who did what becomes a chain of hashes, and callers get tokens.
+const EDGE: &[&str] = &[
+    // The record is a chain from here on; what there was before could not be read by anybody and proved nothing.
+    "DROP TABLE audit",
+    // Each hash is over the one before and the entry's own content.
+    "CREATE TABLE audit (
+        sequence BIGINT NOT NULL PRIMARY KEY,
+        time BIGINT NOT NULL,
+        who {key} NOT NULL,
+        role TEXT NOT NULL,
+        peer TEXT NOT NULL,
+        action {key} NOT NULL,
+        subject TEXT NOT NULL,
+        subject_folded {key} NOT NULL,
+        request_id TEXT NOT NULL,
+        run_id TEXT NOT NULL,
+        detail TEXT NOT NULL,
+        outcome TEXT NOT NULL,
+        hash TEXT NOT NULL
+    )",
+    "CREATE INDEX audit_by_time ON audit (time, sequence)",
+    "CREATE INDEX audit_by_subject ON audit (subject_folded, sequence)",
+    "CREATE INDEX audit_by_who ON audit (who, sequence)",
+    // One row: the chain's end, and the last entry that was cleared away. Whoever appends locks it.
+    "CREATE TABLE audit_chain (
+        id BIGINT NOT NULL PRIMARY KEY,
+        sequence BIGINT NOT NULL,
+        hash TEXT NOT NULL,
+        anchor_sequence BIGINT NOT NULL,
+        anchor_hash TEXT NOT NULL
+    )",
+    "INSERT INTO audit_chain (id, sequence, hash, anchor_sequence, anchor_hash) VALUES (1, 0, '', 0, '')",
+    // active_name is the name until the token is revoked, and NULL from then on.
+    "CREATE TABLE api_tokens (
+        id {key} NOT NULL PRIMARY KEY,
+        name TEXT NOT NULL,
+        active_name {key} UNIQUE,
+        hash {key} NOT NULL UNIQUE,
+        role TEXT NOT NULL,
+        created_by TEXT NOT NULL,
+        create_time BIGINT NOT NULL,
+        expire_time BIGINT,
+        last_used_time BIGINT,
+        revoke_time BIGINT
+    )",
+    "CREATE INDEX api_tokens_by_time ON api_tokens (create_time, id)",
+];

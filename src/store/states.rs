@@ -127,7 +127,7 @@ impl HeadOffice {
     }
 
     /// The branches whose turn it is, those that have waited longest first: active, not being worked on, not in need of
-    /// a person, past their next attempt, and not known to be up to date with their provider's catalogue, whose digest
+    /// a person, past their next attempt, not held as a rollback left them, and not known to be up to date with their provider's catalogue, whose digest
     /// `digests` has. Branches of a provider without a digest are left out.
     pub async fn due(&self, digests: &[(Provider, Checksum)], limit: u32) -> Result<Vec<BranchId>, StoreError> {
         let mut query = Query::new(
@@ -141,7 +141,8 @@ impl HeadOffice {
         for (provider, digest) in digests {
             query.push(" OR (b.provider = ").arg(provider.as_str());
             query.push(&format!(" AND ({STATUS} <> ")).arg(MigrationStatus::Completed.as_str());
-            query.push(" OR s.verified_digest IS NULL OR s.verified_digest <> ").arg(digest.as_str()).push("))");
+            query.push(" OR s.verified_digest IS NULL OR s.verified_digest <> ").arg(digest.as_str());
+            query.push(") AND (s.held_digest IS NULL OR s.held_digest <> ").arg(digest.as_str()).push("))");
         }
         query.push(") ORDER BY s.next_attempt NULLS FIRST, b.id LIMIT ").arg(limit);
         let rows = self.db().rows(&query.sql, query.args).await?;
@@ -201,6 +202,8 @@ fn observed(state: BranchState, seen: &Observed) -> BranchState {
             next.retry_count = 0;
             next.next_attempt_time = None;
             next.error = None;
+            next.hold = None;
+            next.held_digest = None;
         }
         MigrationStatus::Completed => next.status = MigrationStatus::Pending,
         MigrationStatus::Pending | MigrationStatus::InProgress | MigrationStatus::Failed => {}

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::audit::AuditEntry;
 use super::db::Db;
 use super::events::{self, Batch, Recorded};
 use super::head_office::to_micros;
 use super::leases::{self, Acquire};
 use super::runs::{self, KeptRun};
-use super::{HeadOffice, StoreError};
+use super::{HeadOffice, StoreError, audit_chain};
 use crate::domain::{BranchId, BranchState, Clock, Time};
 
 /// How many commands wait before callers do.
@@ -27,6 +28,7 @@ pub(super) enum Command {
     Release { id: BranchId, token: i64, state: Box<BranchState> },
     Record { batch: Box<Batch>, after: Option<i64> },
     KeepRuns { owner: String, ttl: Duration },
+    Audit { entry: Box<AuditEntry> },
 }
 
 /// What came of it.
@@ -91,6 +93,7 @@ impl Command {
             Self::Release { id, token, state } => leases::release(tx, *id, *token, state).await.map(Reply::Done),
             Self::Record { batch, after } => events::record(tx, batch, *after).await.map(Reply::Recorded),
             Self::KeepRuns { owner, ttl } => runs::keep(tx, now, owner, *ttl).await.map(Reply::Kept),
+            Self::Audit { entry } => audit_chain::append(tx, entry).await.map(|()| Reply::Done(true)),
         }
     }
 
@@ -101,6 +104,8 @@ impl Command {
             // A heartbeat locks many runs, in no order: by itself, before any other run is locked.
             Self::KeepRuns { .. } => (1, None, None),
             Self::Record { batch, .. } => (2, None, Some(batch.run_id)),
+            // The chain's one row last: every replica waits for it.
+            Self::Audit { .. } => (3, None, None),
         };
         key(self).cmp(&key(other))
     }

@@ -32,7 +32,7 @@ struct Engine {
 }
 
 fn caller() -> Caller {
-    Caller { name: "test".into() }
+    Caller::named("test")
 }
 
 fn settings(root: &Path) -> EngineSettings {
@@ -155,6 +155,18 @@ impl Engine {
     }
 }
 
+/// Everything, as configured.
+fn apply(branch: &BranchRef) -> ApplyCommand {
+    ApplyCommand {
+        branch: branch.clone(),
+        target: None,
+        transaction_mode: None,
+        dry_run: false,
+        plan_digest: None,
+        request_id: None,
+    }
+}
+
 const TABLE: (&str, &str) = ("1_Table.sql", "CREATE TABLE t (n INTEGER);\n");
 
 #[tokio::test(flavor = "multi_thread")]
@@ -202,7 +214,7 @@ async fn a_dead_replica_s_lease_does_not_refuse_the_run_that_is_taken_up() {
 async fn a_failure_is_told_with_what_was_applied_before_it() {
     let engine = Engine::embedded(&[TABLE, ("2_Bad.sql", "INSERT INTO nowhere VALUES (1);\n")], |_| {}).await;
     let branch = engine.add("BR001", "").await;
-    let apply = ApplyCommand { branch: branch.clone(), target: None, transaction_mode: None, request_id: None };
+    let apply = apply(&branch);
     let run = engine.manager.apply(apply, &caller()).await.unwrap();
     assert_eq!(run.state, RunState::Failed);
     let id = engine.manager.branch(&branch).await.unwrap().id;
@@ -351,6 +363,7 @@ async fn stop_on_error_is_remembered_by_a_run_that_is_taken_up() {
         branch_code: branch.code.clone(),
         status: OutcomeStatus::Failed,
         applied: Vec::new(),
+        notes: Vec::new(),
         error: Some(MigrationError::new(&branch.code, FailureClass::Sql, "no")),
         duration: Duration::ZERO,
         observed: None,

@@ -11,6 +11,7 @@
 mod bad_input;
 mod cli;
 mod crash;
+mod edge;
 mod engine;
 mod field_cases;
 mod fleet;

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::Context;
 use super::args::up_to;
 use super::client::{Client, QUICK, answer};
+use super::credential::Credential;
 use super::failure::{Failure, Outcome};
 use super::fleet::{all_pages, print_status};
 use super::output::text::count;
@@ -127,7 +128,8 @@ async fn show(
     folder: &folder::Fresh,
     stop: &CancellationToken,
 ) -> Result<Outcome, Failure> {
-    let context = Context { server: format!("http://{address}"), ..*context };
+    let credential = Credential::default();
+    let context = Context { server: format!("http://{address}"), credential, printer: context.printer };
     let files = folder.path().display();
     notice(&format!("Branchkeeper serves on {address}. Its files are in {files}, made anew for each demo.\n"));
     let mut client = context.connect().await?;

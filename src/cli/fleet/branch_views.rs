@@ -91,6 +91,13 @@ pub(crate) async fn history(context: &Context, args: HistoryArgs) -> Result<Outc
     if !table.is_empty() {
         printer.table(&table)?;
     }
+    if let Some(hold) = &found.hold {
+        let undone = hold.migrations.iter().map(|id| one_line(id)).collect::<Vec<_>>().join(", ");
+        let again = context.suggest(&format!("up {}", one_line(&found.branch_code)));
+        let since = time(hold.since_time.as_ref());
+        printer
+            .line(&format!("undone at {since} and not applied again unasked: {undone}; `{again}` brings it back"))?;
+    }
     let status = printer.paint(&names::status(found.status), names::status_style(found.status));
     let retries = match found.retry_count {
         0 => String::new(),

@@ -133,6 +133,7 @@ pub(crate) fn status_table(branches: &[proto::BranchStatus], now: DateTime<Utc>)
     ]);
     for branch in branches {
         let (shown, style) = match branch.is_active {
+            true if branch.hold.is_some() => (format!("{} (held)", names::status(branch.status)), Style::Busy),
             false => (format!("{} (inactive)", names::status(branch.status)), Style::Faint),
             true => (names::status(branch.status), names::status_style(branch.status)),
         };

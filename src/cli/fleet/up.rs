@@ -1,19 +1,13 @@
-use std::time::Duration;
-
 use super::super::Context;
 use super::super::args::{label_map, parse_label, provider_parser, provider_value, up_to};
 use super::super::client::Client;
-use super::super::failure::{Failure, Outcome, transport_reason};
+use super::super::failure::{Failure, Outcome};
 use super::super::output::text::{count, duration};
 use super::super::output::{Json, Style, error_lines, notice};
 use super::super::progress::{Origin, View, follow};
+use super::waiting::{or_interrupted, patiently};
 use crate::domain::{Provider, RequestId};
 use crate::rpc::proto;
-
-/// How long a single branch is waited for. The run is the service's; this only bounds our patience.
-const LONGEST: Duration = Duration::from_secs(7 * 86_400);
-/// How often a single branch's answer is asked for again after the connection broke.
-const MAX_ATTEMPTS: u32 = 8;
 
 /// What `up` takes.
 #[derive(Debug, clap::Args)]
@@ -51,6 +45,12 @@ pub(crate) struct UpArgs {
     /// A name of your own for this request: sent again, it shows the same run instead of starting another
     #[arg(long, value_name = "TEXT")]
     request_id: Option<RequestId>,
+    /// Run everything and take it back; one branch only
+    #[arg(long, conflicts_with_all = ["all", "plan_digest"])]
+    dry_run: bool,
+    /// Refuse if the plan has another digest by now; `plan CODE` shows it; one branch only
+    #[arg(long, value_name = "DIGEST", default_value = "", hide_default_value = true, conflicts_with = "all")]
+    plan_digest: String,
     /// Show every statement; with --all or several branches
     #[arg(long)]
     statements: bool,
@@ -74,9 +74,15 @@ pub(crate) async fn up(context: &Context, args: UpArgs) -> Result<Outcome, Failu
                 target_migration: args.to.unwrap_or_default(),
                 transaction_mode: 0,
                 request_id,
+                dry_run: args.dry_run,
+                plan_digest: args.plan_digest,
             };
             one(context, &context.connect().await?, request).await
         }
+        _ if args.dry_run || !args.plan_digest.is_empty() => Err(Failure::usage(
+            "--dry-run and --plan-digest are for a single branch",
+            "name one branch, or leave them out",
+        )),
         _ => {
             let request = proto::ApplyAllRequest {
                 labels: label_map(&args.labels)?,
@@ -117,17 +123,11 @@ pub(crate) async fn many(
 
 async fn one(context: &Context, client: &Client, request: proto::ApplyRequest) -> Result<Outcome, Failure> {
     let branch = request.branch.clone();
-    let answer = tokio::select! {
-        answer = tokio::time::timeout(LONGEST, patiently(client, request)) => match answer {
-            Ok(answer) => answer?,
-            Err(_) => return Err(tonic::Status::deadline_exceeded("the run takes longer than a week").into()),
-        },
-        () = super::super::progress::interrupted() => {
-            let (runs, cancel) = (context.suggest("runs"), context.suggest("cancel RUN"));
-            notice(&format!("\nDetached. The run goes on in the service: `{runs}` shows it, `{cancel}` stops it."));
-            return Err(Failure::Interrupted);
-        }
+    let call = || {
+        let (mut migrations, request) = (client.migrations.clone(), request.clone());
+        async move { migrations.apply(request).await }
     };
+    let answer = or_interrupted(context, patiently(call)).await?;
     let result = answer.result.clone().unwrap_or_default();
     if context.printer.is_json() {
         context.printer.json(&Json(&answer))?;
@@ -135,23 +135,6 @@ async fn one(context: &Context, client: &Client, request: proto::ApplyRequest) -
         print_one(context, &branch, &result)?;
     }
     Ok(Outcome::of(result.success))
-}
-
-/// Asks again when the connection breaks: the request has a name, so the answer is that of the same run.
-async fn patiently(client: &Client, request: proto::ApplyRequest) -> Result<proto::ApplyResponse, Failure> {
-    let mut attempt = 1;
-    loop {
-        let status = match client.migrations.clone().apply(request.clone()).await {
-            Ok(answer) => return Ok(answer.into_inner()),
-            Err(status) => status,
-        };
-        let Some(reason) = transport_reason(&status).filter(|_| attempt < MAX_ATTEMPTS) else {
-            return Err(status.into());
-        };
-        notice(&format!("connection lost ({reason}); asking again, attempt {attempt} of {}", MAX_ATTEMPTS - 1));
-        tokio::time::sleep(Duration::from_millis(250).saturating_mul(1 << attempt.min(4))).await;
-        attempt += 1;
-    }
 }
 
 fn print_one(context: &Context, branch: &str, result: &proto::MigrationResult) -> std::io::Result<()> {

@@ -42,7 +42,11 @@ pub(crate) fn summary(result: &proto::MigrationResult) -> String {
     let all = result.branches_processed.saturating_add(result.branches_skipped);
     let mut text = format!("{}: {}", count(all, "branch", "branches"), parts.join(", "));
     let applied = result.applied_migrations.len() as u64;
-    text.push_str(&format!("; {} applied", count(applied, "migration", "migrations")));
+    let undone = result.rolled_back_migrations.len() as u64;
+    match undone {
+        0 => text.push_str(&format!("; {} applied", count(applied, "migration", "migrations"))),
+        _ => text.push_str(&format!("; {} undone", count(undone, "migration", "migrations"))),
+    }
     if result.duration.is_some() {
         text.push_str(&format!(" in {}", duration(result.duration.as_ref())));
     }

@@ -105,19 +105,21 @@ messages! {
     }
     MigrationResult {
         success, applied_migrations, errors, duration, branches_processed, branches_succeeded, branches_failed,
-        branches_skipped,
+        branches_skipped, rolled_back_migrations, dry_run, not_tried,
     }
     Finding { severity as severity, kind, message, object, migration_id }
     BranchStatus {
         branch_id, branch_code, branch_name, provider as provider, last_migration_applied, status as status,
         last_attempt_time, retry_count, next_attempt_time, error_details, failure_class as failure_class, is_locked,
-        lock_owner, lock_expires_time, pending_count, error, is_active,
+        lock_owner, lock_expires_time, pending_count, error, is_active, hold,
     }
+    Hold { since_time, run_id, migrations }
     ApplyResponse { run_id, result }
+    RollbackResponse { run_id, result }
     PendingResponse { branch_id, branch_code, pending_migrations, count }
     HistoryResponse {
         branch_id, branch_code, applied_migrations, pending_migrations, last_migration_time, status as status,
-        retry_count, error_details,
+        retry_count, error_details, hold,
     }
     ValidateResponse { branch_id, branch_code, is_valid, status, findings }
     StatusResponse { branches, totals, total_branches }
@@ -125,15 +127,29 @@ messages! {
     ListRunsResponse { runs }
     Run {
         id, kind as run_kind, state as run_state, requested_by, request_id, create_time, start_time, end_time, result,
-        last_sequence, branches_total,
+        last_sequence, branches_total, dry_run,
+    }
+    ApiToken {
+        id, name, role as role, created_by, create_time, expire_time, last_used_time, revoke_time,
+    }
+    CreateTokenResponse { token, secret }
+    ListTokensResponse { tokens }
+    RevokeTokenResponse { token }
+    AuditEvent {
+        sequence, time, who, role, peer, action, subject, request_id, run_id, detail, outcome, hash,
+    }
+    ListAuditEventsResponse { events }
+    VerifyAuditResponse {
+        is_whole, verified, sequence, hash, pruned_sequence, broken_sequence, problem,
     }
     RunStarted { branches_total }
-    BranchStarted { branch_code, provider as provider, pending_migrations }
-    MigrationStarted { branch_code, migration_id, index, total }
+    BranchStarted { branch_code, provider as provider, pending_migrations, direction as direction }
+    MigrationStarted { branch_code, migration_id, index, total, direction as direction }
     StatementFinished { branch_code, migration_id, index, total, duration }
-    MigrationFinished { branch_code, migration_id, duration }
+    MigrationFinished { branch_code, migration_id, duration, direction as direction }
     BranchFinished {
         branch_code, status as status, applied_migrations, error, duration, branches_done, branches_total,
+        rolled_back_migrations,
     }
     RunFinished { result }
 }

@@ -27,6 +27,10 @@ names! {
     failure_class: FailureClass, "FAILURE_CLASS_", pascal;
     /// How migrations and transactions go together.
     transaction_mode: TransactionMode, "TRANSACTION_MODE_", pascal;
+    /// Which way a migration is run.
+    direction: Direction, "DIRECTION_", pascal;
+    /// What a caller may do.
+    role: Role, "ROLE_", pascal;
     /// How much a finding matters.
     severity: Severity, "SEVERITY_", pascal;
     /// The kind of server.

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use crate::rpc::proto;
+use crate::rpc::proto::Direction;
 use crate::rpc::proto::run_event::Event;
 
 /// The most branches that are remembered as being worked on; more than any run works on at once.
@@ -31,9 +32,10 @@ impl Tally {
                 self.active.clear();
             }
             Event::BranchStarted(started) => {
+                let what = if started.direction == i32::from(Direction::Down) { "undo" } else { "apply" };
                 let doing = match started.pending_migrations {
-                    1 => "1 migration to apply".to_owned(),
-                    pending => format!("{pending} migrations to apply"),
+                    1 => format!("1 migration to {what}"),
+                    pending => format!("{pending} migrations to {what}"),
                 };
                 self.doing(&started.branch_code, doing);
             }

@@ -110,7 +110,9 @@ impl View {
 
 /// What came of a branch, in one line and, if it failed, a few more.
 fn branch_lines(finished: &proto::BranchFinished, printer: &Printer) -> Vec<String> {
+    let undone = finished.rolled_back_migrations.len() as u64;
     let applied = match finished.applied_migrations.len() as u64 {
+        _ if undone > 0 => format!("{} undone", count(undone, "migration", "migrations")),
         0 if succeeded(finished) => "up to date".to_owned(),
         applied => format!("{} applied", count(applied, "migration", "migrations")),
     };

@@ -59,6 +59,7 @@ enumeration!(
     failure_class, failure_class_to_proto, FailureClass <=> FailureClass {
         Connection = Connection, Authentication = Authentication, Locked = Locked, Timeout = Timeout, Sql = Sql,
         Checksum = Checksum, Catalogue = Catalogue, Ambiguous = Ambiguous, Cancelled = Cancelled, Internal = Internal,
+        PlanChanged = PlanChanged,
     }
 );
 
@@ -70,8 +71,13 @@ enumeration!(
 enumeration!(
     /// The run's kind of a number on the wire.
     run_kind, run_kind_to_proto, RunKind <=> RunKind {
-        Apply = Apply, ApplyAll = ApplyAll, AutoMigrate = AutoMigrate,
+        Apply = Apply, ApplyAll = ApplyAll, AutoMigrate = AutoMigrate, Rollback = Rollback,
     }
+);
+
+enumeration!(
+    /// The direction of a number on the wire.
+    direction, direction_to_proto, Direction <=> Direction { Up = Up, Down = Down }
 );
 
 enumeration!(

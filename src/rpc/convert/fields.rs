@@ -2,8 +2,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Display;
 use std::str::FromStr;
 
-use crate::domain::{BranchRef, MigrationId, Provider, RequestId, Violations};
-use crate::engine::Page;
+use crate::domain::{BranchRef, Checksum, MigrationId, Provider, RequestId, Violations};
+use crate::engine::{Page, UndoWish};
 
 use super::enums;
 
@@ -11,6 +11,8 @@ use super::enums;
 const MAX_PAGE: u32 = 1000;
 /// The items in one page when the request does not say.
 const DEFAULT_PAGE: u32 = 100;
+/// The most migrations that one rollback undoes.
+const MAX_STEPS: u32 = 10_000;
 /// The longest page token that is looked at, in bytes.
 const MAX_TOKEN: usize = 1024;
 /// The most values in a filter over an enumeration; more than any enumeration has.
@@ -138,6 +140,33 @@ impl Fields {
         let labels = labels.into_iter().collect();
         self.0.pairs(field, &labels);
         labels
+    }
+
+    /// The digest of a plan; empty means none.
+    pub(super) fn plan_digest(&mut self, text: &str) -> Option<Checksum> {
+        if text.is_empty() {
+            return None;
+        }
+        if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            self.bad("plan_digest", "is not a plan's digest; copy it from the answer of Plan, or leave it empty");
+        }
+        Some(Checksum::from_stored(text.to_ascii_lowercase()))
+    }
+
+    /// How many migrations to undo.
+    pub(super) fn steps(&mut self, steps: u32) -> UndoWish {
+        if !(1..=MAX_STEPS).contains(&steps) {
+            self.bad("steps", format!("is {steps}; it must be 1 to {MAX_STEPS}"));
+        }
+        UndoWish::Steps(steps)
+    }
+
+    /// The migration that is to stay applied.
+    pub(super) fn undo_target(&mut self, target: String) -> UndoWish {
+        if target.is_empty() {
+            self.bad("target_migration", "is empty; name the migration that is to stay applied");
+        }
+        UndoWish::After(self.target("target_migration", target).unwrap_or_default())
     }
 
     /// Which page of a list.

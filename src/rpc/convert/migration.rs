@@ -1,4 +1,4 @@
-use crate::domain::{Finding, LedgerRow, Migration, MigrationError, MigrationResult, Severity};
+use crate::domain::{Finding, Hold, LedgerRow, Migration, MigrationError, MigrationResult, Severity};
 use crate::engine::History;
 use crate::rpc::proto;
 
@@ -41,6 +41,16 @@ pub(in crate::rpc) fn history_to_proto(history: History) -> proto::HistoryRespon
         status: migration_status_to_proto(state.status),
         retry_count: state.retry_count,
         error_details: state.error.map(|error| error.to_string()).unwrap_or_default(),
+        hold: state.hold.map(hold_to_proto),
+    }
+}
+
+/// What is not applied again unasked.
+pub(super) fn hold_to_proto(hold: Hold) -> proto::Hold {
+    proto::Hold {
+        since_time: Some(timestamp(hold.since)),
+        run_id: hold.run_id.to_string(),
+        migrations: hold.migrations.into_iter().map(|held| held.id.into()).collect(),
     }
 }
 
@@ -66,6 +76,9 @@ pub(super) fn result_to_proto(result: MigrationResult) -> proto::MigrationResult
     proto::MigrationResult {
         success: result.success,
         applied_migrations: result.applied_migrations,
+        rolled_back_migrations: result.rolled_back_migrations,
+        dry_run: result.dry_run,
+        not_tried: result.not_tried,
         errors: result.errors.into_iter().map(error_to_proto).collect(),
         duration: Some(duration(result.duration)),
         branches_processed: result.branches_processed,

@@ -1,5 +1,5 @@
 use crate::domain::{Run, RunId, RunState, Selector, Violations};
-use crate::engine::{ApplyAllCommand, ApplyCommand, Page, ResolveCommand};
+use crate::engine::{ApplyAllCommand, ApplyCommand, Page, ResolveCommand, RollbackCommand, UndoWish};
 use crate::rpc::proto;
 
 use super::enums::{run_kind_to_proto, run_state, run_state_to_proto, transaction_mode};
@@ -23,8 +23,27 @@ pub(in crate::rpc) fn apply_command(request: proto::ApplyRequest) -> Result<Appl
         transaction_mode,
         "TRANSACTION_MODE_PER_MIGRATION, TRANSACTION_MODE_ALL_IN_ONE or TRANSACTION_MODE_NONE",
     );
+    let plan_digest = fields.plan_digest(&request.plan_digest);
     let request_id = fields.request_id(&request.request_id);
-    fields.finish(branch.map(|branch| ApplyCommand { branch, target, transaction_mode, request_id }))
+    let dry_run = request.dry_run;
+    let command = |branch| ApplyCommand { branch, target, transaction_mode, dry_run, plan_digest, request_id };
+    fields.finish(branch.map(command))
+}
+
+/// What a Rollback request asks for.
+pub(in crate::rpc) fn rollback_command(request: proto::RollbackRequest) -> Result<RollbackCommand, Violations> {
+    use proto::rollback_request::Extent;
+    let mut fields = Fields::default();
+    let branch = fields.branch("branch", &request.branch);
+    let undo = match request.extent {
+        None => UndoWish::Steps(1),
+        Some(Extent::Steps(steps)) => fields.steps(steps),
+        Some(Extent::TargetMigration(target)) => fields.undo_target(target),
+    };
+    let plan_digest = fields.plan_digest(&request.plan_digest);
+    let request_id = fields.request_id(&request.request_id);
+    let allow_data_loss = request.allow_data_loss;
+    fields.finish(branch.map(|branch| RollbackCommand { branch, undo, allow_data_loss, plan_digest, request_id }))
 }
 
 /// What a Resolve request says.
@@ -124,6 +143,7 @@ pub(in crate::rpc) fn run_to_proto(run: Run) -> proto::Run {
         result: run.result.map(result_to_proto),
         last_sequence: run.last_sequence,
         branches_total: run.branches_total,
+        dry_run: run.request.dry_run,
     }
 }
 
@@ -142,8 +162,13 @@ mod tests {
             target_migration: "x".repeat(10_000),
             transaction_mode: 77,
             request_id: "a b".into(),
+            dry_run: false,
+            plan_digest: "x".into(),
         };
-        assert_eq!(fields(apply_command(request)), ["branch", "target_migration", "transaction_mode", "request_id"]);
+        assert_eq!(
+            fields(apply_command(request)),
+            ["branch", "target_migration", "transaction_mode", "plan_digest", "request_id"]
+        );
     }
 
     #[test]

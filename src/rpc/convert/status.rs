@@ -6,7 +6,7 @@ use crate::rpc::proto;
 
 use super::enums::{failure_class_to_proto, migration_status, migration_status_to_proto, provider_to_proto};
 use super::fields::Fields;
-use super::migration::error_to_proto;
+use super::migration::{error_to_proto, hold_to_proto};
 use super::time::timestamp;
 
 /// Which branches a Status request asks for, and which page of them.
@@ -46,6 +46,7 @@ pub(in crate::rpc) fn branch_status_to_proto(branch: Branch, state: BranchState,
         pending_count: state.pending_count,
         error: state.error.map(error_to_proto),
         is_active: branch.is_active,
+        hold: state.hold.map(hold_to_proto),
     }
 }
 

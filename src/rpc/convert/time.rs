@@ -19,6 +19,17 @@ pub(super) fn duration(span: Duration) -> prost_types::Duration {
     }
 }
 
+/// The moment that a Timestamp tells; `None` when it tells none.
+pub(super) fn moment(time: prost_types::Timestamp) -> Option<Time> {
+    Time::from_timestamp(time.seconds, u32::try_from(time.nanos).ok()?)
+}
+
+/// The span that a Duration tells; `None` when it is negative or none.
+pub(super) fn span(span: prost_types::Duration) -> Option<Duration> {
+    let nanos = u32::try_from(span.nanos).ok().filter(|nanos| *nanos < 1_000_000_000)?;
+    Some(Duration::new(u64::try_from(span.seconds).ok()?, nanos))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,7 @@ mod cursor;
 mod dialect;
 mod mysql;
 mod postgres;
+mod risk;
 mod scanner;
 mod sqlite;
 mod sqlserver;
@@ -18,7 +19,7 @@ mod split_tests;
 #[cfg(test)]
 mod sqlserver_tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use self::cursor::Cursor;
 use self::dialect::{Ender, ToolCommand};
@@ -101,6 +102,8 @@ struct Reader<'a> {
     /// Its first tokens, without marks.
     tokens: Vec<Token>,
     statements: Vec<Statement>,
+    /// The tables that the script has made so far.
+    made: HashSet<ObjectName>,
     problems: Vec<Problem>,
 }
 
@@ -116,6 +119,7 @@ impl<'a> Reader<'a> {
             end: 0,
             tokens: Vec::new(),
             statements: Vec::new(),
+            made: HashSet::new(),
             problems: Vec::new(),
         }
     }
@@ -236,8 +240,14 @@ impl<'a> Reader<'a> {
             alone: dialect::alone(self.provider, at),
             session: dialect::session(self.provider, at),
             tables: dialect::tables(self.provider, at),
+            risk: risk::of(self.provider, at, |table| self.made.contains(table)),
             ..Statement::new(sql)
         };
+        for change in &statement.tables {
+            if let TableChange::Created(table) = change {
+                self.made.insert(table.clone());
+            }
+        }
         self.statements.extend(std::iter::repeat_n(statement, count));
         false
     }

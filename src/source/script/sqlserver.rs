@@ -49,7 +49,7 @@ fn begins_variable(text: &str) -> bool {
 }
 
 /// Whether the batch makes something whose text is kept: what stands in it does not happen now.
-fn is_definition(mut at: Cursor<'_>) -> bool {
+pub(super) fn is_definition(mut at: Cursor<'_>) -> bool {
     (at.take_all(&["CREATE", "OR", "ALTER"]) || at.take_any(&["CREATE", "ALTER"]))
         && at.take_any(&["PROCEDURE", "PROC", "FUNCTION", "TRIGGER", "VIEW"])
 }

@@ -132,6 +132,7 @@ pub(crate) fn run_over(codes: &[&str], failing: &[&str]) -> (Vec<pb::RunEvent>, 
             branch_code: branch_code.clone(),
             provider: pb::Provider::Sqlite.into(),
             pending_migrations: 1,
+            ..Default::default()
         }));
         let status = if error.is_some() { pb::MigrationStatus::Failed } else { pb::MigrationStatus::Completed };
         bodies.push(Event::BranchFinished(pb::BranchFinished {
@@ -142,6 +143,7 @@ pub(crate) fn run_over(codes: &[&str], failing: &[&str]) -> (Vec<pb::RunEvent>, 
             duration: Some(prost_types::Duration { seconds: 0, nanos: 5_000_000 }),
             branches_done: index as u32 + 1,
             branches_total: total,
+            ..Default::default()
         }));
     }
     let failed = errors.len() as u32;
@@ -153,7 +155,7 @@ pub(crate) fn run_over(codes: &[&str], failing: &[&str]) -> (Vec<pb::RunEvent>, 
         branches_processed: total,
         branches_succeeded: total - failed,
         branches_failed: failed,
-        branches_skipped: 0,
+        ..Default::default()
     };
     bodies.push(Event::RunFinished(pb::RunFinished { result: Some(result.clone()) }));
     let event = |(index, body)| pb::RunEvent {
@@ -277,6 +279,17 @@ impl MigrationService for Fake {
 
     async fn resolve(&self, request: Request<pb::ResolveRequest>) -> Result<Response<pb::ResolveResponse>, Status> {
         Err(Status::failed_precondition(format!("nothing is in doubt in '{}'", request.into_inner().branch)))
+    }
+
+    async fn rollback(&self, request: Request<pb::RollbackRequest>) -> Result<Response<pb::RollbackResponse>, Status> {
+        self.note(format!("rollback {} {:?}", request.get_ref().branch, request.get_ref().extent));
+        let rolled_back_migrations = vec!["1_a".into()];
+        let result = Some(pb::MigrationResult { success: true, rolled_back_migrations, ..Default::default() });
+        Ok(Response::new(pb::RollbackResponse { run_id: RUN.into(), result }))
+    }
+
+    async fn plan(&self, request: Request<pb::PlanRequest>) -> Result<Response<pb::PlanResponse>, Status> {
+        Err(Status::failed_precondition(format!("no plan for '{}'", request.into_inner().branch)))
     }
 
     async fn pending(&self, request: Request<pb::PendingRequest>) -> Result<Response<pb::PendingResponse>, Status> {

@@ -3,8 +3,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use branchkeeper::domain::{
-    Checksum, Connection, Effect, Intent, Ledger, Migration, MigrationId, Planned, Progress, Provider, RowState, RunId,
-    Script, SecretRef, ServerConnection, SessionChange, SqliteConnection, Statement, StatementDigest, TransactionMode,
+    Checksum, Connection, Direction, Effect, Intent, Ledger, Migration, MigrationId, Planned, Progress, Provider,
+    RowState, RunId, Script, SecretRef, ServerConnection, SessionChange, SqliteConnection, Statement, StatementDigest,
+    TransactionMode,
 };
 use branchkeeper::provider::{Claim, Endpoint, Fence, Observer, Session, Settings, Stop, Work, create};
 use sqlx::sqlite::SqliteConnectOptions;
@@ -246,8 +247,17 @@ pub(crate) fn planned(id: &str, statements: impl IntoIterator<Item = Statement>)
         depends_on: vec![],
         up: Script { file: format!("{id}.sql"), statements },
         down: None,
+        irreversible: None,
     };
-    Planned { migration: Arc::new(migration), resume: None, replaces: false }
+    Planned { migration: Arc::new(migration), direction: Direction::Up, resume: None, replaces: false }
+}
+
+/// The undoing of a migration by these statements.
+pub(crate) fn undoing(planned: &Planned, statements: impl IntoIterator<Item = Statement>) -> Planned {
+    let mut migration = (*planned.migration).clone();
+    let file = format!("{}.down.sql", migration.id);
+    migration.down = Some(Script { file, statements: statements.into_iter().collect() });
+    Planned { migration: Arc::new(migration), direction: Direction::Down, resume: None, replaces: false }
 }
 
 /// The same migration, with the journal that the ledger holds of it.
@@ -267,11 +277,11 @@ pub(crate) fn progress(ledger: &Ledger, id: &str) -> Progress {
 }
 
 pub(crate) fn intent(planned: &Planned, index: usize) -> Option<Intent> {
-    Some(Intent { digest: planned.migration.up.statements[index].digest() })
+    Some(Intent { digest: planned.script().statements[index].digest() })
 }
 
 pub(crate) fn digests(planned: &Planned, count: usize) -> Vec<StatementDigest> {
-    planned.migration.up.statements[..count].iter().map(Statement::digest).collect()
+    planned.script().statements[..count].iter().map(Statement::digest).collect()
 }
 
 pub(crate) fn work(planned: &Planned) -> Work<'_> {

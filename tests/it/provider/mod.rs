@@ -54,3 +54,4 @@ mod running;
 mod segments;
 mod sqlite_only;
 mod stopping;
+mod undo;

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use branchkeeper::domain::{LEDGER_FORMAT, Planned, Segment, SessionChange};
+use branchkeeper::domain::{Direction, Planned, Segment, SessionChange};
 use branchkeeper::provider::{ErrorKind, Outcome, Session, create, test};
 
 use super::fixture::{Fixture, Notes, claim, planned, setting, soon, sql, work};
@@ -41,7 +41,7 @@ async fn migrations_and_their_rows_commit_together(fixture: Fixture) {
     for (row, planned) in ledger.rows.iter().zip(&all) {
         assert!(row.is_applied());
         assert_eq!(row.checksum, planned.migration.checksum);
-        assert_eq!(row.format, LEDGER_FORMAT);
+        assert_eq!(row.format, Direction::Up.ledger_format());
         assert_eq!(row.product_version, env!("CARGO_PKG_VERSION"));
         assert!(row.run_id.is_some());
         assert!(row.duration > Duration::ZERO && row.duration < Duration::from_secs(60), "{:?}", row.duration);

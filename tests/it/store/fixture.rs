@@ -199,6 +199,7 @@ pub(crate) fn outcome(branch: &Branch, status: OutcomeStatus) -> BranchOutcome {
         branch_code: branch.code.clone(),
         status,
         applied: Vec::new(),
+        notes: Vec::new(),
         error: None,
         duration: Duration::from_millis(12),
         observed: None,
@@ -220,6 +221,7 @@ pub(crate) fn event(code: &BranchCode, number: u32) -> (Time, EventBody) {
         migration_id: "1_Init".parse().unwrap(),
         index: number,
         total: 1,
+        direction: Default::default(),
     };
     (start_time(), body)
 }

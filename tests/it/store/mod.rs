@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
 
+mod audit;
 mod branches;
 mod fixture;
 mod fleet;

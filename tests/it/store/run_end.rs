@@ -49,6 +49,7 @@ async fn a_result_is_drawn_up_from_the_outcomes(f: Fixture) {
         branches_succeeded: 1,
         branches_failed: 2,
         branches_skipped: 2,
+        ..MigrationResult::default()
     };
     assert_eq!(ended.result.as_ref(), Some(&expected));
     assert_eq!(f.office.run(run.id).await.unwrap(), Some(ended));

@@ -32,6 +32,7 @@ fn request() -> RunRequest {
         max_parallel: Some(7),
         stop_on_error: true,
         include_statements: true,
+        ..RunRequest::default()
     }
 }
 

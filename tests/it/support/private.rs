@@ -17,15 +17,21 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs a server in the folder `$1` until it ends or standard input does, and then sends it the signal `$2`; what follows
 /// is the server's command line. Standard input is a pipe whose other end the test process holds, so the server ends with
-/// that process, however it ends.
+/// that process, however it ends. While the folder has a file `again`, a server that ends is started once more.
 const WATCHDOG: &str = r#"
 exec 3<&0
 folder=$1; signal=$2; shift 2
-"$@" </dev/null >"$folder/log" 2>&1 3<&- &
-pid=$!
-( cat <&3 >/dev/null; kill -"$signal" "$pid" 2>/dev/null ) &
-wait "$pid"
-code=$?
+( cat <&3 >/dev/null; : >"$folder/over"; kill -"$signal" "$(cat "$folder/process")" 2>/dev/null ) &
+while :; do
+  "$@" </dev/null >>"$folder/log" 2>&1 3<&- &
+  pid=$!
+  echo "$pid" >"$folder/process"
+  [ ! -e "$folder/over" ] || kill -"$signal" "$pid" 2>/dev/null
+  wait "$pid"
+  code=$?
+  [ -e "$folder/again" ] && [ ! -e "$folder/over" ] || break
+  sleep 0.1
+done
 # The log of a failed start stays for whoever reads the error; a later day's tests remove it.
 rm -rf "$folder/data"
 [ ! -e "$folder/ready" ] || rm -rf "$folder"
@@ -36,6 +42,29 @@ exit "$code"
 pub(super) struct Private {
     pub(super) port: u16,
     pub(super) password: String,
+    pub(super) folder: PathBuf,
+}
+
+/// Kills the server of `folder` with all of its processes, as a power cut would. With a file `again` in the folder it
+/// comes back by itself, as soon as nothing is left of the old one.
+pub(super) fn kill_server(folder: &Path) {
+    let text = fs::read_to_string(folder.join("process")).expect("the watchdog has written it");
+    let server: u32 = text.trim().parse().expect("it is a process id");
+    let children = children_of(server);
+    for process in std::iter::once(server).chain(children) {
+        let _ = Command::new("kill").args(["-KILL", &process.to_string()]).stderr(Stdio::null()).status();
+    }
+}
+
+fn children_of(parent: u32) -> Vec<u32> {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    // The fields after the name, which ends with the last parenthesis: state, parent.
+    let parent_of = |id: u32| {
+        let text = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+        text.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse::<u32>().ok()
+    };
+    ids.filter(|id| parent_of(*id) == Some(parent)).collect()
 }
 
 /// The account that the server runs as; `None` is our own.
@@ -72,7 +101,7 @@ pub(super) fn start(product: Product) -> Result<Private, String> {
             Ok(()) => {
                 let _ = fs::write(folder.join("ready"), "");
                 keep(watchdog, pipe);
-                return Ok(Private { port, password });
+                return Ok(Private { port, password, folder });
             }
             Err(problem) => failures.push_str(&format!("\n- {problem}; see {}", folder.join("log").display())),
         }

@@ -163,7 +163,7 @@ impl Programs {
             line.extend([flag("pid-file", &folder.join("pid")), flag("init-file", &account_file(account, folder))]);
             line.extend([format!("--port={port}").into(), "--bind-address=127.0.0.1".into()]);
             for setting in
-                ["skip-name-resolve", "innodb-flush-log-at-trx-commit=0", "skip-log-bin", "max-connections=300"]
+                ["skip-name-resolve", "innodb-flush-log-at-trx-commit=2", "skip-log-bin", "max-connections=300"]
             {
                 line.push(format!("--{setting}").into());
             }

@@ -1,6 +1,7 @@
 //! Database servers that the tests of a process share, and databases on them.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
 
@@ -21,6 +22,8 @@ pub(crate) struct Server {
     pub(crate) password: String,
     /// Where to connect to create and drop other databases.
     pub(super) maintenance: String,
+    /// The private server's folder.
+    folder: Option<PathBuf>,
 }
 
 /// The PostgreSQL server: the one that `BRANCHKEEPER_TEST_POSTGRES_URL` names, or else a private one that is started now
@@ -58,14 +61,23 @@ fn skipped<T>(product: Product, problem: &str) -> Result<T, ()> {
 /// A PostgreSQL server that the calling test has for itself and may crash. `None`, said aloud, when the tests were given a
 /// server by URL: that one is not ours to crash.
 pub(crate) async fn own_postgres() -> Option<&'static Server> {
-    let variable = Product::Postgres.variable();
+    own(Product::Postgres).await
+}
+
+/// As [`own_postgres`], for any server; `None` too, said aloud, where there are no programs of its kind.
+pub(crate) async fn own(product: Product) -> Option<&'static Server> {
+    let variable = product.variable();
     if std::env::var(variable).is_ok_and(|url| !url.is_empty()) {
         println!("skipped: this test crashes its server, and {variable} names one that others may use");
         return None;
     }
-    let start =
-        || Server::private(Product::Postgres).unwrap_or_else(|problem| panic!("no PostgreSQL server: {problem}"));
-    let server = tokio::task::spawn_blocking(start).await.expect("PostgreSQL for the test starts");
+    let start = move || Server::private(product);
+    let started = tokio::task::spawn_blocking(start).await.expect("a server for the test starts");
+    let server = match (started, product) {
+        (Ok(server), _) => server,
+        (Err(problem), Product::Postgres) => panic!("no PostgreSQL server: {problem}"),
+        (Err(problem), _) => return skipped(product, &problem).ok(),
+    };
     // It lives as long as the process, like the one that all tests share.
     Some(Box::leak(Box::new(server)))
 }
@@ -96,7 +108,20 @@ impl Server {
             username: product.administrator().into(),
             password: private.password,
             maintenance: product.maintenance().into(),
+            folder: Some(private.folder),
         })
+    }
+
+    /// Kills a private server with all of its processes, and waits until it is back from its recovery.
+    pub(crate) async fn kill_and_restart(&self) {
+        let folder = self.folder.as_ref().expect("only a server of one's own is killed");
+        std::fs::write(folder.join("again"), "").expect("a file can be written");
+        private::kill_server(folder);
+        let begun = std::time::Instant::now();
+        while self.execute("SELECT 1").await.is_err() {
+            assert!(begun.elapsed() < std::time::Duration::from_secs(60), "the server does not come back");
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
     }
 
     /// Kills one of the server's processes, upon which it drops every connection, recovers and starts again. Returns when
@@ -134,7 +159,7 @@ impl Server {
             let plain = |text: &str| percent_decode_str(text).decode_utf8().ok().map(String::from);
             let maintenance = if database.is_empty() { product.maintenance().into() } else { plain(database)? };
             let (username, password) = (plain(username)?, plain(password)?);
-            Some(Self { product, host: host.into(), port, username, password, maintenance })
+            Some(Self { product, host: host.into(), port, username, password, maintenance, folder: None })
         };
         parse().unwrap_or_else(|| {
             panic!("{} must read {}user:password@host:port/database", product.variable(), product.schemes()[0])

@@ -1,13 +1,16 @@
 use super::*;
-use crate::domain::{Checksum, Effect, FailureClass, Intent, LedgerRow, Script, Statement, StatementDigest, Time};
+use crate::domain::{
+    Checksum, Effect, FailureClass, Intent, LEDGER_FORMAT, Ledger, LedgerRow, ProviderCatalogue, Refusal, RowState,
+    Statement, StatementDigest, Time,
+};
 
-fn statement(sql: &str, alone: bool) -> Statement {
+pub(super) fn statement(sql: &str, alone: bool) -> Statement {
     let alone = alone.then_some(Effect::Unknowable);
     Statement { alone, ..Statement::new(sql) }
 }
 
 /// A migration of the statements in `sql`, divided by `;`. A statement that begins with `!` refuses a transaction.
-fn migration(id: &str, sql: &str) -> Migration {
+pub(super) fn migration(id: &str, sql: &str) -> Migration {
     let statements = sql.split(';').map(|sql| statement(sql.trim(), sql.trim().starts_with('!'))).collect();
     Migration {
         id: id.parse().unwrap(),
@@ -18,14 +21,15 @@ fn migration(id: &str, sql: &str) -> Migration {
         depends_on: Vec::new(),
         up: Script { file: format!("{id}.sql"), statements },
         down: None,
+        irreversible: None,
     }
 }
 
-fn catalogue(migrations: &[(&str, &str)]) -> ProviderCatalogue {
+pub(super) fn catalogue(migrations: &[(&str, &str)]) -> ProviderCatalogue {
     ProviderCatalogue::new(migrations.iter().map(|(id, sql)| migration(id, sql)).collect())
 }
 
-fn row(id: &str, sql: &str) -> LedgerRow {
+pub(super) fn row(id: &str, sql: &str) -> LedgerRow {
     LedgerRow {
         id: id.into(),
         checksum: Checksum::of_text(sql),
@@ -38,9 +42,10 @@ fn row(id: &str, sql: &str) -> LedgerRow {
     }
 }
 
-fn partial(id: &str, done: &[&str], intent: Option<&str>) -> LedgerRow {
+pub(super) fn partial(id: &str, done: &[&str], intent: Option<&str>) -> LedgerRow {
     let digest = |sql: &&str| StatementDigest::of(sql);
     let progress = Progress {
+        direction: Direction::Up,
         done: done.iter().map(digest).collect(),
         total: 9,
         intent: intent.map(|sql| Intent { digest: digest(&sql) }),
@@ -48,12 +53,12 @@ fn partial(id: &str, done: &[&str], intent: Option<&str>) -> LedgerRow {
     LedgerRow { state: RowState::Partial(progress), ..row(id, "an older text") }
 }
 
-fn ledger(rows: Vec<LedgerRow>) -> Ledger {
+pub(super) fn ledger(rows: Vec<LedgerRow>) -> Ledger {
     Ledger { exists: true, rows }
 }
 
 /// The plan as text: atomic units as `[1_a 2_b]`, stepwise ones as `1_a{0..2 !2}`.
-fn shape(plan: &Plan) -> String {
+pub(super) fn shape(plan: &Plan) -> String {
     let unit = |unit: &Unit| match unit {
         Unit::Atomic(planned) => {
             let ids: Vec<_> = planned.iter().map(|p| p.migration.id.as_str()).collect();
@@ -78,7 +83,7 @@ fn refused(catalogue: &ProviderCatalogue, rows: Vec<LedgerRow>) -> Vec<Refusal> 
     plan_up(catalogue, &ledger(rows), &Target::Latest, &Policy::default()).unwrap_err()
 }
 
-fn mode(transaction_mode: TransactionMode) -> Policy {
+pub(super) fn mode(transaction_mode: TransactionMode) -> Policy {
     Policy { transaction_mode, ..Policy::default() }
 }
 

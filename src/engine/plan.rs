@@ -1,0 +1,135 @@
+//! What would be done to a branch, without doing it.
+
+use super::error::EngineError;
+use super::failure::Failure;
+use super::inspect::unavailable;
+use super::manager::Manager;
+use super::rollback::UndoWish;
+use crate::domain::{
+    Branch, BranchRef, Checksum, Direction, DownPolicy, Ledger, Plan, Planned, Policy, Refusal, Statement, Target,
+    TransactionMode, plan_digest, plan_down, plan_up, transactions,
+};
+
+/// A request to show a plan.
+#[derive(Debug, Clone)]
+pub struct PlanCommand {
+    /// The branch.
+    pub branch: BranchRef,
+    /// What to plan.
+    pub extent: PlanExtent,
+    /// How migrations and transactions go together; `None` means as configured.
+    pub transaction_mode: Option<TransactionMode>,
+}
+
+/// What to plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PlanExtent {
+    /// Applying, as far as this migration, by id or number; `None` is everything.
+    Up(Option<String>),
+    /// Undoing.
+    Down(UndoWish),
+}
+
+/// A plan as it is shown.
+#[derive(Debug, Clone)]
+pub struct PlanView {
+    /// The branch.
+    pub branch: Branch,
+    /// Which way.
+    pub direction: Direction,
+    /// The migrations in order.
+    pub migrations: Vec<PlannedView>,
+    /// What the plan is known by.
+    pub digest: Checksum,
+    /// What somebody should know before it is run.
+    pub warnings: Vec<String>,
+}
+
+/// One migration of a plan.
+#[derive(Debug, Clone)]
+pub struct PlannedView {
+    /// The migration, as planned.
+    pub planned: Planned,
+    /// The statements that are still to be run, each with the number of its transaction.
+    pub statements: Vec<(Statement, u32)>,
+}
+
+impl Manager {
+    /// What Apply or Rollback would do to a branch now. Takes no lock, creates nothing, changes nothing.
+    pub async fn plan(&self, command: PlanCommand) -> Result<PlanView, EngineError> {
+        self.check_can_begin().await?;
+        let branch = self.branch(&command.branch).await?;
+        let (target, undo) = match &command.extent {
+            PlanExtent::Up(target) => (self.target(target.as_deref(), &[branch.provider])?, None),
+            PlanExtent::Down(wish) => (None, Some(self.undo(wish, branch.provider)?)),
+        };
+        let ledger = self.read_ledger(&branch).await.map_err(|error| unavailable(&branch, error))?;
+        let catalogue = self.0.catalogue.current();
+        let known = catalogue.of(branch.provider);
+        let configured = &self.0.settings.policy;
+        let transaction_mode = command.transaction_mode.unwrap_or(configured.transaction_mode);
+        let policy = Policy { transaction_mode, ..configured.clone() };
+        let planned = match undo {
+            None => plan_up(known, &ledger, &target.map_or(Target::Latest, Target::UpTo), &policy),
+            // What is destroyed is marked, so that somebody can decide whether to allow it.
+            Some(undo) => plan_down(known, &ledger, &undo, &DownPolicy { policy, allow_data_loss: true }),
+        };
+        let plan = planned.map_err(|refusals| refused(&branch, &refusals))?;
+        let direction = match command.extent {
+            PlanExtent::Up(_) => Direction::Up,
+            PlanExtent::Down(_) => Direction::Down,
+        };
+        let mut warnings = warnings(direction, &ledger, &plan);
+        let state = self.0.store.state(branch.id).await?;
+        if let (Direction::Up, Some(hold)) = (direction, state.and_then(|state| state.hold))
+            && hold.binds(known)
+        {
+            let since = hold.since.format("%Y-%m-%dT%H:%M:%SZ");
+            warnings.push(format!("what is planned brings back what was undone at {since}"));
+        }
+        let digest = plan_digest(branch.id, direction, &ledger, &plan);
+        Ok(PlanView { branch, direction, migrations: views(&plan), digest, warnings })
+    }
+}
+
+fn refused(branch: &Branch, refusals: &[Refusal]) -> EngineError {
+    EngineError::PlanRefused(Failure::from_refusals(branch, refusals).error)
+}
+
+fn views(plan: &Plan) -> Vec<PlannedView> {
+    let view = |(planned, numbers): (&Planned, Vec<u32>)| {
+        let statements = planned.script().statements.iter().skip(planned.begin()).cloned();
+        PlannedView { planned: planned.clone(), statements: statements.zip(numbers).collect() }
+    };
+    plan.migrations().zip(transactions(plan)).map(view).collect()
+}
+
+fn warnings(direction: Direction, ledger: &Ledger, plan: &Plan) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if direction == Direction::Down && !plan.is_empty() {
+        let kept = |id: &str| id.parse::<crate::domain::MigrationId>().is_ok_and(|id| id.is_repeatable());
+        let kept: Vec<&str> = ledger.rows.iter().map(|row| row.id.as_str()).filter(|id| kept(id)).collect();
+        if !kept.is_empty() {
+            warnings.push(format!(
+                "repeatable migrations are not undone: {}",
+                crate::domain::shorten(&kept.join(", "), 300)
+            ));
+        }
+    }
+    for planned in plan.migrations() {
+        let (id, script) = (&planned.migration.id, planned.script());
+        if let Some(index) = planned.doubtful() {
+            let line = script.statements.get(index).map_or(0, |statement| statement.line);
+            warnings.push(format!(
+                "{id} was interrupted at {}:{line}; what became of that statement is found out first",
+                script.file
+            ));
+        }
+        let alone = script.statements.iter().skip(planned.begin()).filter(|each| !each.is_transactional()).count();
+        if alone > 0 {
+            let verb = if alone == 1 { "statement that takes" } else { "statements that take" };
+            warnings.push(format!("{id} has {alone} {verb} effect outside any transaction"));
+        }
+    }
+    warnings
+}

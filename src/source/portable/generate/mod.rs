@@ -1,0 +1,242 @@
+//! From the model to one server's statements.
+
+mod alter;
+mod assemble;
+mod data;
+mod index;
+mod risk;
+mod table;
+
+use std::collections::HashSet;
+
+use super::super::Problem;
+use super::super::script::{self, MAX_PROBLEMS};
+use super::dialect::{Dialect, How, fill, of};
+use super::expression::translate;
+use super::model::{MySqlOptions, Operation, SqlText, What};
+use super::yaml::At;
+use crate::domain::{ObjectName, Provider, Risk, Statement, TableEdit};
+
+/// The statements that these operations, which are in order, become on a server.
+pub(super) fn generate(
+    provider: Provider,
+    file: &str,
+    operations: &[Operation],
+) -> Result<Vec<Statement>, Vec<Problem>> {
+    let mut generator = Generator {
+        dialect: of(provider),
+        file,
+        operation: None,
+        fresh: HashSet::new(),
+        made: Vec::new(),
+        problems: Vec::new(),
+    };
+    for operation in operations {
+        generator.operation = Some(operation);
+        generator.operation(operation);
+    }
+    if generator.problems.is_empty() {
+        assemble::assemble(generator.dialect, file, generator.made)
+    } else {
+        Err(generator.problems)
+    }
+}
+
+/// A part of what an operation becomes.
+#[derive(Debug)]
+struct Made {
+    at: At,
+    piece: Piece,
+    risk: Risk,
+}
+
+#[derive(Debug)]
+enum Piece {
+    /// A clause of `ALTER TABLE`, and the names that it touches.
+    Alter {
+        table: ObjectName,
+        clause: String,
+        touches: Vec<String>,
+        options: MySqlOptions,
+    },
+    Whole(String),
+    /// Part of a rebuild, and what it is in words.
+    Edit {
+        table: ObjectName,
+        edit: TableEdit,
+        words: String,
+    },
+    /// Statements that are ready.
+    Raw(Vec<Statement>),
+}
+
+struct Generator<'a> {
+    dialect: &'static Dialect,
+    file: &'a str,
+    operation: Option<&'a Operation>,
+    /// Tables made by this migration: nobody waits for them, and they hold nothing.
+    fresh: HashSet<ObjectName>,
+    made: Vec<Made>,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Generator<'a> {
+    fn operation(&mut self, operation: &'a Operation) {
+        match &operation.what {
+            What::CreateTable(table) => self.create_table(table),
+            What::DropTable { table } => self.drop_table(table),
+            What::RenameTable { table, to } => self.rename_table(table, to),
+            What::AddColumn { table, column, constraints } => self.add_column(table, column, constraints),
+            What::DropColumn { table, column, is_plain } => self.drop_column(table, column, *is_plain),
+            What::RenameColumn { table, column, to } => self.rename_column(table, column, to),
+            What::AlterColumn { table, column, to, was } => self.alter_column(table, column, to, was.as_ref()),
+            What::CreateIndex { table, index } => self.create_index(table, index, operation.is_online),
+            What::DropIndex { table, name } => self.drop_index(table, name),
+            What::RenameIndex { table, name, to } => self.rename_index(table, name, to),
+            What::AddConstraint { table, constraint } => self.add_constraint(table, constraint, operation.is_online),
+            What::DropConstraint { table, name, kind } => self.drop_constraint(table, name.as_deref(), *kind),
+            What::CreateView { view, query, replaces } => self.create_view(view, query, *replaces),
+            What::DropView { view } => {
+                let view = self.object(view);
+                self.whole(format!("DROP VIEW {view}"));
+            }
+            What::Insert { table, rows } => self.insert(table, rows),
+            What::Update { table, set, filter } => self.update(table, set, filter.as_ref()),
+            What::Delete { table, filter } => self.delete(table, filter.as_ref()),
+            What::Sql(raw) => self.raw(raw),
+        }
+    }
+
+    fn at(&self) -> At {
+        self.operation.map_or((1, 1), |operation| operation.at)
+    }
+
+    fn word(&self) -> &'static str {
+        self.operation.map_or("", |operation| operation.word)
+    }
+
+    fn provider(&self) -> Provider {
+        self.dialect.provider
+    }
+
+    /// Says that this server cannot do what the operation asks for.
+    fn unable(&mut self, at: At, message: impl std::fmt::Display, hint: impl Into<String>) {
+        if self.problems.len() < MAX_PROBLEMS {
+            let message = format!("{} on {}: {message}", self.word(), self.provider());
+            self.problems.push(Problem::at(self.file, at, message, hint));
+        }
+    }
+
+    fn whole(&mut self, sql: String) {
+        self.whole_with(sql, Risk::default());
+    }
+
+    fn whole_with(&mut self, sql: String, risk: Risk) {
+        self.made.push(Made { at: self.at(), piece: Piece::Whole(sql), risk });
+    }
+
+    fn clause(&mut self, table: &ObjectName, clause: String, touches: &[&str], risk: Risk) {
+        let options = self.operation.map(|operation| operation.mysql.clone()).unwrap_or_default();
+        let touches = touches.iter().map(|name| name.to_lowercase()).collect();
+        let piece = Piece::Alter { table: table.clone(), clause, touches, options };
+        self.made.push(Made { at: self.at(), piece, risk });
+    }
+
+    fn edit(&mut self, table: &ObjectName, edit: TableEdit, words: String) {
+        let risk = risk::rebuild(&edit, table, self.fresh.contains(table));
+        // Checks that the server has no schemas.
+        self.object(table);
+        self.made.push(Made { at: self.at(), piece: Piece::Edit { table: table.clone(), edit, words }, risk });
+    }
+
+    /// Writes a change of a table the way the server has it; false when that is a rebuild.
+    fn change(&mut self, how: How, table: &ObjectName, values: &[(&str, &str)], touches: &[&str], risk: Risk) -> bool {
+        let name = self.object(table);
+        let mut all = vec![("table", name.as_str())];
+        all.extend(values);
+        match how {
+            How::Alter(text) => self.clause(table, fill(text, &all), touches, risk),
+            How::Whole(text) => self.whole_with(fill(text, &all), risk),
+            How::Missing(hint) => {
+                let at = self.at();
+                self.unable(at, "the server has no such thing", hint);
+            }
+            How::Rebuild => return false,
+        }
+        true
+    }
+
+    /// A table's or view's quoted name.
+    fn object(&mut self, name: &ObjectName) -> String {
+        let at = self.at();
+        if name.schema.is_some() && !self.dialect.has_schemas {
+            let message = format!("the name {name} has a schema, which this server does not know");
+            self.unable(at, message, "leave the schema out, or say with 'providers' where the operation is for");
+        }
+        self.fits(at, &name.name);
+        self.dialect.object(name)
+    }
+
+    /// Programs have to know the names of tables and columns, so these are not cut.
+    fn fits(&mut self, at: At, name: &str) {
+        if self.dialect.length(name) > self.dialect.longest_name {
+            let unit = if self.dialect.counts_bytes { "bytes" } else { "characters" };
+            let message = format!("the name '{name}' has more than {} {unit}", self.dialect.longest_name);
+            self.unable(at, message, "choose a shorter name");
+        }
+    }
+
+    fn column_name(&mut self, at: At, name: &str) -> String {
+        self.fits(at, name);
+        self.dialect.quote(name)
+    }
+
+    /// The quoted name of a constraint or index, cut where it is too long.
+    fn bounded(&self, name: &str) -> String {
+        self.dialect.quote(&self.dialect.bounded(name))
+    }
+
+    /// An SQL text for this server.
+    fn sql(&mut self, text: &SqlText, columns: &[&str]) -> String {
+        match text.of(self.provider()) {
+            None => {
+                let hint = format!("add '{}: …', or 'sql: …' for all the others", self.provider());
+                self.unable(text.at, "there is no SQL for this provider", hint);
+                String::new()
+            }
+            Some((own, false)) => own.to_owned(),
+            Some((general, true)) => translate(self.dialect, general, columns).unwrap_or_else(|wrong| {
+                let hint = format!("mend it, or write it in the server's own words under '{}'", self.provider());
+                self.unable(text.at, format!("the SQL can't be used: {wrong}"), hint);
+                String::new()
+            }),
+        }
+    }
+
+    /// Statements in the server's own words, with the lines of the file.
+    fn raw(&mut self, raw: &super::model::RawSql) {
+        let Some(text) = raw.of(self.provider()) else { return };
+        let reading = script::read(self.provider(), self.file, &text.text);
+        let (at, keeps_lines) = (text.at, text.keeps_lines);
+        let moved = |line: u32, column: u32| {
+            if keeps_lines && line > 0 { (at.0 + line - 1, at.1 + column.max(1) - 1) } else { at }
+        };
+        for problem in reading.problems.iter().take(MAX_PROBLEMS) {
+            let place = moved(problem.line, problem.column);
+            self.problems.push(Problem::at(
+                self.file,
+                place,
+                format!("for {}: {}", self.provider(), problem.message),
+                problem.hint.clone(),
+            ));
+        }
+        if reading.statements.is_empty() && reading.problems.is_empty() {
+            self.unable(at, "the text has no statement", "remove the operation, or write one");
+        }
+        let mut statements = reading.statements;
+        for statement in &mut statements {
+            (statement.line, statement.column) = moved(statement.line, statement.column);
+        }
+        self.made.push(Made { at: self.at(), piece: Piece::Raw(statements), risk: Risk::default() });
+    }
+}

@@ -1,0 +1,358 @@
+//! Tables, their columns and constraints.
+
+use super::super::dialect::{Comments, How, fill};
+use super::super::model::{Action, Column, Constraint, ConstraintKind, Generated, Identity, Rule, Table, Value};
+use super::super::types::LogicalType;
+use super::{Generator, risk};
+use crate::domain::{ObjectName, Provider, Risk, TableEdit};
+
+/// Where a column's definition stands, which decides what it may hold.
+struct Surroundings<'t> {
+    table: &'t ObjectName,
+    /// The names of the table's columns, as far as they are known.
+    columns: Vec<&'t str>,
+    /// The primary key's name when the column is all of it and has to say so itself.
+    primary: Option<String>,
+}
+
+impl Generator<'_> {
+    pub(super) fn create_table(&mut self, table: &Table) {
+        let provider = self.provider();
+        let name = self.object(&table.name);
+        let columns: Vec<&Column> = table.columns.iter().filter(|each| each.only.is_for(provider)).collect();
+        let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+        let mut constraints: Vec<&Constraint> =
+            table.constraints.iter().filter(|each| each.only.is_for(provider)).collect();
+        let mut lines = Vec::new();
+        for column in &columns {
+            let primary = self.takes_primary(column, &mut constraints);
+            let around = Surroundings { table: &table.name, columns: names.clone(), primary };
+            lines.push(self.column_line(column, &around));
+        }
+        for constraint in constraints {
+            lines.push((self.constraint(constraint, &names), None));
+        }
+        let indexes: Vec<_> = table.indexes.iter().filter(|each| each.only.is_for(provider)).collect();
+        if self.dialect.indexes.belongs_to_table {
+            for index in &indexes {
+                lines.push((self.index_clause(index, &names), None));
+            }
+        }
+        let mut sql = format!("CREATE TABLE {name} (");
+        if let (Some(comment), Comments::Remark) = (&table.comment, self.dialect.comments) {
+            sql.push_str(&remark(comment));
+        }
+        let last = lines.len().saturating_sub(1);
+        for (index, (line, remark)) in lines.into_iter().enumerate() {
+            sql.push_str("\n    ");
+            sql.push_str(&line);
+            sql.push_str(if index == last { "" } else { "," });
+            sql.push_str(&remark.unwrap_or_default());
+        }
+        sql.push_str("\n)");
+        sql.push_str(self.dialect.table_end);
+        if let (Some(comment), Comments::Clause) = (&table.comment, self.dialect.comments) {
+            sql.push_str(&format!(" COMMENT={}", self.dialect.text(comment)));
+        }
+        self.whole(sql);
+        self.fresh.insert(table.name.clone());
+        self.comment_on(&table.name, None, table.comment.as_deref());
+        for column in columns {
+            self.comment_on(&table.name, Some(&column.name), column.comment.as_deref());
+        }
+        if !self.dialect.indexes.belongs_to_table {
+            for index in indexes {
+                self.index_statement(&table.name, index, &names, false);
+            }
+        }
+    }
+
+    /// SQLite numbers rows only in a column that is declared to be the primary key by itself.
+    fn takes_primary(&mut self, column: &Column, constraints: &mut Vec<&Constraint>) -> Option<String> {
+        if self.provider() != Provider::Sqlite || column.identity.is_none() {
+            return None;
+        }
+        let own = constraints
+            .iter()
+            .position(|each| matches!(&each.rule, Rule::Primary(names) if *names == [column.name.clone()]));
+        match own {
+            Some(index) => constraints.remove(index).name.clone(),
+            None => {
+                let hint = "make it the primary key, or leave identity out for SQLite with 'providers'";
+                self.unable(column.at, "an identity column has to be the primary key", hint);
+                None
+            }
+        }
+    }
+
+    fn column_line(&mut self, column: &Column, around: &Surroundings<'_>) -> (String, Option<String>) {
+        let definition = self.definition(column, around);
+        let name = self.column_name(column.at, &column.name);
+        let remark = match (&column.comment, self.dialect.comments) {
+            (Some(comment), Comments::Remark) => Some(remark(comment)),
+            _ => None,
+        };
+        (format!("{name} {definition}"), remark)
+    }
+
+    pub(super) fn sql_type(&self, column: &Column) -> String {
+        column.native.get(&self.provider()).cloned().unwrap_or_else(|| column.kind.sql(self.provider()))
+    }
+
+    /// Everything behind a column's name.
+    fn definition(&mut self, column: &Column, around: &Surroundings<'_>) -> String {
+        let mut sql = self.sql_type(column);
+        if let Some(generated) = &column.generated {
+            return self.generated(&sql, generated, around);
+        }
+        let provider = self.provider();
+        if let Some(identity) = column.identity {
+            match (provider, identity) {
+                (Provider::SqlServer, _) => sql.push_str(" IDENTITY(1,1)"),
+                (Provider::Postgres, Identity::ByDefault) => sql.push_str(" GENERATED BY DEFAULT AS IDENTITY"),
+                (Provider::Postgres, Identity::Always) => sql.push_str(" GENERATED ALWAYS AS IDENTITY"),
+                _ => {}
+            }
+        }
+        sql.push_str(if column.is_nullable { self.dialect.null_word } else { " NOT NULL" });
+        if let Some(default) = &column.default {
+            let expression = self.default(default, &column.kind);
+            if provider == Provider::SqlServer {
+                sql.push_str(&format!(" CONSTRAINT {}", self.bounded(&default_name(around.table, &column.name))));
+            }
+            sql.push_str(&format!(" DEFAULT {expression}"));
+        }
+        match provider {
+            Provider::Sqlite if column.identity.is_some() => {
+                let name = around.primary.as_deref().map(|name| format!(" CONSTRAINT {}", self.bounded(name)));
+                sql.push_str(&format!("{} PRIMARY KEY AUTOINCREMENT", name.unwrap_or_default()));
+            }
+            Provider::MySql if column.identity.is_some() => sql.push_str(" AUTO_INCREMENT"),
+            _ => {}
+        }
+        if !column.native.contains_key(&provider) {
+            sql.push_str(&self.type_check(column, around));
+        }
+        if let (Some(comment), Comments::Clause) = (&column.comment, self.dialect.comments) {
+            sql.push_str(&format!(" COMMENT {}", self.dialect.text(comment)));
+        }
+        sql
+    }
+
+    fn generated(&mut self, sql_type: &str, generated: &Generated, around: &Surroundings<'_>) -> String {
+        let expression = self.sql(&generated.expression, &around.columns);
+        match self.provider() {
+            Provider::SqlServer => {
+                format!("AS ({expression}){}", if generated.is_stored { " PERSISTED" } else { "" })
+            }
+            Provider::Postgres => format!("{sql_type} GENERATED ALWAYS AS ({expression}) STORED"),
+            Provider::Sqlite | Provider::MySql => {
+                let kept = if generated.is_stored { "STORED" } else { "VIRTUAL" };
+                format!("{sql_type} GENERATED ALWAYS AS ({expression}) {kept}")
+            }
+        }
+    }
+
+    /// The check that stands in for a type that the server does not have.
+    fn type_check(&self, column: &Column, around: &Surroundings<'_>) -> String {
+        let name = self.dialect.quote(&column.name);
+        match (self.provider(), &column.kind) {
+            (Provider::Sqlite, LogicalType::Bool) => format!(" CHECK ({name} IN (0, 1))"),
+            (Provider::Sqlite, LogicalType::Json) => format!(" CHECK (json_valid({name}))"),
+            (Provider::SqlServer, LogicalType::Json) => {
+                let constraint = self.bounded(&format!("CK_{}_{}_Json", around.table.name, column.name));
+                format!(" CONSTRAINT {constraint} CHECK (ISJSON({name}) = 1)")
+            }
+            _ => String::new(),
+        }
+    }
+
+    /// A default's SQL.
+    pub(super) fn default(&mut self, value: &Value, kind: &LogicalType) -> String {
+        if let Value::Sql(text) = value {
+            let expression = self.sql(text, &[]);
+            // A general text is an expression; the server's own words stand as they are.
+            let is_general = text.of(self.provider()).is_some_and(|(_, is_general)| is_general);
+            return if is_general && !expression.starts_with('(') { format!("({expression})") } else { expression };
+        }
+        let literal = self.dialect.value(value, Some(kind)).unwrap_or_default();
+        let is_large = matches!(kind, LogicalType::Text | LogicalType::Json | LogicalType::Bytes);
+        // MySQL takes only expressions as defaults of its large types.
+        if self.provider() == Provider::MySql && is_large { format!("({literal})") } else { literal }
+    }
+
+    /// A constraint with its name.
+    fn constraint(&mut self, constraint: &Constraint, columns: &[&str]) -> String {
+        let name = self.bounded(constraint.name.as_deref().unwrap_or_default());
+        format!("CONSTRAINT {name} {}", self.rule(constraint, columns))
+    }
+
+    /// Everything behind a constraint's name.
+    fn rule(&mut self, constraint: &Constraint, columns: &[&str]) -> String {
+        match &constraint.rule {
+            Rule::Primary(names) => format!("PRIMARY KEY ({})", self.dialect.list(names)),
+            Rule::Unique(names) => format!("UNIQUE ({})", self.dialect.list(names)),
+            Rule::Check { expression, column } => {
+                let mut columns = columns.to_vec();
+                columns.extend(column.as_deref());
+                format!("CHECK ({})", self.sql(expression, &columns))
+            }
+            Rule::Foreign(key) => {
+                let table = self.object(&key.table);
+                let (from, to) = (self.dialect.list(&key.columns), self.dialect.list(&key.target));
+                let mut sql = format!("FOREIGN KEY ({from}) REFERENCES {table} ({to})");
+                for (event, action) in [("DELETE", key.on_delete), ("UPDATE", key.on_update)] {
+                    if let Some(action) = action {
+                        let wanted = self.action(action, constraint);
+                        sql.push_str(&format!(" ON {event} {wanted}"));
+                    }
+                }
+                sql
+            }
+        }
+    }
+
+    fn action(&mut self, action: Action, constraint: &Constraint) -> &'static str {
+        if action == Action::SetDefault && self.provider() == Provider::MySql {
+            self.unable(constraint.at, "InnoDB refuses SET DEFAULT", "choose set_null, cascade or restrict");
+        }
+        // Without deferred checks there is no difference.
+        if action == Action::Restrict && !self.dialect.has_restrict { Action::NoAction.sql() } else { action.sql() }
+    }
+
+    pub(super) fn drop_table(&mut self, table: &ObjectName) {
+        let name = self.object(table);
+        self.whole_with(format!("DROP TABLE {name}"), risk::destroys(format!("the table {table} and its rows")));
+    }
+
+    pub(super) fn rename_table(&mut self, table: &ObjectName, to: &str) {
+        let at = self.at();
+        let (quoted, literal) = (self.column_name(at, to), self.dialect.text(to));
+        let name = self.dialect.object(table);
+        let table_text = self.dialect.text(&name);
+        let values = [("to", quoted.as_str()), ("to_text", literal.as_str()), ("table_text", table_text.as_str())];
+        self.change(self.dialect.rename_table, table, &values, &[], Risk::default());
+        if self.fresh.remove(table) {
+            self.fresh.insert(ObjectName { schema: table.schema.clone(), name: to.to_owned() });
+        }
+    }
+
+    pub(super) fn add_column(&mut self, table: &ObjectName, column: &Column, constraints: &[Constraint]) {
+        let columns = vec![column.name.as_str()];
+        let around = Surroundings { table, columns, primary: None };
+        if column.identity.is_some() && matches!(self.provider(), Provider::Sqlite | Provider::MySql) {
+            self.unable(column.at, "an identity column can't be added to a table", "make a new table with it");
+            return;
+        }
+        let (line, remark) = self.column_line(column, &around);
+        let needs_rebuild = self.provider() == Provider::Sqlite && !fits_plain_add(column, constraints);
+        if needs_rebuild {
+            let definition = self.definition(column, &around);
+            let words = format!("add column {} {definition}", column.name);
+            self.edit(table, TableEdit::AddColumn { name: column.name.clone(), definition }, words);
+        } else {
+            let mut line = line;
+            line.push_str(&remark.unwrap_or_default());
+            let clause = fill(self.dialect.add_column, &[("definition", &line)]);
+            // Checks that the server has no schemas.
+            self.object(table);
+            let is_rewrite = matches!(column.default, Some(Value::Uuid)) || column.generated.is_some();
+            let risk = if is_rewrite { risk::retype(table, self.fresh.contains(table)) } else { Risk::default() };
+            self.clause(table, clause, &[&column.name], risk);
+        }
+        self.comment_on(table, Some(&column.name), column.comment.as_deref());
+        for constraint in constraints {
+            self.constraint_of(table, constraint, self.operation.is_some_and(|each| each.is_online), &[&column.name]);
+        }
+    }
+
+    pub(super) fn add_constraint(&mut self, table: &ObjectName, constraint: &Constraint, is_online: bool) {
+        self.constraint_of(table, constraint, is_online, &[]);
+    }
+
+    fn constraint_of(&mut self, table: &ObjectName, constraint: &Constraint, is_online: bool, columns: &[&str]) {
+        let name = self.dialect.bounded(constraint.name.as_deref().unwrap_or_default());
+        let kind = constraint.rule.kind();
+        if self.provider() == Provider::Sqlite {
+            let rule = self.rule(constraint, columns);
+            let words = format!("add {name} {rule}");
+            let edit = match &constraint.rule {
+                Rule::Primary(columns) => TableEdit::AddPrimaryKey { name: Some(name), columns: columns.clone() },
+                _ => TableEdit::AddConstraint { name, definition: rule },
+            };
+            return self.edit(table, edit, words);
+        }
+        let mut definition = self.constraint(constraint, columns);
+        let can_wait = matches!(kind, ConstraintKind::Foreign | ConstraintKind::Check);
+        let later = self.dialect.unchecked.filter(|_| is_online && can_wait);
+        if let Some((word, _)) = later {
+            definition.push_str(word);
+        }
+        let risk = risk::constraint(self.dialect, table, kind, self.fresh.contains(table), later.is_some());
+        self.change(self.dialect.add_constraint, table, &[("definition", &definition)], &[&name], risk);
+        if let Some((_, validate)) = later {
+            let quoted = self.dialect.quote(&name);
+            self.change(How::Alter(validate), table, &[("name", &quoted)], &[&name], Risk::default());
+        }
+    }
+
+    pub(super) fn drop_constraint(&mut self, table: &ObjectName, name: Option<&str>, kind: ConstraintKind) {
+        let bounded = self.dialect.bounded(name.unwrap_or_default());
+        let quoted = self.dialect.quote(&bounded);
+        let how = self.dialect.how_to_drop(kind);
+        if !self.change(how, table, &[("name", &quoted)], &[&bounded], Risk::default()) {
+            let (edit, words) = match kind {
+                ConstraintKind::Primary => (TableEdit::DropPrimaryKey, "drop the primary key".to_owned()),
+                _ => (TableEdit::DropConstraint { name: bounded.clone() }, format!("drop {bounded}")),
+            };
+            self.edit(table, edit, words);
+        }
+    }
+
+    fn comment_on(&mut self, table: &ObjectName, column: Option<&str>, comment: Option<&str>) {
+        let Some(comment) = comment else { return };
+        let literal = self.dialect.text(comment);
+        let name = self.dialect.object(table);
+        match (self.dialect.comments, column) {
+            (Comments::Statement, Some(column)) => {
+                let column = self.dialect.quote(column);
+                self.whole(format!("COMMENT ON COLUMN {name}.{column} IS {literal}"));
+            }
+            (Comments::Statement, None) => self.whole(format!("COMMENT ON TABLE {name} IS {literal}")),
+            (Comments::Property, column) => {
+                let schema =
+                    table.schema.as_ref().map_or("SCHEMA_NAME()".to_owned(), |schema| self.dialect.text(schema));
+                let mut sql = format!(
+                    "DECLARE @schema sysname = {schema};\nEXEC sp_addextendedproperty N'MS_Description', {literal}, \
+                     N'SCHEMA', @schema, N'TABLE', {}",
+                    self.dialect.text(&table.name)
+                );
+                if let Some(column) = column {
+                    sql.push_str(&format!(", N'COLUMN', {}", self.dialect.text(column)));
+                }
+                self.whole(sql);
+            }
+            (Comments::Clause | Comments::Remark, _) => {}
+        }
+    }
+}
+
+/// The name of a default on SQL Server.
+pub(super) fn default_name(table: &ObjectName, column: &str) -> String {
+    format!("DF_{}_{column}", table.name)
+}
+
+fn remark(comment: &str) -> String {
+    format!(" /* {} */", comment.replace("*/", "* /").replace('\n', " "))
+}
+
+/// Whether SQLite's `ADD COLUMN` takes the column.
+fn fits_plain_add(column: &Column, constraints: &[Constraint]) -> bool {
+    let is_constant = match &column.default {
+        Some(Value::Now | Value::Uuid | Value::Sql(_)) => false,
+        None => column.is_nullable,
+        Some(_) => true,
+    };
+    let is_stored = column.generated.as_ref().is_some_and(|generated| generated.is_stored);
+    is_constant && constraints.is_empty() && !is_stored
+}

@@ -1,0 +1,188 @@
+//! A statement in the middle of a migration waits for another session's lock.
+
+use std::time::{Duration, Instant};
+
+use sqlx::{ConnectOptions, Executor};
+
+use super::ten::Place;
+use super::{applied_at_last, shared};
+use crate::support::{
+    Database, Product, Server, Station, apply, outcome, pb, refused, server_branch, sqlite_branch, status_of,
+};
+
+/// The line of the statement that waits; it is the fourth.
+pub(super) const WAITS: u32 = 6;
+
+/// A table, and a migration whose fourth statement waits while somebody uses the table.
+pub(super) fn write(station: &Station, product: Option<Product>) {
+    let before = "CREATE TABLE audit (migration BIGINT NOT NULL, part BIGINT NOT NULL);\n\
+                  CREATE TABLE held (id INTEGER, a INTEGER);\n";
+    station.migration("1_Before.sql", before);
+    let [first, second] = if product == Some(Product::Postgres) {
+        ["CREATE INDEX CONCURRENTLY held_a ON held (a)", "ALTER TABLE held ADD COLUMN b INTEGER"]
+    } else {
+        ["ALTER TABLE held ADD COLUMN b INTEGER", "CREATE INDEX held_a ON held (a)"]
+    };
+    let text = format!(
+        "-- branchkeeper: transaction-mode=None\n\
+         INSERT INTO audit VALUES (2, 1);\n\
+         CREATE TABLE other (id INTEGER);\n\
+         INSERT INTO audit VALUES (2, 2);\n\
+         \n\
+         {first};\n\
+         INSERT INTO audit VALUES (2, 3);\n\
+         {second};\n\
+         INSERT INTO audit VALUES (2, 4);\n\
+         ALTER TABLE held ADD COLUMN c INTEGER;\n\
+         INSERT INTO audit VALUES (2, 5);\n\
+         DROP TABLE other;\n"
+    );
+    station.migration("2_Held.sql", &text);
+}
+
+pub(super) async fn exactly_once(place: &Place, what: &str) {
+    let marks: Vec<_> = place.marks().await.into_iter().collect();
+    let expected: Vec<_> = (1..=5).map(|part| ((2, part), 1)).collect();
+    assert_eq!(marks, expected, "{what}");
+    // The columns are there, and what the other session took back is not.
+    assert_eq!(place.number("SELECT COUNT(*) FROM held WHERE b IS NULL AND c IS NULL").await, 0, "{what}");
+}
+
+/// A session that uses the table until it is dropped or [`Blocker::leave`]s.
+pub(super) enum Blocker {
+    Postgres(sqlx::PgConnection),
+    MySql(sqlx::MySqlConnection),
+    File(sqlx::SqliteConnection),
+}
+
+impl Blocker {
+    pub(super) async fn on(place: &Place) -> Self {
+        match place {
+            Place::File(file) => {
+                let mut connection = sqlx::sqlite::SqliteConnectOptions::new().filename(file).connect().await.unwrap();
+                connection.execute("BEGIN IMMEDIATE; INSERT INTO held (a) VALUES (7)").await.unwrap();
+                Self::File(connection)
+            }
+            Place::Server(server, name) if server.product == Product::Postgres => {
+                let mut connection = server.connect_to(name).await;
+                connection.execute("BEGIN; INSERT INTO held (a) VALUES (7)").await.unwrap();
+                Self::Postgres(connection)
+            }
+            Place::Server(server, name) => {
+                let mut connection = server.mysql_connect_to(name).await;
+                let text = sqlx::raw_sql("START TRANSACTION; INSERT INTO held (a) VALUES (7)");
+                connection.execute(text).await.unwrap();
+                Self::MySql(connection)
+            }
+        }
+    }
+
+    pub(super) async fn leave(self) {
+        match self {
+            Self::Postgres(mut connection) => connection.execute("ROLLBACK").await.map(drop).unwrap(),
+            Self::MySql(mut connection) => connection.execute("ROLLBACK").await.map(drop).unwrap(),
+            Self::File(mut connection) => connection.execute("ROLLBACK").await.map(drop).unwrap(),
+        }
+    }
+}
+
+/// Waits until the statement waits.
+pub(super) async fn waits(server: &'static Server, database: &str) {
+    until(server, database, true).await;
+}
+
+/// Waits until no such statement waits any more.
+pub(super) async fn is_over(server: &'static Server, database: &str) {
+    until(server, database, false).await;
+}
+
+async fn until(server: &'static Server, database: &str, waiting: bool) {
+    let place = match server.product {
+        Product::Postgres => Place::Server(server, database.into()),
+        _ => Place::Server(server, "mysql".into()),
+    };
+    let question = match server.product {
+        Product::Postgres => "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() \
+             AND state = 'active' AND query LIKE 'CREATE INDEX CONCURRENTLY held_a%'"
+            .to_owned(),
+        _ => format!(
+            "SELECT COUNT(*) FROM information_schema.processlist WHERE db = '{database}' \
+             AND command <> 'Sleep' AND info LIKE 'ALTER TABLE held%'"
+        ),
+    };
+    let begun = Instant::now();
+    while (place.number(&question).await > 0) != waiting {
+        assert!(begun.elapsed() < Duration::from_secs(40), "the statement waits: {}", !waiting);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// The migration's time is over while its statement waits: what was done before is kept and named, the statement is
+/// withdrawn on the server, and once the other session is gone the next attempt goes on with that statement.
+async fn a_statement_that_waits_too_long(product: Product) {
+    let Some(server) = shared(product).await else { return };
+    let database: Database = server.fresh_database().await;
+    let mut station = Station::new();
+    station.variable("BRANCH_PASSWORD", &server.password);
+    station.set("MIGRATION__TIMEOUT", "1s");
+    station.start().await;
+    station.register(server_branch("BR001", server, &database.name, "env:BRANCH_PASSWORD")).await;
+    write(&station, Some(product));
+    let place = Place::from(&database);
+    let only =
+        pb::ApplyRequest { branch: "BR001".into(), target_migration: "1_Before".into(), ..pb::ApplyRequest::default() };
+    assert!(station.migrations().await.apply(only).await.unwrap().into_inner().result.unwrap().success);
+    let blocker = Blocker::on(&place).await;
+    for attempt in 1..=2 {
+        let begun = Instant::now();
+        let result = outcome(&station, "BR001").await;
+        assert!(begun.elapsed() < Duration::from_secs(20), "it took {:?}", begun.elapsed());
+        let error = &result.errors[0];
+        assert_eq!((error.class(), error.line), (pb::FailureClass::Timeout, WAITS), "{error:?}");
+        assert_eq!((error.file.as_str(), error.migration_id.as_str()), ("2_Held.sql", "2_Held"), "{error:?}");
+        assert_eq!((error.statements_done, error.statements_total), (3, 10), "{error:?}");
+        let state = status_of(&station, "BR001").await;
+        assert_eq!((state.status(), state.retry_count), (pb::MigrationStatus::Failed, attempt), "{state:?}");
+        assert_eq!(place.marks().await.len(), 2);
+    }
+    blocker.leave().await;
+    assert!(outcome(&station, "BR001").await.success);
+    exactly_once(&place, product.name()).await;
+    let state = status_of(&station, "BR001").await;
+    assert_eq!((state.status(), state.retry_count), (pb::MigrationStatus::Completed, 0), "{state:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_waits_too_long_on_postgres_goes_on_later() {
+    a_statement_that_waits_too_long(Product::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_waits_too_long_on_mariadb_goes_on_later() {
+    a_statement_that_waits_too_long(Product::MariaDb).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_waits_too_long_on_mysql_goes_on_later() {
+    a_statement_that_waits_too_long(Product::MySql).await;
+}
+
+/// A SQLite file has one writer at a time: whoever writes to it holds up the branch, not a statement.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sqlite_file_that_somebody_writes_to_is_migrated_later() {
+    let mut station = Station::new();
+    station.set("LOCK__WAIT", "300ms");
+    station.start().await;
+    station.register(sqlite_branch("BR001")).await;
+    write(&station, None);
+    let only =
+        pb::ApplyRequest { branch: "BR001".into(), target_migration: "1_Before".into(), ..pb::ApplyRequest::default() };
+    assert!(station.migrations().await.apply(only).await.unwrap().into_inner().result.unwrap().success);
+    let place = Place::File(station.sqlite_file("BR001"));
+    let blocker = Blocker::on(&place).await;
+    refused(apply(&station, "BR001").await, tonic::Code::Aborted, "BRANCH_LOCKED");
+    assert_eq!(status_of(&station, "BR001").await.retry_count, 0, "a lock counts as no failure");
+    blocker.leave().await;
+    applied_at_last(&station, "BR001").await;
+    exactly_once(&place, "SQLite").await;
+}

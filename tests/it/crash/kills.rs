@@ -1,0 +1,142 @@
+//! The service is killed at random moments while it migrates.
+
+use std::time::Duration;
+
+use branchkeeper::rpc::proto::ApplyAllRequest;
+use rand::Rng;
+
+use super::ten::{self, Place};
+use super::{code, completed, eager, kills, patient, random, shared};
+use crate::support::{Product, Server, Station, pb, server_branch, sqlite_branch, watch};
+
+const BRANCHES: usize = 12;
+/// Migrations that are new in each life of the service.
+const PER_LIFE: usize = 2;
+
+/// Runs the lives and deaths of a service; gives how many migrations there are in the end.
+async fn torment(station: &mut Station, product: Option<Product>) -> usize {
+    let mut random = random();
+    let mut migrations = 0;
+    let mut in_the_middle = 0;
+    ten::write_first(station);
+    for life in 0..=kills() {
+        for _ in 0..PER_LIFE {
+            migrations += 1;
+            ten::write(station, migrations, product, migrations.is_multiple_of(2));
+        }
+        if life < kills() {
+            station.spawn();
+            let moment = Duration::from_millis(random.random_range(20..600));
+            tokio::time::sleep(moment).await;
+            in_the_middle += usize::from(station.log().lines().last().is_some_and(|line| !line.contains("run over")));
+            station.kill();
+        }
+    }
+    println!("killed {} times, {in_the_middle} of them before a run was over", kills());
+    station.start().await;
+    completed(station, BRANCHES, &ten::name(migrations)).await;
+    migrations
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_branches_survive_kills() {
+    let mut station = Station::new();
+    patient(&mut station);
+    station.start().await;
+    for index in 0..BRANCHES {
+        station.register(sqlite_branch(&code(index))).await;
+    }
+    station.kill();
+    eager(&mut station);
+    let migrations = torment(&mut station, None).await;
+    for index in 0..BRANCHES {
+        Place::File(station.sqlite_file(&code(index))).exactly_once(migrations, &code(index)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_branches_survive_kills() {
+    server_branches(Product::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mariadb_branches_survive_kills() {
+    server_branches(Product::MariaDb).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mysql_branches_survive_kills() {
+    server_branches(Product::MySql).await;
+}
+
+async fn server_branches(product: Product) {
+    let Some(server) = shared(product).await else { return };
+    let mut station = Station::new();
+    patient(&mut station);
+    station.variable("BRANCH_PASSWORD", &server.password);
+    station.start().await;
+    let mut databases = Vec::new();
+    for index in 0..BRANCHES {
+        let name = server.unique_name();
+        station.register(server_branch(&code(index), server, &name, "env:BRANCH_PASSWORD")).await;
+        databases.push(Dropped { server, name });
+    }
+    station.kill();
+    eager(&mut station);
+    let migrations = torment(&mut station, Some(product)).await;
+    for (index, database) in databases.iter().enumerate() {
+        Place::Server(server, database.name.clone()).exactly_once(migrations, &code(index)).await;
+    }
+}
+
+/// A database that the service makes and the test removes.
+struct Dropped {
+    server: &'static Server,
+    name: String,
+}
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.server.drop_database(&self.name);
+    }
+}
+
+/// A run that was interrupted is taken up under its own id, and its events go on without a gap.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_run_goes_on_under_its_own_id() {
+    let mut station = Station::new();
+    station.set("LOCK__LEASE", "2s");
+    ten::write_first(&station);
+    for number in 1..=3 {
+        ten::write(&station, number, None, false);
+    }
+    station.start().await;
+    for index in 0..BRANCHES {
+        station.register(sqlite_branch(&code(index))).await;
+    }
+    let request = ApplyAllRequest { max_parallel: 2, ..ApplyAllRequest::default() };
+    let mut stream = station.migrations().await.apply_all(request).await.unwrap().into_inner();
+    let mut last = 0;
+    let mut run_id = String::new();
+    let mut finished = 0;
+    while finished < 3 {
+        let event = stream.message().await.unwrap().unwrap().event.unwrap();
+        assert_eq!(event.sequence, last + 1);
+        last = event.sequence;
+        run_id = event.run_id;
+        finished += usize::from(matches!(event.event, Some(pb::run_event::Event::BranchFinished(_))));
+    }
+    station.kill();
+    station.start().await;
+    let events = watch(&station, &run_id, last).await;
+    for event in &events {
+        assert_eq!(event.sequence, last + 1);
+        last = event.sequence;
+    }
+    let Some(pb::run_event::Event::RunFinished(end)) = &events.last().unwrap().event else {
+        panic!("{events:?}");
+    };
+    let result = end.result.as_ref().unwrap();
+    assert!(result.success, "{result:?}");
+    assert_eq!(result.branches_succeeded as usize, BRANCHES);
+}
