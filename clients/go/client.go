@@ -25,6 +25,10 @@ type Client struct {
 	Branches pb.BranchServiceClient
 	// Migrations migrates, and shows where branches stand.
 	Migrations pb.MigrationServiceClient
+	// Audit tells who did what.
+	Audit pb.AuditServiceClient
+	// Access says who may call.
+	Access pb.AccessServiceClient
 	// Conn is for stubs of other services: their calls get the token, the deadline and the errors too.
 	Conn *grpc.ClientConn
 
@@ -73,6 +77,8 @@ func Connect(target string, opts ...Option) (*Client, error) {
 	client.Conn = conn
 	client.Branches = pb.NewBranchServiceClient(conn)
 	client.Migrations = pb.NewMigrationServiceClient(conn)
+	client.Audit = pb.NewAuditServiceClient(conn)
+	client.Access = pb.NewAccessServiceClient(conn)
 	client.health = grpc_health_v1.NewHealthClient(conn)
 	return client, nil
 }

@@ -23,6 +23,9 @@ const (
 )
 
 var readMethods = map[string]bool{
+	"/branchkeeper.v1.AccessService/ListTokens":     true,
+	"/branchkeeper.v1.AuditService/ListAuditEvents": true,
+	"/branchkeeper.v1.AuditService/VerifyAudit":     true,
 	"/branchkeeper.v1.BranchService/GetBranch":      true,
 	"/branchkeeper.v1.BranchService/ListBranches":   true,
 	"/branchkeeper.v1.BranchService/TestConnection": true,
@@ -30,6 +33,7 @@ var readMethods = map[string]bool{
 	"/branchkeeper.v1.MigrationService/History":     true,
 	"/branchkeeper.v1.MigrationService/ListRuns":    true,
 	"/branchkeeper.v1.MigrationService/Pending":     true,
+	"/branchkeeper.v1.MigrationService/Plan":        true,
 	"/branchkeeper.v1.MigrationService/Status":      true,
 	"/branchkeeper.v1.MigrationService/Validate":    true,
 	"/branchkeeper.v1.MigrationService/WatchRun":    true,
@@ -38,6 +42,7 @@ var readMethods = map[string]bool{
 var namedMethods = map[string]bool{
 	"/branchkeeper.v1.MigrationService/Apply":    true,
 	"/branchkeeper.v1.MigrationService/ApplyAll": true,
+	"/branchkeeper.v1.MigrationService/Rollback": true,
 }
 
 // The reasons that Error.Reason can have. A newer service may have more.
@@ -66,6 +71,10 @@ const (
 	ReasonRunOver = "RUN_OVER"
 	// ReasonNothingToResolve: No statement of the branch waits for a person; the message says what to do instead.
 	ReasonNothingToResolve = "NOTHING_TO_RESOLVE"
+	// ReasonPlanChanged: The branch's plan has another digest than the request names; look at the new plan.
+	ReasonPlanChanged = "PLAN_CHANGED"
+	// ReasonPlanRefused: The branch cannot be migrated or rolled back as asked; the message names every obstacle.
+	ReasonPlanRefused = "PLAN_REFUSED"
 	// ReasonCatalogueBroken: The migrations folder cannot be used; repair the files that are named.
 	ReasonCatalogueBroken = "CATALOGUE_BROKEN"
 	// ReasonBranchUnavailable: The branch's database could not be asked; the metadata has the class of failure.
@@ -78,6 +87,12 @@ const (
 	ReasonOverloaded = "OVERLOADED"
 	// ReasonDeadlineExceeded: The client's deadline passed first; work that was begun goes on.
 	ReasonDeadlineExceeded = "DEADLINE_EXCEEDED"
+	// ReasonUnauthenticated: The call carries no credential that is accepted; the service's log says why.
+	ReasonUnauthenticated = "UNAUTHENTICATED"
+	// ReasonPermissionDenied: The caller is known and its role does not allow the call.
+	ReasonPermissionDenied = "PERMISSION_DENIED"
+	// ReasonTokenNotFound: No API token has this name or id; list the tokens.
+	ReasonTokenNotFound = "TOKEN_NOT_FOUND"
 	// ReasonOriginRefused: The call comes from a web page whose origin is not among server.allowed_origins.
 	ReasonOriginRefused = "ORIGIN_REFUSED"
 	// ReasonMethodNotFound: The service has no such method; ask it for its methods by reflection.

@@ -29,6 +29,10 @@ public static class Reason
     public const string RunOver = "RUN_OVER";
     /// <summary>No statement of the branch waits for a person; the message says what to do instead.</summary>
     public const string NothingToResolve = "NOTHING_TO_RESOLVE";
+    /// <summary>The branch's plan has another digest than the request names; look at the new plan.</summary>
+    public const string PlanChanged = "PLAN_CHANGED";
+    /// <summary>The branch cannot be migrated or rolled back as asked; the message names every obstacle.</summary>
+    public const string PlanRefused = "PLAN_REFUSED";
     /// <summary>The migrations folder cannot be used; repair the files that are named.</summary>
     public const string CatalogueBroken = "CATALOGUE_BROKEN";
     /// <summary>The branch's database could not be asked; the metadata has the class of failure.</summary>
@@ -41,6 +45,12 @@ public static class Reason
     public const string Overloaded = "OVERLOADED";
     /// <summary>The client's deadline passed first; work that was begun goes on.</summary>
     public const string DeadlineExceeded = "DEADLINE_EXCEEDED";
+    /// <summary>The call carries no credential that is accepted; the service's log says why.</summary>
+    public const string Unauthenticated = "UNAUTHENTICATED";
+    /// <summary>The caller is known and its role does not allow the call.</summary>
+    public const string PermissionDenied = "PERMISSION_DENIED";
+    /// <summary>No API token has this name or id; list the tokens.</summary>
+    public const string TokenNotFound = "TOKEN_NOT_FOUND";
     /// <summary>The call comes from a web page whose origin is not among server.allowed_origins.</summary>
     public const string OriginRefused = "ORIGIN_REFUSED";
     /// <summary>The service has no such method; ask it for its methods by reflection.</summary>

@@ -22,6 +22,9 @@ internal static class Semantics
     internal static readonly TimeSpan ReadyCheck = TimeSpan.FromMilliseconds(5000);
     internal static readonly HashSet<string> Read = new()
     {
+        "/branchkeeper.v1.AccessService/ListTokens",
+        "/branchkeeper.v1.AuditService/ListAuditEvents",
+        "/branchkeeper.v1.AuditService/VerifyAudit",
         "/branchkeeper.v1.BranchService/GetBranch",
         "/branchkeeper.v1.BranchService/ListBranches",
         "/branchkeeper.v1.BranchService/TestConnection",
@@ -29,6 +32,7 @@ internal static class Semantics
         "/branchkeeper.v1.MigrationService/History",
         "/branchkeeper.v1.MigrationService/ListRuns",
         "/branchkeeper.v1.MigrationService/Pending",
+        "/branchkeeper.v1.MigrationService/Plan",
         "/branchkeeper.v1.MigrationService/Status",
         "/branchkeeper.v1.MigrationService/Validate",
         "/branchkeeper.v1.MigrationService/WatchRun",
@@ -37,5 +41,6 @@ internal static class Semantics
     {
         "/branchkeeper.v1.MigrationService/Apply",
         "/branchkeeper.v1.MigrationService/ApplyAll",
+        "/branchkeeper.v1.MigrationService/Rollback",
     };
 }

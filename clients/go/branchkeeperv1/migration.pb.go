@@ -108,6 +108,8 @@ const (
 	FailureClass_FAILURE_CLASS_CANCELLED FailureClass = 9
 	// A fault of the service; its log has the detail.
 	FailureClass_FAILURE_CLASS_INTERNAL FailureClass = 10
+	// The branch's plan is no longer the one that the request names. Does not count as a failed attempt.
+	FailureClass_FAILURE_CLASS_PLAN_CHANGED FailureClass = 11
 )
 
 // Enum value maps for FailureClass.
@@ -124,6 +126,7 @@ var (
 		8:  "FAILURE_CLASS_AMBIGUOUS",
 		9:  "FAILURE_CLASS_CANCELLED",
 		10: "FAILURE_CLASS_INTERNAL",
+		11: "FAILURE_CLASS_PLAN_CHANGED",
 	}
 	FailureClass_value = map[string]int32{
 		"FAILURE_CLASS_UNSPECIFIED":    0,
@@ -137,6 +140,7 @@ var (
 		"FAILURE_CLASS_AMBIGUOUS":      8,
 		"FAILURE_CLASS_CANCELLED":      9,
 		"FAILURE_CLASS_INTERNAL":       10,
+		"FAILURE_CLASS_PLAN_CHANGED":   11,
 	}
 )
 
@@ -165,6 +169,59 @@ func (x FailureClass) Number() protoreflect.EnumNumber {
 // Deprecated: Use FailureClass.Descriptor instead.
 func (FailureClass) EnumDescriptor() ([]byte, []int) {
 	return file_branchkeeper_v1_migration_proto_rawDescGZIP(), []int{1}
+}
+
+// Which way a migration is run.
+type Direction int32
+
+const (
+	// Not given.
+	Direction_DIRECTION_UNSPECIFIED Direction = 0
+	// It is applied.
+	Direction_DIRECTION_UP Direction = 1
+	// It is undone.
+	Direction_DIRECTION_DOWN Direction = 2
+)
+
+// Enum value maps for Direction.
+var (
+	Direction_name = map[int32]string{
+		0: "DIRECTION_UNSPECIFIED",
+		1: "DIRECTION_UP",
+		2: "DIRECTION_DOWN",
+	}
+	Direction_value = map[string]int32{
+		"DIRECTION_UNSPECIFIED": 0,
+		"DIRECTION_UP":          1,
+		"DIRECTION_DOWN":        2,
+	}
+)
+
+func (x Direction) Enum() *Direction {
+	p := new(Direction)
+	*p = x
+	return p
+}
+
+func (x Direction) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Direction) Descriptor() protoreflect.EnumDescriptor {
+	return file_branchkeeper_v1_migration_proto_enumTypes[2].Descriptor()
+}
+
+func (Direction) Type() protoreflect.EnumType {
+	return &file_branchkeeper_v1_migration_proto_enumTypes[2]
+}
+
+func (x Direction) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Direction.Descriptor instead.
+func (Direction) EnumDescriptor() ([]byte, []int) {
+	return file_branchkeeper_v1_migration_proto_rawDescGZIP(), []int{2}
 }
 
 // How much a finding matters.
@@ -204,11 +261,11 @@ func (x Severity) String() string {
 }
 
 func (Severity) Descriptor() protoreflect.EnumDescriptor {
-	return file_branchkeeper_v1_migration_proto_enumTypes[2].Descriptor()
+	return file_branchkeeper_v1_migration_proto_enumTypes[3].Descriptor()
 }
 
 func (Severity) Type() protoreflect.EnumType {
-	return &file_branchkeeper_v1_migration_proto_enumTypes[2]
+	return &file_branchkeeper_v1_migration_proto_enumTypes[3]
 }
 
 func (x Severity) Number() protoreflect.EnumNumber {
@@ -217,7 +274,7 @@ func (x Severity) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Severity.Descriptor instead.
 func (Severity) EnumDescriptor() ([]byte, []int) {
-	return file_branchkeeper_v1_migration_proto_rawDescGZIP(), []int{2}
+	return file_branchkeeper_v1_migration_proto_rawDescGZIP(), []int{3}
 }
 
 // A migration of the catalogue, as it reads for a branch's provider.
@@ -235,7 +292,7 @@ type MigrationInfo struct {
 	TransactionMode TransactionMode `protobuf:"varint,5,opt,name=transaction_mode,json=transactionMode,proto3,enum=branchkeeper.v1.TransactionMode" json:"transaction_mode,omitempty"`
 	// Whether it runs again whenever its content changes.
 	Repeatable bool `protobuf:"varint,6,opt,name=repeatable,proto3" json:"repeatable,omitempty"`
-	// Whether a down file exists.
+	// Whether it can be undone: it has a down script.
 	Reversible    bool `protobuf:"varint,7,opt,name=reversible,proto3" json:"reversible,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -567,8 +624,14 @@ type MigrationResult struct {
 	BranchesFailed uint32 `protobuf:"varint,7,opt,name=branches_failed,json=branchesFailed,proto3" json:"branches_failed,omitempty"`
 	// Branches whose turn never came, because the run was cancelled or stopped at the first error.
 	BranchesSkipped uint32 `protobuf:"varint,8,opt,name=branches_skipped,json=branchesSkipped,proto3" json:"branches_skipped,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// The ids of the migrations that a rollback has undone, in that order.
+	RolledBackMigrations []string `protobuf:"bytes,9,rep,name=rolled_back_migrations,json=rolledBackMigrations,proto3" json:"rolled_back_migrations,omitempty"`
+	// Whether it was a dry run: what is listed as applied was run and taken back.
+	DryRun bool `protobuf:"varint,10,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	// What a dry run could not try, such as statements that refuse a transaction. At most 500 are listed.
+	NotTried      []string `protobuf:"bytes,11,rep,name=not_tried,json=notTried,proto3" json:"not_tried,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *MigrationResult) Reset() {
@@ -655,6 +718,27 @@ func (x *MigrationResult) GetBranchesSkipped() uint32 {
 		return x.BranchesSkipped
 	}
 	return 0
+}
+
+func (x *MigrationResult) GetRolledBackMigrations() []string {
+	if x != nil {
+		return x.RolledBackMigrations
+	}
+	return nil
+}
+
+func (x *MigrationResult) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+func (x *MigrationResult) GetNotTried() []string {
+	if x != nil {
+		return x.NotTried
+	}
+	return nil
 }
 
 // One thing that validation found.
@@ -777,7 +861,7 @@ const file_branchkeeper_v1_migration_proto_rawDesc = "" +
 	"\rprovider_code\x18\t \x01(\tR\fproviderCode\x12'\n" +
 	"\x0fstatements_done\x18\n" +
 	" \x01(\rR\x0estatementsDone\x12)\n" +
-	"\x10statements_total\x18\v \x01(\rR\x0fstatementsTotal\"\xfc\x02\n" +
+	"\x10statements_total\x18\v \x01(\rR\x0fstatementsTotal\"\xe8\x03\n" +
 	"\x0fMigrationResult\x12\x18\n" +
 	"\asuccess\x18\x01 \x01(\bR\asuccess\x12-\n" +
 	"\x12applied_migrations\x18\x02 \x03(\tR\x11appliedMigrations\x127\n" +
@@ -786,7 +870,11 @@ const file_branchkeeper_v1_migration_proto_rawDesc = "" +
 	"\x12branches_processed\x18\x05 \x01(\rR\x11branchesProcessed\x12-\n" +
 	"\x12branches_succeeded\x18\x06 \x01(\rR\x11branchesSucceeded\x12'\n" +
 	"\x0fbranches_failed\x18\a \x01(\rR\x0ebranchesFailed\x12)\n" +
-	"\x10branches_skipped\x18\b \x01(\rR\x0fbranchesSkipped\"\xa9\x01\n" +
+	"\x10branches_skipped\x18\b \x01(\rR\x0fbranchesSkipped\x124\n" +
+	"\x16rolled_back_migrations\x18\t \x03(\tR\x14rolledBackMigrations\x12\x17\n" +
+	"\adry_run\x18\n" +
+	" \x01(\bR\x06dryRun\x12\x1b\n" +
+	"\tnot_tried\x18\v \x03(\tR\bnotTried\"\xa9\x01\n" +
 	"\aFinding\x125\n" +
 	"\bseverity\x18\x01 \x01(\x0e2\x19.branchkeeper.v1.SeverityR\bseverity\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x18\n" +
@@ -797,7 +885,7 @@ const file_branchkeeper_v1_migration_proto_rawDesc = "" +
 	"\x1cTRANSACTION_MODE_UNSPECIFIED\x10\x00\x12\"\n" +
 	"\x1eTRANSACTION_MODE_PER_MIGRATION\x10\x01\x12\x1f\n" +
 	"\x1bTRANSACTION_MODE_ALL_IN_ONE\x10\x02\x12\x19\n" +
-	"\x15TRANSACTION_MODE_NONE\x10\x03*\xc8\x02\n" +
+	"\x15TRANSACTION_MODE_NONE\x10\x03*\xe8\x02\n" +
 	"\fFailureClass\x12\x1d\n" +
 	"\x19FAILURE_CLASS_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18FAILURE_CLASS_CONNECTION\x10\x01\x12 \n" +
@@ -810,7 +898,12 @@ const file_branchkeeper_v1_migration_proto_rawDesc = "" +
 	"\x17FAILURE_CLASS_AMBIGUOUS\x10\b\x12\x1b\n" +
 	"\x17FAILURE_CLASS_CANCELLED\x10\t\x12\x1a\n" +
 	"\x16FAILURE_CLASS_INTERNAL\x10\n" +
-	"*N\n" +
+	"\x12\x1e\n" +
+	"\x1aFAILURE_CLASS_PLAN_CHANGED\x10\v*L\n" +
+	"\tDirection\x12\x19\n" +
+	"\x15DIRECTION_UNSPECIFIED\x10\x00\x12\x10\n" +
+	"\fDIRECTION_UP\x10\x01\x12\x12\n" +
+	"\x0eDIRECTION_DOWN\x10\x02*N\n" +
 	"\bSeverity\x12\x18\n" +
 	"\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eSEVERITY_ERROR\x10\x01\x12\x14\n" +
@@ -829,33 +922,34 @@ func file_branchkeeper_v1_migration_proto_rawDescGZIP() []byte {
 	return file_branchkeeper_v1_migration_proto_rawDescData
 }
 
-var file_branchkeeper_v1_migration_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_branchkeeper_v1_migration_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
 var file_branchkeeper_v1_migration_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_branchkeeper_v1_migration_proto_goTypes = []any{
 	(TransactionMode)(0),          // 0: branchkeeper.v1.TransactionMode
 	(FailureClass)(0),             // 1: branchkeeper.v1.FailureClass
-	(Severity)(0),                 // 2: branchkeeper.v1.Severity
-	(*MigrationInfo)(nil),         // 3: branchkeeper.v1.MigrationInfo
-	(*AppliedMigration)(nil),      // 4: branchkeeper.v1.AppliedMigration
-	(*MigrationError)(nil),        // 5: branchkeeper.v1.MigrationError
-	(*MigrationResult)(nil),       // 6: branchkeeper.v1.MigrationResult
-	(*Finding)(nil),               // 7: branchkeeper.v1.Finding
-	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 9: google.protobuf.Duration
+	(Direction)(0),                // 2: branchkeeper.v1.Direction
+	(Severity)(0),                 // 3: branchkeeper.v1.Severity
+	(*MigrationInfo)(nil),         // 4: branchkeeper.v1.MigrationInfo
+	(*AppliedMigration)(nil),      // 5: branchkeeper.v1.AppliedMigration
+	(*MigrationError)(nil),        // 6: branchkeeper.v1.MigrationError
+	(*MigrationResult)(nil),       // 7: branchkeeper.v1.MigrationResult
+	(*Finding)(nil),               // 8: branchkeeper.v1.Finding
+	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 10: google.protobuf.Duration
 }
 var file_branchkeeper_v1_migration_proto_depIdxs = []int32{
-	0, // 0: branchkeeper.v1.MigrationInfo.transaction_mode:type_name -> branchkeeper.v1.TransactionMode
-	8, // 1: branchkeeper.v1.AppliedMigration.applied_time:type_name -> google.protobuf.Timestamp
-	9, // 2: branchkeeper.v1.AppliedMigration.duration:type_name -> google.protobuf.Duration
-	1, // 3: branchkeeper.v1.MigrationError.class:type_name -> branchkeeper.v1.FailureClass
-	5, // 4: branchkeeper.v1.MigrationResult.errors:type_name -> branchkeeper.v1.MigrationError
-	9, // 5: branchkeeper.v1.MigrationResult.duration:type_name -> google.protobuf.Duration
-	2, // 6: branchkeeper.v1.Finding.severity:type_name -> branchkeeper.v1.Severity
-	7, // [7:7] is the sub-list for method output_type
-	7, // [7:7] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	0,  // 0: branchkeeper.v1.MigrationInfo.transaction_mode:type_name -> branchkeeper.v1.TransactionMode
+	9,  // 1: branchkeeper.v1.AppliedMigration.applied_time:type_name -> google.protobuf.Timestamp
+	10, // 2: branchkeeper.v1.AppliedMigration.duration:type_name -> google.protobuf.Duration
+	1,  // 3: branchkeeper.v1.MigrationError.class:type_name -> branchkeeper.v1.FailureClass
+	6,  // 4: branchkeeper.v1.MigrationResult.errors:type_name -> branchkeeper.v1.MigrationError
+	10, // 5: branchkeeper.v1.MigrationResult.duration:type_name -> google.protobuf.Duration
+	3,  // 6: branchkeeper.v1.Finding.severity:type_name -> branchkeeper.v1.Severity
+	7,  // [7:7] is the sub-list for method output_type
+	7,  // [7:7] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_branchkeeper_v1_migration_proto_init() }
@@ -868,7 +962,7 @@ func file_branchkeeper_v1_migration_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_branchkeeper_v1_migration_proto_rawDesc), len(file_branchkeeper_v1_migration_proto_rawDesc)),
-			NumEnums:      3,
+			NumEnums:      4,
 			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,

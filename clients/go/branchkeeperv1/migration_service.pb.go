@@ -35,7 +35,13 @@ type ApplyRequest struct {
 	TransactionMode TransactionMode `protobuf:"varint,3,opt,name=transaction_mode,json=transactionMode,proto3,enum=branchkeeper.v1.TransactionMode" json:"transaction_mode,omitempty"`
 	// The client's own name for this request, 1 to 128 printable characters: sent again with the same content, it
 	// answers with the same run. Empty means that every request is a new one.
-	RequestId     string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	RequestId string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Run everything and take it back: nothing is recorded in the branch's ledger, and where the branch stands is as
+	// before. On MySQL the migrations run on a throw-away copy of the database's structure, without its rows.
+	DryRun bool `protobuf:"varint,5,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	// The digest of a plan, from PlanResponse: FAILED_PRECONDITION with reason PLAN_CHANGED, before anything runs, if the
+	// branch's plan has another one by now. Empty means whatever the plan is.
+	PlanDigest    string `protobuf:"bytes,6,opt,name=plan_digest,json=planDigest,proto3" json:"plan_digest,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -98,6 +104,20 @@ func (x *ApplyRequest) GetRequestId() string {
 	return ""
 }
 
+func (x *ApplyRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+func (x *ApplyRequest) GetPlanDigest() string {
+	if x != nil {
+		return x.PlanDigest
+	}
+	return ""
+}
+
 // What came of it.
 type ApplyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -153,6 +173,562 @@ func (x *ApplyResponse) GetResult() *MigrationResult {
 	return nil
 }
 
+// What to plan.
+type PlanRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The branch's code or id.
+	Branch string `protobuf:"bytes,1,opt,name=branch,proto3" json:"branch,omitempty"`
+	// Up: stop after this migration, named by id or number; empty means the newest. Down: everything after this one, which
+	// stays applied itself; empty means so many as steps says.
+	TargetMigration string `protobuf:"bytes,2,opt,name=target_migration,json=targetMigration,proto3" json:"target_migration,omitempty"`
+	// Which way; not given means up.
+	Direction Direction `protobuf:"varint,3,opt,name=direction,proto3,enum=branchkeeper.v1.Direction" json:"direction,omitempty"`
+	// Down, and without a target: so many of the migrations that were applied last, at most 10,000; 0 means one.
+	Steps uint32 `protobuf:"varint,4,opt,name=steps,proto3" json:"steps,omitempty"`
+	// How migrations and transactions go together, as in ApplyRequest; up only.
+	TransactionMode TransactionMode `protobuf:"varint,5,opt,name=transaction_mode,json=transactionMode,proto3,enum=branchkeeper.v1.TransactionMode" json:"transaction_mode,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *PlanRequest) Reset() {
+	*x = PlanRequest{}
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PlanRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PlanRequest) ProtoMessage() {}
+
+func (x *PlanRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PlanRequest.ProtoReflect.Descriptor instead.
+func (*PlanRequest) Descriptor() ([]byte, []int) {
+	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *PlanRequest) GetBranch() string {
+	if x != nil {
+		return x.Branch
+	}
+	return ""
+}
+
+func (x *PlanRequest) GetTargetMigration() string {
+	if x != nil {
+		return x.TargetMigration
+	}
+	return ""
+}
+
+func (x *PlanRequest) GetDirection() Direction {
+	if x != nil {
+		return x.Direction
+	}
+	return Direction_DIRECTION_UNSPECIFIED
+}
+
+func (x *PlanRequest) GetSteps() uint32 {
+	if x != nil {
+		return x.Steps
+	}
+	return 0
+}
+
+func (x *PlanRequest) GetTransactionMode() TransactionMode {
+	if x != nil {
+		return x.TransactionMode
+	}
+	return TransactionMode_TRANSACTION_MODE_UNSPECIFIED
+}
+
+// What Apply or Rollback would do.
+type PlanResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The branch's identity.
+	BranchId string `protobuf:"bytes,1,opt,name=branch_id,json=branchId,proto3" json:"branch_id,omitempty"`
+	// The branch's code.
+	BranchCode string `protobuf:"bytes,2,opt,name=branch_code,json=branchCode,proto3" json:"branch_code,omitempty"`
+	// The migrations in the order in which they would be run. Empty when there is nothing to do.
+	Migrations []*PlannedMigration `protobuf:"bytes,3,rep,name=migrations,proto3" json:"migrations,omitempty"`
+	// What the plan is known by, for Apply and Rollback: it changes with the branch's ledger, with the statements and with
+	// how they commit together.
+	Digest string `protobuf:"bytes,4,opt,name=digest,proto3" json:"digest,omitempty"`
+	// What somebody should know before it is run.
+	Warnings []string `protobuf:"bytes,5,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	// Which way.
+	Direction Direction `protobuf:"varint,6,opt,name=direction,proto3,enum=branchkeeper.v1.Direction" json:"direction,omitempty"`
+	// The branch's provider.
+	Provider      Provider `protobuf:"varint,7,opt,name=provider,proto3,enum=branchkeeper.v1.Provider" json:"provider,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PlanResponse) Reset() {
+	*x = PlanResponse{}
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PlanResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PlanResponse) ProtoMessage() {}
+
+func (x *PlanResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PlanResponse.ProtoReflect.Descriptor instead.
+func (*PlanResponse) Descriptor() ([]byte, []int) {
+	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *PlanResponse) GetBranchId() string {
+	if x != nil {
+		return x.BranchId
+	}
+	return ""
+}
+
+func (x *PlanResponse) GetBranchCode() string {
+	if x != nil {
+		return x.BranchCode
+	}
+	return ""
+}
+
+func (x *PlanResponse) GetMigrations() []*PlannedMigration {
+	if x != nil {
+		return x.Migrations
+	}
+	return nil
+}
+
+func (x *PlanResponse) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+func (x *PlanResponse) GetWarnings() []string {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
+}
+
+func (x *PlanResponse) GetDirection() Direction {
+	if x != nil {
+		return x.Direction
+	}
+	return Direction_DIRECTION_UNSPECIFIED
+}
+
+func (x *PlanResponse) GetProvider() Provider {
+	if x != nil {
+		return x.Provider
+	}
+	return Provider_PROVIDER_UNSPECIFIED
+}
+
+// One migration of a plan.
+type PlannedMigration struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The migration.
+	Info *MigrationInfo `protobuf:"bytes,1,opt,name=info,proto3" json:"info,omitempty"`
+	// What is still to be run of it.
+	Statements []*PlannedStatement `protobuf:"bytes,2,rep,name=statements,proto3" json:"statements,omitempty"`
+	// The file that the statements stand in.
+	File string `protobuf:"bytes,3,opt,name=file,proto3" json:"file,omitempty"`
+	// How many of its statements an earlier, interrupted attempt has done; those are not listed.
+	StatementsDone uint32 `protobuf:"varint,4,opt,name=statements_done,json=statementsDone,proto3" json:"statements_done,omitempty"`
+	// Whether that attempt was interrupted at the first statement listed. What became of it is found out before anything
+	// runs: it may turn out to be done.
+	InDoubt       bool `protobuf:"varint,5,opt,name=in_doubt,json=inDoubt,proto3" json:"in_doubt,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PlannedMigration) Reset() {
+	*x = PlannedMigration{}
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PlannedMigration) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PlannedMigration) ProtoMessage() {}
+
+func (x *PlannedMigration) ProtoReflect() protoreflect.Message {
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PlannedMigration.ProtoReflect.Descriptor instead.
+func (*PlannedMigration) Descriptor() ([]byte, []int) {
+	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *PlannedMigration) GetInfo() *MigrationInfo {
+	if x != nil {
+		return x.Info
+	}
+	return nil
+}
+
+func (x *PlannedMigration) GetStatements() []*PlannedStatement {
+	if x != nil {
+		return x.Statements
+	}
+	return nil
+}
+
+func (x *PlannedMigration) GetFile() string {
+	if x != nil {
+		return x.File
+	}
+	return ""
+}
+
+func (x *PlannedMigration) GetStatementsDone() uint32 {
+	if x != nil {
+		return x.StatementsDone
+	}
+	return 0
+}
+
+func (x *PlannedMigration) GetInDoubt() bool {
+	if x != nil {
+		return x.InDoubt
+	}
+	return false
+}
+
+// One statement of a plan.
+type PlannedStatement struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its text. The rebuild of a SQLite table is shown as what it is to do.
+	Sql string `protobuf:"bytes,1,opt,name=sql,proto3" json:"sql,omitempty"`
+	// The line of its first character in the file, from 1.
+	Line uint32 `protobuf:"varint,2,opt,name=line,proto3" json:"line,omitempty"`
+	// The column of its first character, from 1.
+	Column uint32 `protobuf:"varint,3,opt,name=column,proto3" json:"column,omitempty"`
+	// Whether it runs in a transaction. If not, it takes effect by itself, and is journaled.
+	Transactional bool `protobuf:"varint,4,opt,name=transactional,proto3" json:"transactional,omitempty"`
+	// Whether it destroys something for good.
+	Destructive bool `protobuf:"varint,5,opt,name=destructive,proto3" json:"destructive,omitempty"`
+	// What it destroys or whom it holds up; empty when there is nothing to say.
+	Note string `protobuf:"bytes,6,opt,name=note,proto3" json:"note,omitempty"`
+	// Whether it holds up others for longer than a moment.
+	Blocking bool `protobuf:"varint,7,opt,name=blocking,proto3" json:"blocking,omitempty"`
+	// The number of the transaction that it is part of, from 1: statements of the same number take effect together or not
+	// at all. One that is not transactional has a number of its own.
+	Transaction   uint32 `protobuf:"varint,8,opt,name=transaction,proto3" json:"transaction,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PlannedStatement) Reset() {
+	*x = PlannedStatement{}
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PlannedStatement) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PlannedStatement) ProtoMessage() {}
+
+func (x *PlannedStatement) ProtoReflect() protoreflect.Message {
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PlannedStatement.ProtoReflect.Descriptor instead.
+func (*PlannedStatement) Descriptor() ([]byte, []int) {
+	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *PlannedStatement) GetSql() string {
+	if x != nil {
+		return x.Sql
+	}
+	return ""
+}
+
+func (x *PlannedStatement) GetLine() uint32 {
+	if x != nil {
+		return x.Line
+	}
+	return 0
+}
+
+func (x *PlannedStatement) GetColumn() uint32 {
+	if x != nil {
+		return x.Column
+	}
+	return 0
+}
+
+func (x *PlannedStatement) GetTransactional() bool {
+	if x != nil {
+		return x.Transactional
+	}
+	return false
+}
+
+func (x *PlannedStatement) GetDestructive() bool {
+	if x != nil {
+		return x.Destructive
+	}
+	return false
+}
+
+func (x *PlannedStatement) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+func (x *PlannedStatement) GetBlocking() bool {
+	if x != nil {
+		return x.Blocking
+	}
+	return false
+}
+
+func (x *PlannedStatement) GetTransaction() uint32 {
+	if x != nil {
+		return x.Transaction
+	}
+	return 0
+}
+
+// What to undo, and how.
+type RollbackRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The branch's code or id.
+	Branch string `protobuf:"bytes,1,opt,name=branch,proto3" json:"branch,omitempty"`
+	// How much to undo. Not given means the migration that was applied last. Repeatable migrations are not undone and do
+	// not count; a migration that stands half undone does.
+	//
+	// Types that are valid to be assigned to Extent:
+	//
+	//	*RollbackRequest_Steps
+	//	*RollbackRequest_TargetMigration
+	Extent isRollbackRequest_Extent `protobuf_oneof:"extent"`
+	// Run statements that destroy something for good, such as DROP TABLE.
+	AllowDataLoss bool `protobuf:"varint,4,opt,name=allow_data_loss,json=allowDataLoss,proto3" json:"allow_data_loss,omitempty"`
+	// The client's own name for this request, as in ApplyRequest.
+	RequestId string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// The digest of a plan, as in ApplyRequest.
+	PlanDigest    string `protobuf:"bytes,6,opt,name=plan_digest,json=planDigest,proto3" json:"plan_digest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RollbackRequest) Reset() {
+	*x = RollbackRequest{}
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RollbackRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RollbackRequest) ProtoMessage() {}
+
+func (x *RollbackRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RollbackRequest.ProtoReflect.Descriptor instead.
+func (*RollbackRequest) Descriptor() ([]byte, []int) {
+	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *RollbackRequest) GetBranch() string {
+	if x != nil {
+		return x.Branch
+	}
+	return ""
+}
+
+func (x *RollbackRequest) GetExtent() isRollbackRequest_Extent {
+	if x != nil {
+		return x.Extent
+	}
+	return nil
+}
+
+func (x *RollbackRequest) GetSteps() uint32 {
+	if x != nil {
+		if x, ok := x.Extent.(*RollbackRequest_Steps); ok {
+			return x.Steps
+		}
+	}
+	return 0
+}
+
+func (x *RollbackRequest) GetTargetMigration() string {
+	if x != nil {
+		if x, ok := x.Extent.(*RollbackRequest_TargetMigration); ok {
+			return x.TargetMigration
+		}
+	}
+	return ""
+}
+
+func (x *RollbackRequest) GetAllowDataLoss() bool {
+	if x != nil {
+		return x.AllowDataLoss
+	}
+	return false
+}
+
+func (x *RollbackRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *RollbackRequest) GetPlanDigest() string {
+	if x != nil {
+		return x.PlanDigest
+	}
+	return ""
+}
+
+type isRollbackRequest_Extent interface {
+	isRollbackRequest_Extent()
+}
+
+type RollbackRequest_Steps struct {
+	// So many of the migrations that were applied last, 1 to 10,000. Refused when fewer are applied.
+	Steps uint32 `protobuf:"varint,2,opt,name=steps,proto3,oneof"`
+}
+
+type RollbackRequest_TargetMigration struct {
+	// Every migration after this one, named by id or number; it stays applied itself.
+	TargetMigration string `protobuf:"bytes,3,opt,name=target_migration,json=targetMigration,proto3,oneof"`
+}
+
+func (*RollbackRequest_Steps) isRollbackRequest_Extent() {}
+
+func (*RollbackRequest_TargetMigration) isRollbackRequest_Extent() {}
+
+// What came of it.
+type RollbackResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The run.
+	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
+	// Its result.
+	Result        *MigrationResult `protobuf:"bytes,2,opt,name=result,proto3" json:"result,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RollbackResponse) Reset() {
+	*x = RollbackResponse{}
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RollbackResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RollbackResponse) ProtoMessage() {}
+
+func (x *RollbackResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RollbackResponse.ProtoReflect.Descriptor instead.
+func (*RollbackResponse) Descriptor() ([]byte, []int) {
+	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *RollbackResponse) GetRunId() string {
+	if x != nil {
+		return x.RunId
+	}
+	return ""
+}
+
+func (x *RollbackResponse) GetResult() *MigrationResult {
+	if x != nil {
+		return x.Result
+	}
+	return nil
+}
+
 // Which branches to migrate, and how. An empty filter matches every active branch; all filters have to match.
 type ApplyAllRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -178,7 +754,7 @@ type ApplyAllRequest struct {
 
 func (x *ApplyAllRequest) Reset() {
 	*x = ApplyAllRequest{}
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[2]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -190,7 +766,7 @@ func (x *ApplyAllRequest) String() string {
 func (*ApplyAllRequest) ProtoMessage() {}
 
 func (x *ApplyAllRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[2]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -203,7 +779,7 @@ func (x *ApplyAllRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyAllRequest.ProtoReflect.Descriptor instead.
 func (*ApplyAllRequest) Descriptor() ([]byte, []int) {
-	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{2}
+	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ApplyAllRequest) GetBranches() []string {
@@ -273,7 +849,7 @@ type ApplyAllResponse struct {
 
 func (x *ApplyAllResponse) Reset() {
 	*x = ApplyAllResponse{}
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[3]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -285,7 +861,7 @@ func (x *ApplyAllResponse) String() string {
 func (*ApplyAllResponse) ProtoMessage() {}
 
 func (x *ApplyAllResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[3]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -298,7 +874,7 @@ func (x *ApplyAllResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyAllResponse.ProtoReflect.Descriptor instead.
 func (*ApplyAllResponse) Descriptor() ([]byte, []int) {
-	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{3}
+	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ApplyAllResponse) GetEvent() *RunEvent {
@@ -319,7 +895,7 @@ type PendingRequest struct {
 
 func (x *PendingRequest) Reset() {
 	*x = PendingRequest{}
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[4]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -331,7 +907,7 @@ func (x *PendingRequest) String() string {
 func (*PendingRequest) ProtoMessage() {}
 
 func (x *PendingRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[4]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -344,7 +920,7 @@ func (x *PendingRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PendingRequest.ProtoReflect.Descriptor instead.
 func (*PendingRequest) Descriptor() ([]byte, []int) {
-	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{4}
+	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *PendingRequest) GetBranch() string {
@@ -371,7 +947,7 @@ type PendingResponse struct {
 
 func (x *PendingResponse) Reset() {
 	*x = PendingResponse{}
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[5]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -383,7 +959,7 @@ func (x *PendingResponse) String() string {
 func (*PendingResponse) ProtoMessage() {}
 
 func (x *PendingResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[5]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -396,7 +972,7 @@ func (x *PendingResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PendingResponse.ProtoReflect.Descriptor instead.
 func (*PendingResponse) Descriptor() ([]byte, []int) {
-	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{5}
+	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *PendingResponse) GetBranchId() string {
@@ -438,7 +1014,7 @@ type HistoryRequest struct {
 
 func (x *HistoryRequest) Reset() {
 	*x = HistoryRequest{}
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[6]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -450,7 +1026,7 @@ func (x *HistoryRequest) String() string {
 func (*HistoryRequest) ProtoMessage() {}
 
 func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[6]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -463,7 +1039,7 @@ func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryRequest.ProtoReflect.Descriptor instead.
 func (*HistoryRequest) Descriptor() ([]byte, []int) {
-	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{6}
+	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *HistoryRequest) GetBranch() string {
@@ -491,14 +1067,16 @@ type HistoryResponse struct {
 	// Failed attempts since the last success.
 	RetryCount uint32 `protobuf:"varint,7,opt,name=retry_count,json=retryCount,proto3" json:"retry_count,omitempty"`
 	// Why the last attempt failed; may be empty.
-	ErrorDetails  string `protobuf:"bytes,8,opt,name=error_details,json=errorDetails,proto3" json:"error_details,omitempty"`
+	ErrorDetails string `protobuf:"bytes,8,opt,name=error_details,json=errorDetails,proto3" json:"error_details,omitempty"`
+	// What a rollback has undone and is not applied again unasked; not set when there is nothing.
+	Hold          *Hold `protobuf:"bytes,9,opt,name=hold,proto3" json:"hold,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *HistoryResponse) Reset() {
 	*x = HistoryResponse{}
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[7]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -510,7 +1088,7 @@ func (x *HistoryResponse) String() string {
 func (*HistoryResponse) ProtoMessage() {}
 
 func (x *HistoryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[7]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -523,7 +1101,7 @@ func (x *HistoryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryResponse.ProtoReflect.Descriptor instead.
 func (*HistoryResponse) Descriptor() ([]byte, []int) {
-	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{7}
+	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *HistoryResponse) GetBranchId() string {
@@ -582,6 +1160,13 @@ func (x *HistoryResponse) GetErrorDetails() string {
 	return ""
 }
 
+func (x *HistoryResponse) GetHold() *Hold {
+	if x != nil {
+		return x.Hold
+	}
+	return nil
+}
+
 // Which branch to validate.
 type ValidateRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -593,7 +1178,7 @@ type ValidateRequest struct {
 
 func (x *ValidateRequest) Reset() {
 	*x = ValidateRequest{}
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[8]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -605,7 +1190,7 @@ func (x *ValidateRequest) String() string {
 func (*ValidateRequest) ProtoMessage() {}
 
 func (x *ValidateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[8]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -618,7 +1203,7 @@ func (x *ValidateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ValidateRequest.ProtoReflect.Descriptor instead.
 func (*ValidateRequest) Descriptor() ([]byte, []int) {
-	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{8}
+	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ValidateRequest) GetBranch() string {
@@ -647,7 +1232,7 @@ type ValidateResponse struct {
 
 func (x *ValidateResponse) Reset() {
 	*x = ValidateResponse{}
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[9]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -659,7 +1244,7 @@ func (x *ValidateResponse) String() string {
 func (*ValidateResponse) ProtoMessage() {}
 
 func (x *ValidateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[9]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -672,7 +1257,7 @@ func (x *ValidateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ValidateResponse.ProtoReflect.Descriptor instead.
 func (*ValidateResponse) Descriptor() ([]byte, []int) {
-	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{9}
+	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ValidateResponse) GetBranchId() string {
@@ -729,7 +1314,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[10]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -741,7 +1326,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[10]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -754,7 +1339,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{10}
+	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *StatusRequest) GetPageSize() uint32 {
@@ -810,7 +1395,7 @@ type StatusResponse struct {
 
 func (x *StatusResponse) Reset() {
 	*x = StatusResponse{}
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[11]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -822,7 +1407,7 @@ func (x *StatusResponse) String() string {
 func (*StatusResponse) ProtoMessage() {}
 
 func (x *StatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[11]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -835,7 +1420,7 @@ func (x *StatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusResponse.ProtoReflect.Descriptor instead.
 func (*StatusResponse) Descriptor() ([]byte, []int) {
-	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{11}
+	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *StatusResponse) GetBranches() []*BranchStatus {
@@ -877,7 +1462,7 @@ type RetryRequest struct {
 
 func (x *RetryRequest) Reset() {
 	*x = RetryRequest{}
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[12]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -889,7 +1474,7 @@ func (x *RetryRequest) String() string {
 func (*RetryRequest) ProtoMessage() {}
 
 func (x *RetryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[12]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -902,7 +1487,7 @@ func (x *RetryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryRequest.ProtoReflect.Descriptor instead.
 func (*RetryRequest) Descriptor() ([]byte, []int) {
-	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{12}
+	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *RetryRequest) GetBranch() string {
@@ -923,7 +1508,7 @@ type RetryResponse struct {
 
 func (x *RetryResponse) Reset() {
 	*x = RetryResponse{}
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[13]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -935,7 +1520,7 @@ func (x *RetryResponse) String() string {
 func (*RetryResponse) ProtoMessage() {}
 
 func (x *RetryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[13]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -948,7 +1533,7 @@ func (x *RetryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryResponse.ProtoReflect.Descriptor instead.
 func (*RetryResponse) Descriptor() ([]byte, []int) {
-	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{13}
+	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *RetryResponse) GetStatus() *BranchStatus {
@@ -973,7 +1558,7 @@ type ResolveRequest struct {
 
 func (x *ResolveRequest) Reset() {
 	*x = ResolveRequest{}
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[14]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -985,7 +1570,7 @@ func (x *ResolveRequest) String() string {
 func (*ResolveRequest) ProtoMessage() {}
 
 func (x *ResolveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[14]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -998,7 +1583,7 @@ func (x *ResolveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResolveRequest.ProtoReflect.Descriptor instead.
 func (*ResolveRequest) Descriptor() ([]byte, []int) {
-	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{14}
+	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ResolveRequest) GetBranch() string {
@@ -1033,7 +1618,7 @@ type ResolveResponse struct {
 
 func (x *ResolveResponse) Reset() {
 	*x = ResolveResponse{}
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[15]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1045,7 +1630,7 @@ func (x *ResolveResponse) String() string {
 func (*ResolveResponse) ProtoMessage() {}
 
 func (x *ResolveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[15]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1058,7 +1643,7 @@ func (x *ResolveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResolveResponse.ProtoReflect.Descriptor instead.
 func (*ResolveResponse) Descriptor() ([]byte, []int) {
-	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{15}
+	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ResolveResponse) GetStatus() *BranchStatus {
@@ -1079,7 +1664,7 @@ type GetRunRequest struct {
 
 func (x *GetRunRequest) Reset() {
 	*x = GetRunRequest{}
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[16]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1091,7 +1676,7 @@ func (x *GetRunRequest) String() string {
 func (*GetRunRequest) ProtoMessage() {}
 
 func (x *GetRunRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[16]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1104,7 +1689,7 @@ func (x *GetRunRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRunRequest.ProtoReflect.Descriptor instead.
 func (*GetRunRequest) Descriptor() ([]byte, []int) {
-	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{16}
+	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *GetRunRequest) GetRunId() string {
@@ -1125,7 +1710,7 @@ type GetRunResponse struct {
 
 func (x *GetRunResponse) Reset() {
 	*x = GetRunResponse{}
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[17]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1137,7 +1722,7 @@ func (x *GetRunResponse) String() string {
 func (*GetRunResponse) ProtoMessage() {}
 
 func (x *GetRunResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[17]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1150,7 +1735,7 @@ func (x *GetRunResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRunResponse.ProtoReflect.Descriptor instead.
 func (*GetRunResponse) Descriptor() ([]byte, []int) {
-	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{17}
+	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *GetRunResponse) GetRun() *Run {
@@ -1175,7 +1760,7 @@ type ListRunsRequest struct {
 
 func (x *ListRunsRequest) Reset() {
 	*x = ListRunsRequest{}
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[18]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1187,7 +1772,7 @@ func (x *ListRunsRequest) String() string {
 func (*ListRunsRequest) ProtoMessage() {}
 
 func (x *ListRunsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[18]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1200,7 +1785,7 @@ func (x *ListRunsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRunsRequest.ProtoReflect.Descriptor instead.
 func (*ListRunsRequest) Descriptor() ([]byte, []int) {
-	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{18}
+	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListRunsRequest) GetPageSize() uint32 {
@@ -1237,7 +1822,7 @@ type ListRunsResponse struct {
 
 func (x *ListRunsResponse) Reset() {
 	*x = ListRunsResponse{}
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[19]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1249,7 +1834,7 @@ func (x *ListRunsResponse) String() string {
 func (*ListRunsResponse) ProtoMessage() {}
 
 func (x *ListRunsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[19]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1262,7 +1847,7 @@ func (x *ListRunsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRunsResponse.ProtoReflect.Descriptor instead.
 func (*ListRunsResponse) Descriptor() ([]byte, []int) {
-	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{19}
+	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ListRunsResponse) GetRuns() []*Run {
@@ -1294,7 +1879,7 @@ type WatchRunRequest struct {
 
 func (x *WatchRunRequest) Reset() {
 	*x = WatchRunRequest{}
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[20]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1306,7 +1891,7 @@ func (x *WatchRunRequest) String() string {
 func (*WatchRunRequest) ProtoMessage() {}
 
 func (x *WatchRunRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[20]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1319,7 +1904,7 @@ func (x *WatchRunRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRunRequest.ProtoReflect.Descriptor instead.
 func (*WatchRunRequest) Descriptor() ([]byte, []int) {
-	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{20}
+	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *WatchRunRequest) GetRunId() string {
@@ -1354,7 +1939,7 @@ type WatchRunResponse struct {
 
 func (x *WatchRunResponse) Reset() {
 	*x = WatchRunResponse{}
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[21]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1366,7 +1951,7 @@ func (x *WatchRunResponse) String() string {
 func (*WatchRunResponse) ProtoMessage() {}
 
 func (x *WatchRunResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[21]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1379,7 +1964,7 @@ func (x *WatchRunResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRunResponse.ProtoReflect.Descriptor instead.
 func (*WatchRunResponse) Descriptor() ([]byte, []int) {
-	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{21}
+	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *WatchRunResponse) GetEvent() *RunEvent {
@@ -1400,7 +1985,7 @@ type CancelRunRequest struct {
 
 func (x *CancelRunRequest) Reset() {
 	*x = CancelRunRequest{}
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[22]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1412,7 +1997,7 @@ func (x *CancelRunRequest) String() string {
 func (*CancelRunRequest) ProtoMessage() {}
 
 func (x *CancelRunRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[22]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1425,7 +2010,7 @@ func (x *CancelRunRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRunRequest.ProtoReflect.Descriptor instead.
 func (*CancelRunRequest) Descriptor() ([]byte, []int) {
-	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{22}
+	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *CancelRunRequest) GetRunId() string {
@@ -1446,7 +2031,7 @@ type CancelRunResponse struct {
 
 func (x *CancelRunResponse) Reset() {
 	*x = CancelRunResponse{}
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[23]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1458,7 +2043,7 @@ func (x *CancelRunResponse) String() string {
 func (*CancelRunResponse) ProtoMessage() {}
 
 func (x *CancelRunResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[23]
+	mi := &file_branchkeeper_v1_migration_service_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1471,7 +2056,7 @@ func (x *CancelRunResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRunResponse.ProtoReflect.Descriptor instead.
 func (*CancelRunResponse) Descriptor() ([]byte, []int) {
-	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{23}
+	return file_branchkeeper_v1_migration_service_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *CancelRunResponse) GetRun() *Run {
@@ -1485,14 +2070,64 @@ var File_branchkeeper_v1_migration_service_proto protoreflect.FileDescriptor
 
 const file_branchkeeper_v1_migration_service_proto_rawDesc = "" +
 	"\n" +
-	"'branchkeeper/v1/migration_service.proto\x12\x0fbranchkeeper.v1\x1a\x1cbranchkeeper/v1/branch.proto\x1a\x1fbranchkeeper/v1/migration.proto\x1a\x19branchkeeper/v1/run.proto\x1a\x1cbranchkeeper/v1/status.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbd\x01\n" +
+	"'branchkeeper/v1/migration_service.proto\x12\x0fbranchkeeper.v1\x1a\x1cbranchkeeper/v1/branch.proto\x1a\x1fbranchkeeper/v1/migration.proto\x1a\x19branchkeeper/v1/run.proto\x1a\x1cbranchkeeper/v1/status.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf7\x01\n" +
 	"\fApplyRequest\x12\x16\n" +
 	"\x06branch\x18\x01 \x01(\tR\x06branch\x12)\n" +
 	"\x10target_migration\x18\x02 \x01(\tR\x0ftargetMigration\x12K\n" +
 	"\x10transaction_mode\x18\x03 \x01(\x0e2 .branchkeeper.v1.TransactionModeR\x0ftransactionMode\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x04 \x01(\tR\trequestId\"`\n" +
+	"request_id\x18\x04 \x01(\tR\trequestId\x12\x17\n" +
+	"\adry_run\x18\x05 \x01(\bR\x06dryRun\x12\x1f\n" +
+	"\vplan_digest\x18\x06 \x01(\tR\n" +
+	"planDigest\"`\n" +
 	"\rApplyResponse\x12\x15\n" +
+	"\x06run_id\x18\x01 \x01(\tR\x05runId\x128\n" +
+	"\x06result\x18\x02 \x01(\v2 .branchkeeper.v1.MigrationResultR\x06result\"\xed\x01\n" +
+	"\vPlanRequest\x12\x16\n" +
+	"\x06branch\x18\x01 \x01(\tR\x06branch\x12)\n" +
+	"\x10target_migration\x18\x02 \x01(\tR\x0ftargetMigration\x128\n" +
+	"\tdirection\x18\x03 \x01(\x0e2\x1a.branchkeeper.v1.DirectionR\tdirection\x12\x14\n" +
+	"\x05steps\x18\x04 \x01(\rR\x05steps\x12K\n" +
+	"\x10transaction_mode\x18\x05 \x01(\x0e2 .branchkeeper.v1.TransactionModeR\x0ftransactionMode\"\xb4\x02\n" +
+	"\fPlanResponse\x12\x1b\n" +
+	"\tbranch_id\x18\x01 \x01(\tR\bbranchId\x12\x1f\n" +
+	"\vbranch_code\x18\x02 \x01(\tR\n" +
+	"branchCode\x12A\n" +
+	"\n" +
+	"migrations\x18\x03 \x03(\v2!.branchkeeper.v1.PlannedMigrationR\n" +
+	"migrations\x12\x16\n" +
+	"\x06digest\x18\x04 \x01(\tR\x06digest\x12\x1a\n" +
+	"\bwarnings\x18\x05 \x03(\tR\bwarnings\x128\n" +
+	"\tdirection\x18\x06 \x01(\x0e2\x1a.branchkeeper.v1.DirectionR\tdirection\x125\n" +
+	"\bprovider\x18\a \x01(\x0e2\x19.branchkeeper.v1.ProviderR\bprovider\"\xe1\x01\n" +
+	"\x10PlannedMigration\x122\n" +
+	"\x04info\x18\x01 \x01(\v2\x1e.branchkeeper.v1.MigrationInfoR\x04info\x12A\n" +
+	"\n" +
+	"statements\x18\x02 \x03(\v2!.branchkeeper.v1.PlannedStatementR\n" +
+	"statements\x12\x12\n" +
+	"\x04file\x18\x03 \x01(\tR\x04file\x12'\n" +
+	"\x0fstatements_done\x18\x04 \x01(\rR\x0estatementsDone\x12\x19\n" +
+	"\bin_doubt\x18\x05 \x01(\bR\ainDoubt\"\xea\x01\n" +
+	"\x10PlannedStatement\x12\x10\n" +
+	"\x03sql\x18\x01 \x01(\tR\x03sql\x12\x12\n" +
+	"\x04line\x18\x02 \x01(\rR\x04line\x12\x16\n" +
+	"\x06column\x18\x03 \x01(\rR\x06column\x12$\n" +
+	"\rtransactional\x18\x04 \x01(\bR\rtransactional\x12 \n" +
+	"\vdestructive\x18\x05 \x01(\bR\vdestructive\x12\x12\n" +
+	"\x04note\x18\x06 \x01(\tR\x04note\x12\x1a\n" +
+	"\bblocking\x18\a \x01(\bR\bblocking\x12 \n" +
+	"\vtransaction\x18\b \x01(\rR\vtransaction\"\xe0\x01\n" +
+	"\x0fRollbackRequest\x12\x16\n" +
+	"\x06branch\x18\x01 \x01(\tR\x06branch\x12\x16\n" +
+	"\x05steps\x18\x02 \x01(\rH\x00R\x05steps\x12+\n" +
+	"\x10target_migration\x18\x03 \x01(\tH\x00R\x0ftargetMigration\x12&\n" +
+	"\x0fallow_data_loss\x18\x04 \x01(\bR\rallowDataLoss\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x05 \x01(\tR\trequestId\x12\x1f\n" +
+	"\vplan_digest\x18\x06 \x01(\tR\n" +
+	"planDigestB\b\n" +
+	"\x06extent\"c\n" +
+	"\x10RollbackResponse\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x128\n" +
 	"\x06result\x18\x02 \x01(\v2 .branchkeeper.v1.MigrationResultR\x06result\"\xa7\x03\n" +
 	"\x0fApplyAllRequest\x12\x1a\n" +
@@ -1519,7 +2154,7 @@ const file_branchkeeper_v1_migration_service_proto_rawDesc = "" +
 	"\x12pending_migrations\x18\x03 \x03(\v2\x1e.branchkeeper.v1.MigrationInfoR\x11pendingMigrations\x12\x14\n" +
 	"\x05count\x18\x04 \x01(\rR\x05count\"(\n" +
 	"\x0eHistoryRequest\x12\x16\n" +
-	"\x06branch\x18\x01 \x01(\tR\x06branch\"\x9c\x03\n" +
+	"\x06branch\x18\x01 \x01(\tR\x06branch\"\xc7\x03\n" +
 	"\x0fHistoryResponse\x12\x1b\n" +
 	"\tbranch_id\x18\x01 \x01(\tR\bbranchId\x12\x1f\n" +
 	"\vbranch_code\x18\x02 \x01(\tR\n" +
@@ -1530,7 +2165,8 @@ const file_branchkeeper_v1_migration_service_proto_rawDesc = "" +
 	"\x06status\x18\x06 \x01(\x0e2 .branchkeeper.v1.MigrationStatusR\x06status\x12\x1f\n" +
 	"\vretry_count\x18\a \x01(\rR\n" +
 	"retryCount\x12#\n" +
-	"\rerror_details\x18\b \x01(\tR\ferrorDetails\")\n" +
+	"\rerror_details\x18\b \x01(\tR\ferrorDetails\x12)\n" +
+	"\x04hold\x18\t \x01(\v2\x15.branchkeeper.v1.HoldR\x04hold\")\n" +
 	"\x0fValidateRequest\x12\x16\n" +
 	"\x06branch\x18\x01 \x01(\tR\x06branch\"\xb9\x01\n" +
 	"\x10ValidateResponse\x12\x1b\n" +
@@ -1591,7 +2227,7 @@ const file_branchkeeper_v1_migration_service_proto_rawDesc = "" +
 	"\x10CancelRunRequest\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\";\n" +
 	"\x11CancelRunResponse\x12&\n" +
-	"\x03run\x18\x01 \x01(\v2\x14.branchkeeper.v1.RunR\x03run2\xbe\a\n" +
+	"\x03run\x18\x01 \x01(\v2\x14.branchkeeper.v1.RunR\x03run2\xd4\b\n" +
 	"\x10MigrationService\x12F\n" +
 	"\x05Apply\x12\x1d.branchkeeper.v1.ApplyRequest\x1a\x1e.branchkeeper.v1.ApplyResponse\x12Q\n" +
 	"\bApplyAll\x12 .branchkeeper.v1.ApplyAllRequest\x1a!.branchkeeper.v1.ApplyAllResponse0\x01\x12L\n" +
@@ -1600,7 +2236,9 @@ const file_branchkeeper_v1_migration_service_proto_rawDesc = "" +
 	"\bValidate\x12 .branchkeeper.v1.ValidateRequest\x1a!.branchkeeper.v1.ValidateResponse\x12I\n" +
 	"\x06Status\x12\x1e.branchkeeper.v1.StatusRequest\x1a\x1f.branchkeeper.v1.StatusResponse\x12F\n" +
 	"\x05Retry\x12\x1d.branchkeeper.v1.RetryRequest\x1a\x1e.branchkeeper.v1.RetryResponse\x12L\n" +
-	"\aResolve\x12\x1f.branchkeeper.v1.ResolveRequest\x1a .branchkeeper.v1.ResolveResponse\x12I\n" +
+	"\aResolve\x12\x1f.branchkeeper.v1.ResolveRequest\x1a .branchkeeper.v1.ResolveResponse\x12C\n" +
+	"\x04Plan\x12\x1c.branchkeeper.v1.PlanRequest\x1a\x1d.branchkeeper.v1.PlanResponse\x12O\n" +
+	"\bRollback\x12 .branchkeeper.v1.RollbackRequest\x1a!.branchkeeper.v1.RollbackResponse\x12I\n" +
 	"\x06GetRun\x12\x1e.branchkeeper.v1.GetRunRequest\x1a\x1f.branchkeeper.v1.GetRunResponse\x12O\n" +
 	"\bListRuns\x12 .branchkeeper.v1.ListRunsRequest\x1a!.branchkeeper.v1.ListRunsResponse\x12Q\n" +
 	"\bWatchRun\x12 .branchkeeper.v1.WatchRunRequest\x1a!.branchkeeper.v1.WatchRunResponse0\x01\x12R\n" +
@@ -1619,100 +2257,121 @@ func file_branchkeeper_v1_migration_service_proto_rawDescGZIP() []byte {
 	return file_branchkeeper_v1_migration_service_proto_rawDescData
 }
 
-var file_branchkeeper_v1_migration_service_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
+var file_branchkeeper_v1_migration_service_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_branchkeeper_v1_migration_service_proto_goTypes = []any{
 	(*ApplyRequest)(nil),          // 0: branchkeeper.v1.ApplyRequest
 	(*ApplyResponse)(nil),         // 1: branchkeeper.v1.ApplyResponse
-	(*ApplyAllRequest)(nil),       // 2: branchkeeper.v1.ApplyAllRequest
-	(*ApplyAllResponse)(nil),      // 3: branchkeeper.v1.ApplyAllResponse
-	(*PendingRequest)(nil),        // 4: branchkeeper.v1.PendingRequest
-	(*PendingResponse)(nil),       // 5: branchkeeper.v1.PendingResponse
-	(*HistoryRequest)(nil),        // 6: branchkeeper.v1.HistoryRequest
-	(*HistoryResponse)(nil),       // 7: branchkeeper.v1.HistoryResponse
-	(*ValidateRequest)(nil),       // 8: branchkeeper.v1.ValidateRequest
-	(*ValidateResponse)(nil),      // 9: branchkeeper.v1.ValidateResponse
-	(*StatusRequest)(nil),         // 10: branchkeeper.v1.StatusRequest
-	(*StatusResponse)(nil),        // 11: branchkeeper.v1.StatusResponse
-	(*RetryRequest)(nil),          // 12: branchkeeper.v1.RetryRequest
-	(*RetryResponse)(nil),         // 13: branchkeeper.v1.RetryResponse
-	(*ResolveRequest)(nil),        // 14: branchkeeper.v1.ResolveRequest
-	(*ResolveResponse)(nil),       // 15: branchkeeper.v1.ResolveResponse
-	(*GetRunRequest)(nil),         // 16: branchkeeper.v1.GetRunRequest
-	(*GetRunResponse)(nil),        // 17: branchkeeper.v1.GetRunResponse
-	(*ListRunsRequest)(nil),       // 18: branchkeeper.v1.ListRunsRequest
-	(*ListRunsResponse)(nil),      // 19: branchkeeper.v1.ListRunsResponse
-	(*WatchRunRequest)(nil),       // 20: branchkeeper.v1.WatchRunRequest
-	(*WatchRunResponse)(nil),      // 21: branchkeeper.v1.WatchRunResponse
-	(*CancelRunRequest)(nil),      // 22: branchkeeper.v1.CancelRunRequest
-	(*CancelRunResponse)(nil),     // 23: branchkeeper.v1.CancelRunResponse
-	nil,                           // 24: branchkeeper.v1.ApplyAllRequest.LabelsEntry
-	nil,                           // 25: branchkeeper.v1.StatusRequest.LabelsEntry
-	nil,                           // 26: branchkeeper.v1.StatusResponse.TotalsEntry
-	(TransactionMode)(0),          // 27: branchkeeper.v1.TransactionMode
-	(*MigrationResult)(nil),       // 28: branchkeeper.v1.MigrationResult
-	(Provider)(0),                 // 29: branchkeeper.v1.Provider
-	(*RunEvent)(nil),              // 30: branchkeeper.v1.RunEvent
-	(*MigrationInfo)(nil),         // 31: branchkeeper.v1.MigrationInfo
-	(*AppliedMigration)(nil),      // 32: branchkeeper.v1.AppliedMigration
-	(*timestamppb.Timestamp)(nil), // 33: google.protobuf.Timestamp
-	(MigrationStatus)(0),          // 34: branchkeeper.v1.MigrationStatus
-	(*Finding)(nil),               // 35: branchkeeper.v1.Finding
-	(*BranchStatus)(nil),          // 36: branchkeeper.v1.BranchStatus
-	(*Run)(nil),                   // 37: branchkeeper.v1.Run
-	(RunState)(0),                 // 38: branchkeeper.v1.RunState
+	(*PlanRequest)(nil),           // 2: branchkeeper.v1.PlanRequest
+	(*PlanResponse)(nil),          // 3: branchkeeper.v1.PlanResponse
+	(*PlannedMigration)(nil),      // 4: branchkeeper.v1.PlannedMigration
+	(*PlannedStatement)(nil),      // 5: branchkeeper.v1.PlannedStatement
+	(*RollbackRequest)(nil),       // 6: branchkeeper.v1.RollbackRequest
+	(*RollbackResponse)(nil),      // 7: branchkeeper.v1.RollbackResponse
+	(*ApplyAllRequest)(nil),       // 8: branchkeeper.v1.ApplyAllRequest
+	(*ApplyAllResponse)(nil),      // 9: branchkeeper.v1.ApplyAllResponse
+	(*PendingRequest)(nil),        // 10: branchkeeper.v1.PendingRequest
+	(*PendingResponse)(nil),       // 11: branchkeeper.v1.PendingResponse
+	(*HistoryRequest)(nil),        // 12: branchkeeper.v1.HistoryRequest
+	(*HistoryResponse)(nil),       // 13: branchkeeper.v1.HistoryResponse
+	(*ValidateRequest)(nil),       // 14: branchkeeper.v1.ValidateRequest
+	(*ValidateResponse)(nil),      // 15: branchkeeper.v1.ValidateResponse
+	(*StatusRequest)(nil),         // 16: branchkeeper.v1.StatusRequest
+	(*StatusResponse)(nil),        // 17: branchkeeper.v1.StatusResponse
+	(*RetryRequest)(nil),          // 18: branchkeeper.v1.RetryRequest
+	(*RetryResponse)(nil),         // 19: branchkeeper.v1.RetryResponse
+	(*ResolveRequest)(nil),        // 20: branchkeeper.v1.ResolveRequest
+	(*ResolveResponse)(nil),       // 21: branchkeeper.v1.ResolveResponse
+	(*GetRunRequest)(nil),         // 22: branchkeeper.v1.GetRunRequest
+	(*GetRunResponse)(nil),        // 23: branchkeeper.v1.GetRunResponse
+	(*ListRunsRequest)(nil),       // 24: branchkeeper.v1.ListRunsRequest
+	(*ListRunsResponse)(nil),      // 25: branchkeeper.v1.ListRunsResponse
+	(*WatchRunRequest)(nil),       // 26: branchkeeper.v1.WatchRunRequest
+	(*WatchRunResponse)(nil),      // 27: branchkeeper.v1.WatchRunResponse
+	(*CancelRunRequest)(nil),      // 28: branchkeeper.v1.CancelRunRequest
+	(*CancelRunResponse)(nil),     // 29: branchkeeper.v1.CancelRunResponse
+	nil,                           // 30: branchkeeper.v1.ApplyAllRequest.LabelsEntry
+	nil,                           // 31: branchkeeper.v1.StatusRequest.LabelsEntry
+	nil,                           // 32: branchkeeper.v1.StatusResponse.TotalsEntry
+	(TransactionMode)(0),          // 33: branchkeeper.v1.TransactionMode
+	(*MigrationResult)(nil),       // 34: branchkeeper.v1.MigrationResult
+	(Direction)(0),                // 35: branchkeeper.v1.Direction
+	(Provider)(0),                 // 36: branchkeeper.v1.Provider
+	(*MigrationInfo)(nil),         // 37: branchkeeper.v1.MigrationInfo
+	(*RunEvent)(nil),              // 38: branchkeeper.v1.RunEvent
+	(*AppliedMigration)(nil),      // 39: branchkeeper.v1.AppliedMigration
+	(*timestamppb.Timestamp)(nil), // 40: google.protobuf.Timestamp
+	(MigrationStatus)(0),          // 41: branchkeeper.v1.MigrationStatus
+	(*Hold)(nil),                  // 42: branchkeeper.v1.Hold
+	(*Finding)(nil),               // 43: branchkeeper.v1.Finding
+	(*BranchStatus)(nil),          // 44: branchkeeper.v1.BranchStatus
+	(*Run)(nil),                   // 45: branchkeeper.v1.Run
+	(RunState)(0),                 // 46: branchkeeper.v1.RunState
 }
 var file_branchkeeper_v1_migration_service_proto_depIdxs = []int32{
-	27, // 0: branchkeeper.v1.ApplyRequest.transaction_mode:type_name -> branchkeeper.v1.TransactionMode
-	28, // 1: branchkeeper.v1.ApplyResponse.result:type_name -> branchkeeper.v1.MigrationResult
-	24, // 2: branchkeeper.v1.ApplyAllRequest.labels:type_name -> branchkeeper.v1.ApplyAllRequest.LabelsEntry
-	29, // 3: branchkeeper.v1.ApplyAllRequest.providers:type_name -> branchkeeper.v1.Provider
-	30, // 4: branchkeeper.v1.ApplyAllResponse.event:type_name -> branchkeeper.v1.RunEvent
-	31, // 5: branchkeeper.v1.PendingResponse.pending_migrations:type_name -> branchkeeper.v1.MigrationInfo
-	32, // 6: branchkeeper.v1.HistoryResponse.applied_migrations:type_name -> branchkeeper.v1.AppliedMigration
-	33, // 7: branchkeeper.v1.HistoryResponse.last_migration_time:type_name -> google.protobuf.Timestamp
-	34, // 8: branchkeeper.v1.HistoryResponse.status:type_name -> branchkeeper.v1.MigrationStatus
-	35, // 9: branchkeeper.v1.ValidateResponse.findings:type_name -> branchkeeper.v1.Finding
-	34, // 10: branchkeeper.v1.StatusRequest.statuses:type_name -> branchkeeper.v1.MigrationStatus
-	25, // 11: branchkeeper.v1.StatusRequest.labels:type_name -> branchkeeper.v1.StatusRequest.LabelsEntry
-	29, // 12: branchkeeper.v1.StatusRequest.providers:type_name -> branchkeeper.v1.Provider
-	36, // 13: branchkeeper.v1.StatusResponse.branches:type_name -> branchkeeper.v1.BranchStatus
-	26, // 14: branchkeeper.v1.StatusResponse.totals:type_name -> branchkeeper.v1.StatusResponse.TotalsEntry
-	36, // 15: branchkeeper.v1.RetryResponse.status:type_name -> branchkeeper.v1.BranchStatus
-	36, // 16: branchkeeper.v1.ResolveResponse.status:type_name -> branchkeeper.v1.BranchStatus
-	37, // 17: branchkeeper.v1.GetRunResponse.run:type_name -> branchkeeper.v1.Run
-	38, // 18: branchkeeper.v1.ListRunsRequest.states:type_name -> branchkeeper.v1.RunState
-	37, // 19: branchkeeper.v1.ListRunsResponse.runs:type_name -> branchkeeper.v1.Run
-	30, // 20: branchkeeper.v1.WatchRunResponse.event:type_name -> branchkeeper.v1.RunEvent
-	37, // 21: branchkeeper.v1.CancelRunResponse.run:type_name -> branchkeeper.v1.Run
-	0,  // 22: branchkeeper.v1.MigrationService.Apply:input_type -> branchkeeper.v1.ApplyRequest
-	2,  // 23: branchkeeper.v1.MigrationService.ApplyAll:input_type -> branchkeeper.v1.ApplyAllRequest
-	4,  // 24: branchkeeper.v1.MigrationService.Pending:input_type -> branchkeeper.v1.PendingRequest
-	6,  // 25: branchkeeper.v1.MigrationService.History:input_type -> branchkeeper.v1.HistoryRequest
-	8,  // 26: branchkeeper.v1.MigrationService.Validate:input_type -> branchkeeper.v1.ValidateRequest
-	10, // 27: branchkeeper.v1.MigrationService.Status:input_type -> branchkeeper.v1.StatusRequest
-	12, // 28: branchkeeper.v1.MigrationService.Retry:input_type -> branchkeeper.v1.RetryRequest
-	14, // 29: branchkeeper.v1.MigrationService.Resolve:input_type -> branchkeeper.v1.ResolveRequest
-	16, // 30: branchkeeper.v1.MigrationService.GetRun:input_type -> branchkeeper.v1.GetRunRequest
-	18, // 31: branchkeeper.v1.MigrationService.ListRuns:input_type -> branchkeeper.v1.ListRunsRequest
-	20, // 32: branchkeeper.v1.MigrationService.WatchRun:input_type -> branchkeeper.v1.WatchRunRequest
-	22, // 33: branchkeeper.v1.MigrationService.CancelRun:input_type -> branchkeeper.v1.CancelRunRequest
-	1,  // 34: branchkeeper.v1.MigrationService.Apply:output_type -> branchkeeper.v1.ApplyResponse
-	3,  // 35: branchkeeper.v1.MigrationService.ApplyAll:output_type -> branchkeeper.v1.ApplyAllResponse
-	5,  // 36: branchkeeper.v1.MigrationService.Pending:output_type -> branchkeeper.v1.PendingResponse
-	7,  // 37: branchkeeper.v1.MigrationService.History:output_type -> branchkeeper.v1.HistoryResponse
-	9,  // 38: branchkeeper.v1.MigrationService.Validate:output_type -> branchkeeper.v1.ValidateResponse
-	11, // 39: branchkeeper.v1.MigrationService.Status:output_type -> branchkeeper.v1.StatusResponse
-	13, // 40: branchkeeper.v1.MigrationService.Retry:output_type -> branchkeeper.v1.RetryResponse
-	15, // 41: branchkeeper.v1.MigrationService.Resolve:output_type -> branchkeeper.v1.ResolveResponse
-	17, // 42: branchkeeper.v1.MigrationService.GetRun:output_type -> branchkeeper.v1.GetRunResponse
-	19, // 43: branchkeeper.v1.MigrationService.ListRuns:output_type -> branchkeeper.v1.ListRunsResponse
-	21, // 44: branchkeeper.v1.MigrationService.WatchRun:output_type -> branchkeeper.v1.WatchRunResponse
-	23, // 45: branchkeeper.v1.MigrationService.CancelRun:output_type -> branchkeeper.v1.CancelRunResponse
-	34, // [34:46] is the sub-list for method output_type
-	22, // [22:34] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	33, // 0: branchkeeper.v1.ApplyRequest.transaction_mode:type_name -> branchkeeper.v1.TransactionMode
+	34, // 1: branchkeeper.v1.ApplyResponse.result:type_name -> branchkeeper.v1.MigrationResult
+	35, // 2: branchkeeper.v1.PlanRequest.direction:type_name -> branchkeeper.v1.Direction
+	33, // 3: branchkeeper.v1.PlanRequest.transaction_mode:type_name -> branchkeeper.v1.TransactionMode
+	4,  // 4: branchkeeper.v1.PlanResponse.migrations:type_name -> branchkeeper.v1.PlannedMigration
+	35, // 5: branchkeeper.v1.PlanResponse.direction:type_name -> branchkeeper.v1.Direction
+	36, // 6: branchkeeper.v1.PlanResponse.provider:type_name -> branchkeeper.v1.Provider
+	37, // 7: branchkeeper.v1.PlannedMigration.info:type_name -> branchkeeper.v1.MigrationInfo
+	5,  // 8: branchkeeper.v1.PlannedMigration.statements:type_name -> branchkeeper.v1.PlannedStatement
+	34, // 9: branchkeeper.v1.RollbackResponse.result:type_name -> branchkeeper.v1.MigrationResult
+	30, // 10: branchkeeper.v1.ApplyAllRequest.labels:type_name -> branchkeeper.v1.ApplyAllRequest.LabelsEntry
+	36, // 11: branchkeeper.v1.ApplyAllRequest.providers:type_name -> branchkeeper.v1.Provider
+	38, // 12: branchkeeper.v1.ApplyAllResponse.event:type_name -> branchkeeper.v1.RunEvent
+	37, // 13: branchkeeper.v1.PendingResponse.pending_migrations:type_name -> branchkeeper.v1.MigrationInfo
+	39, // 14: branchkeeper.v1.HistoryResponse.applied_migrations:type_name -> branchkeeper.v1.AppliedMigration
+	40, // 15: branchkeeper.v1.HistoryResponse.last_migration_time:type_name -> google.protobuf.Timestamp
+	41, // 16: branchkeeper.v1.HistoryResponse.status:type_name -> branchkeeper.v1.MigrationStatus
+	42, // 17: branchkeeper.v1.HistoryResponse.hold:type_name -> branchkeeper.v1.Hold
+	43, // 18: branchkeeper.v1.ValidateResponse.findings:type_name -> branchkeeper.v1.Finding
+	41, // 19: branchkeeper.v1.StatusRequest.statuses:type_name -> branchkeeper.v1.MigrationStatus
+	31, // 20: branchkeeper.v1.StatusRequest.labels:type_name -> branchkeeper.v1.StatusRequest.LabelsEntry
+	36, // 21: branchkeeper.v1.StatusRequest.providers:type_name -> branchkeeper.v1.Provider
+	44, // 22: branchkeeper.v1.StatusResponse.branches:type_name -> branchkeeper.v1.BranchStatus
+	32, // 23: branchkeeper.v1.StatusResponse.totals:type_name -> branchkeeper.v1.StatusResponse.TotalsEntry
+	44, // 24: branchkeeper.v1.RetryResponse.status:type_name -> branchkeeper.v1.BranchStatus
+	44, // 25: branchkeeper.v1.ResolveResponse.status:type_name -> branchkeeper.v1.BranchStatus
+	45, // 26: branchkeeper.v1.GetRunResponse.run:type_name -> branchkeeper.v1.Run
+	46, // 27: branchkeeper.v1.ListRunsRequest.states:type_name -> branchkeeper.v1.RunState
+	45, // 28: branchkeeper.v1.ListRunsResponse.runs:type_name -> branchkeeper.v1.Run
+	38, // 29: branchkeeper.v1.WatchRunResponse.event:type_name -> branchkeeper.v1.RunEvent
+	45, // 30: branchkeeper.v1.CancelRunResponse.run:type_name -> branchkeeper.v1.Run
+	0,  // 31: branchkeeper.v1.MigrationService.Apply:input_type -> branchkeeper.v1.ApplyRequest
+	8,  // 32: branchkeeper.v1.MigrationService.ApplyAll:input_type -> branchkeeper.v1.ApplyAllRequest
+	10, // 33: branchkeeper.v1.MigrationService.Pending:input_type -> branchkeeper.v1.PendingRequest
+	12, // 34: branchkeeper.v1.MigrationService.History:input_type -> branchkeeper.v1.HistoryRequest
+	14, // 35: branchkeeper.v1.MigrationService.Validate:input_type -> branchkeeper.v1.ValidateRequest
+	16, // 36: branchkeeper.v1.MigrationService.Status:input_type -> branchkeeper.v1.StatusRequest
+	18, // 37: branchkeeper.v1.MigrationService.Retry:input_type -> branchkeeper.v1.RetryRequest
+	20, // 38: branchkeeper.v1.MigrationService.Resolve:input_type -> branchkeeper.v1.ResolveRequest
+	2,  // 39: branchkeeper.v1.MigrationService.Plan:input_type -> branchkeeper.v1.PlanRequest
+	6,  // 40: branchkeeper.v1.MigrationService.Rollback:input_type -> branchkeeper.v1.RollbackRequest
+	22, // 41: branchkeeper.v1.MigrationService.GetRun:input_type -> branchkeeper.v1.GetRunRequest
+	24, // 42: branchkeeper.v1.MigrationService.ListRuns:input_type -> branchkeeper.v1.ListRunsRequest
+	26, // 43: branchkeeper.v1.MigrationService.WatchRun:input_type -> branchkeeper.v1.WatchRunRequest
+	28, // 44: branchkeeper.v1.MigrationService.CancelRun:input_type -> branchkeeper.v1.CancelRunRequest
+	1,  // 45: branchkeeper.v1.MigrationService.Apply:output_type -> branchkeeper.v1.ApplyResponse
+	9,  // 46: branchkeeper.v1.MigrationService.ApplyAll:output_type -> branchkeeper.v1.ApplyAllResponse
+	11, // 47: branchkeeper.v1.MigrationService.Pending:output_type -> branchkeeper.v1.PendingResponse
+	13, // 48: branchkeeper.v1.MigrationService.History:output_type -> branchkeeper.v1.HistoryResponse
+	15, // 49: branchkeeper.v1.MigrationService.Validate:output_type -> branchkeeper.v1.ValidateResponse
+	17, // 50: branchkeeper.v1.MigrationService.Status:output_type -> branchkeeper.v1.StatusResponse
+	19, // 51: branchkeeper.v1.MigrationService.Retry:output_type -> branchkeeper.v1.RetryResponse
+	21, // 52: branchkeeper.v1.MigrationService.Resolve:output_type -> branchkeeper.v1.ResolveResponse
+	3,  // 53: branchkeeper.v1.MigrationService.Plan:output_type -> branchkeeper.v1.PlanResponse
+	7,  // 54: branchkeeper.v1.MigrationService.Rollback:output_type -> branchkeeper.v1.RollbackResponse
+	23, // 55: branchkeeper.v1.MigrationService.GetRun:output_type -> branchkeeper.v1.GetRunResponse
+	25, // 56: branchkeeper.v1.MigrationService.ListRuns:output_type -> branchkeeper.v1.ListRunsResponse
+	27, // 57: branchkeeper.v1.MigrationService.WatchRun:output_type -> branchkeeper.v1.WatchRunResponse
+	29, // 58: branchkeeper.v1.MigrationService.CancelRun:output_type -> branchkeeper.v1.CancelRunResponse
+	45, // [45:59] is the sub-list for method output_type
+	31, // [31:45] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_branchkeeper_v1_migration_service_proto_init() }
@@ -1724,14 +2383,18 @@ func file_branchkeeper_v1_migration_service_proto_init() {
 	file_branchkeeper_v1_migration_proto_init()
 	file_branchkeeper_v1_run_proto_init()
 	file_branchkeeper_v1_status_proto_init()
-	file_branchkeeper_v1_migration_service_proto_msgTypes[14].OneofWrappers = []any{}
+	file_branchkeeper_v1_migration_service_proto_msgTypes[6].OneofWrappers = []any{
+		(*RollbackRequest_Steps)(nil),
+		(*RollbackRequest_TargetMigration)(nil),
+	}
+	file_branchkeeper_v1_migration_service_proto_msgTypes[20].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_branchkeeper_v1_migration_service_proto_rawDesc), len(file_branchkeeper_v1_migration_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   27,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -29,6 +29,8 @@ const (
 	MigrationService_Status_FullMethodName    = "/branchkeeper.v1.MigrationService/Status"
 	MigrationService_Retry_FullMethodName     = "/branchkeeper.v1.MigrationService/Retry"
 	MigrationService_Resolve_FullMethodName   = "/branchkeeper.v1.MigrationService/Resolve"
+	MigrationService_Plan_FullMethodName      = "/branchkeeper.v1.MigrationService/Plan"
+	MigrationService_Rollback_FullMethodName  = "/branchkeeper.v1.MigrationService/Rollback"
 	MigrationService_GetRun_FullMethodName    = "/branchkeeper.v1.MigrationService/GetRun"
 	MigrationService_ListRuns_FullMethodName  = "/branchkeeper.v1.MigrationService/ListRuns"
 	MigrationService_WatchRun_FullMethodName  = "/branchkeeper.v1.MigrationService/WatchRun"
@@ -63,6 +65,15 @@ type MigrationServiceClient interface {
 	// Says what became of the statement at which a branch stands because its outcome cannot be read back, and makes the
 	// branch due now. FAILED_PRECONDITION when no statement waits for that.
 	Resolve(ctx context.Context, in *ResolveRequest, opts ...grpc.CallOption) (*ResolveResponse, error)
+	// Shows exactly the statements that Apply or Rollback would run against a branch now, and changes nothing: no lock is
+	// taken and nothing is created. FAILED_PRECONDITION with reason PLAN_REFUSED, and every obstacle in the message, where
+	// Apply or Rollback would refuse. A rollback's destructive statements are marked, not refused.
+	Plan(ctx context.Context, in *PlanRequest, opts ...grpc.CallOption) (*PlanResponse, error)
+	// Undoes the migrations of one branch that were applied last, or all after a target, and answers when that is done.
+	// Refused before anything runs when one of them cannot be undone, or would destroy something and that was not
+	// allowed: then success = false, and the error names every obstacle. What was undone is not applied again unasked, see
+	// BranchStatus.hold. ABORTED with RetryInfo when somebody else works on the branch.
+	Rollback(ctx context.Context, in *RollbackRequest, opts ...grpc.CallOption) (*RollbackResponse, error)
 	// Shows one run.
 	GetRun(ctx context.Context, in *GetRunRequest, opts ...grpc.CallOption) (*GetRunResponse, error)
 	// Lists runs, newest first, page by page.
@@ -171,6 +182,26 @@ func (c *migrationServiceClient) Resolve(ctx context.Context, in *ResolveRequest
 	return out, nil
 }
 
+func (c *migrationServiceClient) Plan(ctx context.Context, in *PlanRequest, opts ...grpc.CallOption) (*PlanResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PlanResponse)
+	err := c.cc.Invoke(ctx, MigrationService_Plan_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *migrationServiceClient) Rollback(ctx context.Context, in *RollbackRequest, opts ...grpc.CallOption) (*RollbackResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RollbackResponse)
+	err := c.cc.Invoke(ctx, MigrationService_Rollback_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *migrationServiceClient) GetRun(ctx context.Context, in *GetRunRequest, opts ...grpc.CallOption) (*GetRunResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetRunResponse)
@@ -248,6 +279,15 @@ type MigrationServiceServer interface {
 	// Says what became of the statement at which a branch stands because its outcome cannot be read back, and makes the
 	// branch due now. FAILED_PRECONDITION when no statement waits for that.
 	Resolve(context.Context, *ResolveRequest) (*ResolveResponse, error)
+	// Shows exactly the statements that Apply or Rollback would run against a branch now, and changes nothing: no lock is
+	// taken and nothing is created. FAILED_PRECONDITION with reason PLAN_REFUSED, and every obstacle in the message, where
+	// Apply or Rollback would refuse. A rollback's destructive statements are marked, not refused.
+	Plan(context.Context, *PlanRequest) (*PlanResponse, error)
+	// Undoes the migrations of one branch that were applied last, or all after a target, and answers when that is done.
+	// Refused before anything runs when one of them cannot be undone, or would destroy something and that was not
+	// allowed: then success = false, and the error names every obstacle. What was undone is not applied again unasked, see
+	// BranchStatus.hold. ABORTED with RetryInfo when somebody else works on the branch.
+	Rollback(context.Context, *RollbackRequest) (*RollbackResponse, error)
 	// Shows one run.
 	GetRun(context.Context, *GetRunRequest) (*GetRunResponse, error)
 	// Lists runs, newest first, page by page.
@@ -290,6 +330,12 @@ func (UnimplementedMigrationServiceServer) Retry(context.Context, *RetryRequest)
 }
 func (UnimplementedMigrationServiceServer) Resolve(context.Context, *ResolveRequest) (*ResolveResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Resolve not implemented")
+}
+func (UnimplementedMigrationServiceServer) Plan(context.Context, *PlanRequest) (*PlanResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Plan not implemented")
+}
+func (UnimplementedMigrationServiceServer) Rollback(context.Context, *RollbackRequest) (*RollbackResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Rollback not implemented")
 }
 func (UnimplementedMigrationServiceServer) GetRun(context.Context, *GetRunRequest) (*GetRunResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetRun not implemented")
@@ -461,6 +507,42 @@ func _MigrationService_Resolve_Handler(srv interface{}, ctx context.Context, dec
 	return interceptor(ctx, in, info, handler)
 }
 
+func _MigrationService_Plan_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PlanRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MigrationServiceServer).Plan(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: MigrationService_Plan_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MigrationServiceServer).Plan(ctx, req.(*PlanRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _MigrationService_Rollback_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RollbackRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MigrationServiceServer).Rollback(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: MigrationService_Rollback_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MigrationServiceServer).Rollback(ctx, req.(*RollbackRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _MigrationService_GetRun_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetRunRequest)
 	if err := dec(in); err != nil {
@@ -560,6 +642,14 @@ var MigrationService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Resolve",
 			Handler:    _MigrationService_Resolve_Handler,
+		},
+		{
+			MethodName: "Plan",
+			Handler:    _MigrationService_Plan_Handler,
+		},
+		{
+			MethodName: "Rollback",
+			Handler:    _MigrationService_Rollback_Handler,
 		},
 		{
 			MethodName: "GetRun",

@@ -37,6 +37,8 @@ const (
 	RunKind_RUN_KIND_APPLY_ALL RunKind = 2
 	// The orchestrator's own pass over the branches that are due.
 	RunKind_RUN_KIND_AUTO_MIGRATE RunKind = 4
+	// Undoes migrations of one branch on request.
+	RunKind_RUN_KIND_ROLLBACK RunKind = 3
 )
 
 // Enum value maps for RunKind.
@@ -46,12 +48,14 @@ var (
 		1: "RUN_KIND_APPLY",
 		2: "RUN_KIND_APPLY_ALL",
 		4: "RUN_KIND_AUTO_MIGRATE",
+		3: "RUN_KIND_ROLLBACK",
 	}
 	RunKind_value = map[string]int32{
 		"RUN_KIND_UNSPECIFIED":  0,
 		"RUN_KIND_APPLY":        1,
 		"RUN_KIND_APPLY_ALL":    2,
 		"RUN_KIND_AUTO_MIGRATE": 4,
+		"RUN_KIND_ROLLBACK":     3,
 	}
 )
 
@@ -147,7 +151,7 @@ func (RunState) EnumDescriptor() ([]byte, []int) {
 	return file_branchkeeper_v1_run_proto_rawDescGZIP(), []int{1}
 }
 
-// One execution of Apply or ApplyAll, or one pass of the orchestrator. It belongs to the service: a client that goes
+// One execution of Apply, ApplyAll or Rollback, or one pass of the orchestrator. It belongs to the service: a client that goes
 // away does not stop it.
 type Run struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -173,6 +177,8 @@ type Run struct {
 	LastSequence int64 `protobuf:"varint,10,opt,name=last_sequence,json=lastSequence,proto3" json:"last_sequence,omitempty"`
 	// How many branches it covers.
 	BranchesTotal uint32 `protobuf:"varint,11,opt,name=branches_total,json=branchesTotal,proto3" json:"branches_total,omitempty"`
+	// Whether everything is taken back in the end.
+	DryRun        bool `protobuf:"varint,12,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -282,6 +288,13 @@ func (x *Run) GetBranchesTotal() uint32 {
 		return x.BranchesTotal
 	}
 	return 0
+}
+
+func (x *Run) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
 }
 
 // One thing that happened in a run. Events are numbered from 1 without gaps; a stream that leaves statement_finished
@@ -456,7 +469,7 @@ type RunEvent_StatementFinished struct {
 }
 
 type RunEvent_MigrationFinished struct {
-	// A migration is applied and recorded in the branch's ledger.
+	// A migration is applied, or undone, and the branch's ledger says so.
 	MigrationFinished *MigrationFinished `protobuf:"bytes,8,opt,name=migration_finished,json=migrationFinished,proto3,oneof"`
 }
 
@@ -537,10 +550,12 @@ type BranchStarted struct {
 	BranchCode string `protobuf:"bytes,1,opt,name=branch_code,json=branchCode,proto3" json:"branch_code,omitempty"`
 	// The branch's provider.
 	Provider Provider `protobuf:"varint,2,opt,name=provider,proto3,enum=branchkeeper.v1.Provider" json:"provider,omitempty"`
-	// How many migrations will be applied.
+	// How many migrations will be applied, or undone.
 	PendingMigrations uint32 `protobuf:"varint,3,opt,name=pending_migrations,json=pendingMigrations,proto3" json:"pending_migrations,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// Which it is.
+	Direction     Direction `protobuf:"varint,4,opt,name=direction,proto3,enum=branchkeeper.v1.Direction" json:"direction,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *BranchStarted) Reset() {
@@ -594,6 +609,13 @@ func (x *BranchStarted) GetPendingMigrations() uint32 {
 	return 0
 }
 
+func (x *BranchStarted) GetDirection() Direction {
+	if x != nil {
+		return x.Direction
+	}
+	return Direction_DIRECTION_UNSPECIFIED
+}
+
 // A migration is about to run.
 type MigrationStarted struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -601,10 +623,12 @@ type MigrationStarted struct {
 	BranchCode string `protobuf:"bytes,1,opt,name=branch_code,json=branchCode,proto3" json:"branch_code,omitempty"`
 	// The migration's id.
 	MigrationId string `protobuf:"bytes,2,opt,name=migration_id,json=migrationId,proto3" json:"migration_id,omitempty"`
-	// Its place among the branch's pending ones, from 1.
+	// Its place among those that will be applied, or undone, from 1.
 	Index uint32 `protobuf:"varint,3,opt,name=index,proto3" json:"index,omitempty"`
 	// How many there are.
-	Total         uint32 `protobuf:"varint,4,opt,name=total,proto3" json:"total,omitempty"`
+	Total uint32 `protobuf:"varint,4,opt,name=total,proto3" json:"total,omitempty"`
+	// Whether it is applied or undone.
+	Direction     Direction `protobuf:"varint,5,opt,name=direction,proto3,enum=branchkeeper.v1.Direction" json:"direction,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -665,6 +689,13 @@ func (x *MigrationStarted) GetTotal() uint32 {
 		return x.Total
 	}
 	return 0
+}
+
+func (x *MigrationStarted) GetDirection() Direction {
+	if x != nil {
+		return x.Direction
+	}
+	return Direction_DIRECTION_UNSPECIFIED
 }
 
 // A statement has run.
@@ -749,7 +780,7 @@ func (x *StatementFinished) GetDuration() *durationpb.Duration {
 	return nil
 }
 
-// A migration is applied and recorded in the branch's ledger.
+// A migration is applied, or undone, and the branch's ledger says so.
 type MigrationFinished struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The branch's code.
@@ -757,7 +788,9 @@ type MigrationFinished struct {
 	// The migration's id.
 	MigrationId string `protobuf:"bytes,2,opt,name=migration_id,json=migrationId,proto3" json:"migration_id,omitempty"`
 	// How long it ran.
-	Duration      *durationpb.Duration `protobuf:"bytes,3,opt,name=duration,proto3" json:"duration,omitempty"`
+	Duration *durationpb.Duration `protobuf:"bytes,3,opt,name=duration,proto3" json:"duration,omitempty"`
+	// Whether it was applied or undone.
+	Direction     Direction `protobuf:"varint,4,opt,name=direction,proto3,enum=branchkeeper.v1.Direction" json:"direction,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -813,6 +846,13 @@ func (x *MigrationFinished) GetDuration() *durationpb.Duration {
 	return nil
 }
 
+func (x *MigrationFinished) GetDirection() Direction {
+	if x != nil {
+		return x.Direction
+	}
+	return Direction_DIRECTION_UNSPECIFIED
+}
+
 // Nothing more happens on a branch in this run.
 type BranchFinished struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -830,8 +870,10 @@ type BranchFinished struct {
 	BranchesDone uint32 `protobuf:"varint,6,opt,name=branches_done,json=branchesDone,proto3" json:"branches_done,omitempty"`
 	// How many branches the run covers.
 	BranchesTotal uint32 `protobuf:"varint,7,opt,name=branches_total,json=branchesTotal,proto3" json:"branches_total,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// The ids of the migrations that were undone, in that order.
+	RolledBackMigrations []string `protobuf:"bytes,8,rep,name=rolled_back_migrations,json=rolledBackMigrations,proto3" json:"rolled_back_migrations,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
 }
 
 func (x *BranchFinished) Reset() {
@@ -913,6 +955,13 @@ func (x *BranchFinished) GetBranchesTotal() uint32 {
 	return 0
 }
 
+func (x *BranchFinished) GetRolledBackMigrations() []string {
+	if x != nil {
+		return x.RolledBackMigrations
+	}
+	return nil
+}
+
 // The run is over.
 type RunFinished struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -963,7 +1012,7 @@ var File_branchkeeper_v1_run_proto protoreflect.FileDescriptor
 
 const file_branchkeeper_v1_run_proto_rawDesc = "" +
 	"\n" +
-	"\x19branchkeeper/v1/run.proto\x12\x0fbranchkeeper.v1\x1a\x1cbranchkeeper/v1/branch.proto\x1a\x1fbranchkeeper/v1/migration.proto\x1a\x1cbranchkeeper/v1/status.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xeb\x03\n" +
+	"\x19branchkeeper/v1/run.proto\x12\x0fbranchkeeper.v1\x1a\x1cbranchkeeper/v1/branch.proto\x1a\x1fbranchkeeper/v1/migration.proto\x1a\x1cbranchkeeper/v1/status.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x84\x04\n" +
 	"\x03Run\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12,\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x18.branchkeeper.v1.RunKindR\x04kind\x12/\n" +
@@ -979,7 +1028,8 @@ const file_branchkeeper_v1_run_proto_rawDesc = "" +
 	"\x06result\x18\t \x01(\v2 .branchkeeper.v1.MigrationResultR\x06result\x12#\n" +
 	"\rlast_sequence\x18\n" +
 	" \x01(\x03R\flastSequence\x12%\n" +
-	"\x0ebranches_total\x18\v \x01(\rR\rbranchesTotal\"\x8a\x05\n" +
+	"\x0ebranches_total\x18\v \x01(\rR\rbranchesTotal\x12\x17\n" +
+	"\adry_run\x18\f \x01(\bR\x06dryRun\"\x8a\x05\n" +
 	"\bRunEvent\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x03R\bsequence\x12.\n" +
@@ -996,30 +1046,33 @@ const file_branchkeeper_v1_run_proto_rawDesc = "" +
 	"\x05event\"3\n" +
 	"\n" +
 	"RunStarted\x12%\n" +
-	"\x0ebranches_total\x18\x01 \x01(\rR\rbranchesTotal\"\x96\x01\n" +
+	"\x0ebranches_total\x18\x01 \x01(\rR\rbranchesTotal\"\xd0\x01\n" +
 	"\rBranchStarted\x12\x1f\n" +
 	"\vbranch_code\x18\x01 \x01(\tR\n" +
 	"branchCode\x125\n" +
 	"\bprovider\x18\x02 \x01(\x0e2\x19.branchkeeper.v1.ProviderR\bprovider\x12-\n" +
-	"\x12pending_migrations\x18\x03 \x01(\rR\x11pendingMigrations\"\x82\x01\n" +
+	"\x12pending_migrations\x18\x03 \x01(\rR\x11pendingMigrations\x128\n" +
+	"\tdirection\x18\x04 \x01(\x0e2\x1a.branchkeeper.v1.DirectionR\tdirection\"\xbc\x01\n" +
 	"\x10MigrationStarted\x12\x1f\n" +
 	"\vbranch_code\x18\x01 \x01(\tR\n" +
 	"branchCode\x12!\n" +
 	"\fmigration_id\x18\x02 \x01(\tR\vmigrationId\x12\x14\n" +
 	"\x05index\x18\x03 \x01(\rR\x05index\x12\x14\n" +
-	"\x05total\x18\x04 \x01(\rR\x05total\"\xba\x01\n" +
+	"\x05total\x18\x04 \x01(\rR\x05total\x128\n" +
+	"\tdirection\x18\x05 \x01(\x0e2\x1a.branchkeeper.v1.DirectionR\tdirection\"\xba\x01\n" +
 	"\x11StatementFinished\x12\x1f\n" +
 	"\vbranch_code\x18\x01 \x01(\tR\n" +
 	"branchCode\x12!\n" +
 	"\fmigration_id\x18\x02 \x01(\tR\vmigrationId\x12\x14\n" +
 	"\x05index\x18\x03 \x01(\rR\x05index\x12\x14\n" +
 	"\x05total\x18\x04 \x01(\rR\x05total\x125\n" +
-	"\bduration\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\bduration\"\x8e\x01\n" +
+	"\bduration\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\bduration\"\xc8\x01\n" +
 	"\x11MigrationFinished\x12\x1f\n" +
 	"\vbranch_code\x18\x01 \x01(\tR\n" +
 	"branchCode\x12!\n" +
 	"\fmigration_id\x18\x02 \x01(\tR\vmigrationId\x125\n" +
-	"\bduration\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\bduration\"\xd4\x02\n" +
+	"\bduration\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\bduration\x128\n" +
+	"\tdirection\x18\x04 \x01(\x0e2\x1a.branchkeeper.v1.DirectionR\tdirection\"\x8a\x03\n" +
 	"\x0eBranchFinished\x12\x1f\n" +
 	"\vbranch_code\x18\x01 \x01(\tR\n" +
 	"branchCode\x128\n" +
@@ -1028,14 +1081,16 @@ const file_branchkeeper_v1_run_proto_rawDesc = "" +
 	"\x05error\x18\x04 \x01(\v2\x1f.branchkeeper.v1.MigrationErrorR\x05error\x125\n" +
 	"\bduration\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\bduration\x12#\n" +
 	"\rbranches_done\x18\x06 \x01(\rR\fbranchesDone\x12%\n" +
-	"\x0ebranches_total\x18\a \x01(\rR\rbranchesTotal\"G\n" +
+	"\x0ebranches_total\x18\a \x01(\rR\rbranchesTotal\x124\n" +
+	"\x16rolled_back_migrations\x18\b \x03(\tR\x14rolledBackMigrations\"G\n" +
 	"\vRunFinished\x128\n" +
-	"\x06result\x18\x01 \x01(\v2 .branchkeeper.v1.MigrationResultR\x06result*j\n" +
+	"\x06result\x18\x01 \x01(\v2 .branchkeeper.v1.MigrationResultR\x06result*\x81\x01\n" +
 	"\aRunKind\x12\x18\n" +
 	"\x14RUN_KIND_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eRUN_KIND_APPLY\x10\x01\x12\x16\n" +
 	"\x12RUN_KIND_APPLY_ALL\x10\x02\x12\x19\n" +
-	"\x15RUN_KIND_AUTO_MIGRATE\x10\x04*\x9a\x01\n" +
+	"\x15RUN_KIND_AUTO_MIGRATE\x10\x04\x12\x15\n" +
+	"\x11RUN_KIND_ROLLBACK\x10\x03*\x9a\x01\n" +
 	"\bRunState\x12\x19\n" +
 	"\x15RUN_STATE_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10RUN_STATE_QUEUED\x10\x01\x12\x15\n" +
@@ -1074,9 +1129,10 @@ var file_branchkeeper_v1_run_proto_goTypes = []any{
 	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
 	(*MigrationResult)(nil),       // 12: branchkeeper.v1.MigrationResult
 	(Provider)(0),                 // 13: branchkeeper.v1.Provider
-	(*durationpb.Duration)(nil),   // 14: google.protobuf.Duration
-	(MigrationStatus)(0),          // 15: branchkeeper.v1.MigrationStatus
-	(*MigrationError)(nil),        // 16: branchkeeper.v1.MigrationError
+	(Direction)(0),                // 14: branchkeeper.v1.Direction
+	(*durationpb.Duration)(nil),   // 15: google.protobuf.Duration
+	(MigrationStatus)(0),          // 16: branchkeeper.v1.MigrationStatus
+	(*MigrationError)(nil),        // 17: branchkeeper.v1.MigrationError
 }
 var file_branchkeeper_v1_run_proto_depIdxs = []int32{
 	0,  // 0: branchkeeper.v1.Run.kind:type_name -> branchkeeper.v1.RunKind
@@ -1094,17 +1150,20 @@ var file_branchkeeper_v1_run_proto_depIdxs = []int32{
 	9,  // 12: branchkeeper.v1.RunEvent.branch_finished:type_name -> branchkeeper.v1.BranchFinished
 	10, // 13: branchkeeper.v1.RunEvent.run_finished:type_name -> branchkeeper.v1.RunFinished
 	13, // 14: branchkeeper.v1.BranchStarted.provider:type_name -> branchkeeper.v1.Provider
-	14, // 15: branchkeeper.v1.StatementFinished.duration:type_name -> google.protobuf.Duration
-	14, // 16: branchkeeper.v1.MigrationFinished.duration:type_name -> google.protobuf.Duration
-	15, // 17: branchkeeper.v1.BranchFinished.status:type_name -> branchkeeper.v1.MigrationStatus
-	16, // 18: branchkeeper.v1.BranchFinished.error:type_name -> branchkeeper.v1.MigrationError
-	14, // 19: branchkeeper.v1.BranchFinished.duration:type_name -> google.protobuf.Duration
-	12, // 20: branchkeeper.v1.RunFinished.result:type_name -> branchkeeper.v1.MigrationResult
-	21, // [21:21] is the sub-list for method output_type
-	21, // [21:21] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	14, // 15: branchkeeper.v1.BranchStarted.direction:type_name -> branchkeeper.v1.Direction
+	14, // 16: branchkeeper.v1.MigrationStarted.direction:type_name -> branchkeeper.v1.Direction
+	15, // 17: branchkeeper.v1.StatementFinished.duration:type_name -> google.protobuf.Duration
+	15, // 18: branchkeeper.v1.MigrationFinished.duration:type_name -> google.protobuf.Duration
+	14, // 19: branchkeeper.v1.MigrationFinished.direction:type_name -> branchkeeper.v1.Direction
+	16, // 20: branchkeeper.v1.BranchFinished.status:type_name -> branchkeeper.v1.MigrationStatus
+	17, // 21: branchkeeper.v1.BranchFinished.error:type_name -> branchkeeper.v1.MigrationError
+	15, // 22: branchkeeper.v1.BranchFinished.duration:type_name -> google.protobuf.Duration
+	12, // 23: branchkeeper.v1.RunFinished.result:type_name -> branchkeeper.v1.MigrationResult
+	24, // [24:24] is the sub-list for method output_type
+	24, // [24:24] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_branchkeeper_v1_run_proto_init() }

@@ -125,7 +125,9 @@ type BranchStatus struct {
 	// The error of the last attempt in full; not set when it succeeded.
 	Error *MigrationError `protobuf:"bytes,16,opt,name=error,proto3" json:"error,omitempty"`
 	// Whether ApplyAll and the orchestrator work on it.
-	IsActive      bool `protobuf:"varint,17,opt,name=is_active,json=isActive,proto3" json:"is_active,omitempty"`
+	IsActive bool `protobuf:"varint,17,opt,name=is_active,json=isActive,proto3" json:"is_active,omitempty"`
+	// What a rollback has undone and is not applied again unasked; not set when there is nothing.
+	Hold          *Hold `protobuf:"bytes,18,opt,name=hold,proto3" json:"hold,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -279,11 +281,83 @@ func (x *BranchStatus) GetIsActive() bool {
 	return false
 }
 
+func (x *BranchStatus) GetHold() *Hold {
+	if x != nil {
+		return x.Hold
+	}
+	return nil
+}
+
+// Migrations that were undone. The orchestrator leaves their branch as it is until they are applied on request (Apply,
+// ApplyAll), until Retry, or until none of them stands in the catalogue with the content that was undone.
+type Hold struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Since when.
+	SinceTime *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=since_time,json=sinceTime,proto3" json:"since_time,omitempty"`
+	// The rollback that undid the last of them.
+	RunId string `protobuf:"bytes,2,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
+	// Their ids.
+	Migrations    []string `protobuf:"bytes,3,rep,name=migrations,proto3" json:"migrations,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Hold) Reset() {
+	*x = Hold{}
+	mi := &file_branchkeeper_v1_status_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Hold) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Hold) ProtoMessage() {}
+
+func (x *Hold) ProtoReflect() protoreflect.Message {
+	mi := &file_branchkeeper_v1_status_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Hold.ProtoReflect.Descriptor instead.
+func (*Hold) Descriptor() ([]byte, []int) {
+	return file_branchkeeper_v1_status_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Hold) GetSinceTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.SinceTime
+	}
+	return nil
+}
+
+func (x *Hold) GetRunId() string {
+	if x != nil {
+		return x.RunId
+	}
+	return ""
+}
+
+func (x *Hold) GetMigrations() []string {
+	if x != nil {
+		return x.Migrations
+	}
+	return nil
+}
+
 var File_branchkeeper_v1_status_proto protoreflect.FileDescriptor
 
 const file_branchkeeper_v1_status_proto_rawDesc = "" +
 	"\n" +
-	"\x1cbranchkeeper/v1/status.proto\x12\x0fbranchkeeper.v1\x1a\x1cbranchkeeper/v1/branch.proto\x1a\x1fbranchkeeper/v1/migration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc2\x06\n" +
+	"\x1cbranchkeeper/v1/status.proto\x12\x0fbranchkeeper.v1\x1a\x1cbranchkeeper/v1/branch.proto\x1a\x1fbranchkeeper/v1/migration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xed\x06\n" +
 	"\fBranchStatus\x12\x1b\n" +
 	"\tbranch_id\x18\x01 \x01(\tR\bbranchId\x12\x1f\n" +
 	"\vbranch_code\x18\x02 \x01(\tR\n" +
@@ -306,8 +380,16 @@ const file_branchkeeper_v1_status_proto_rawDesc = "" +
 	"\x11lock_expires_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\x0flockExpiresTime\x12(\n" +
 	"\rpending_count\x18\x0f \x01(\rH\x00R\fpendingCount\x88\x01\x01\x125\n" +
 	"\x05error\x18\x10 \x01(\v2\x1f.branchkeeper.v1.MigrationErrorR\x05error\x12\x1b\n" +
-	"\tis_active\x18\x11 \x01(\bR\bisActiveB\x10\n" +
-	"\x0e_pending_count*\xe3\x01\n" +
+	"\tis_active\x18\x11 \x01(\bR\bisActive\x12)\n" +
+	"\x04hold\x18\x12 \x01(\v2\x15.branchkeeper.v1.HoldR\x04holdB\x10\n" +
+	"\x0e_pending_count\"x\n" +
+	"\x04Hold\x129\n" +
+	"\n" +
+	"since_time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\tsinceTime\x12\x15\n" +
+	"\x06run_id\x18\x02 \x01(\tR\x05runId\x12\x1e\n" +
+	"\n" +
+	"migrations\x18\x03 \x03(\tR\n" +
+	"migrations*\xe3\x01\n" +
 	"\x0fMigrationStatus\x12 \n" +
 	"\x1cMIGRATION_STATUS_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18MIGRATION_STATUS_PENDING\x10\x01\x12 \n" +
@@ -330,28 +412,31 @@ func file_branchkeeper_v1_status_proto_rawDescGZIP() []byte {
 }
 
 var file_branchkeeper_v1_status_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_branchkeeper_v1_status_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_branchkeeper_v1_status_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_branchkeeper_v1_status_proto_goTypes = []any{
 	(MigrationStatus)(0),          // 0: branchkeeper.v1.MigrationStatus
 	(*BranchStatus)(nil),          // 1: branchkeeper.v1.BranchStatus
-	(Provider)(0),                 // 2: branchkeeper.v1.Provider
-	(*timestamppb.Timestamp)(nil), // 3: google.protobuf.Timestamp
-	(FailureClass)(0),             // 4: branchkeeper.v1.FailureClass
-	(*MigrationError)(nil),        // 5: branchkeeper.v1.MigrationError
+	(*Hold)(nil),                  // 2: branchkeeper.v1.Hold
+	(Provider)(0),                 // 3: branchkeeper.v1.Provider
+	(*timestamppb.Timestamp)(nil), // 4: google.protobuf.Timestamp
+	(FailureClass)(0),             // 5: branchkeeper.v1.FailureClass
+	(*MigrationError)(nil),        // 6: branchkeeper.v1.MigrationError
 }
 var file_branchkeeper_v1_status_proto_depIdxs = []int32{
-	2, // 0: branchkeeper.v1.BranchStatus.provider:type_name -> branchkeeper.v1.Provider
+	3, // 0: branchkeeper.v1.BranchStatus.provider:type_name -> branchkeeper.v1.Provider
 	0, // 1: branchkeeper.v1.BranchStatus.status:type_name -> branchkeeper.v1.MigrationStatus
-	3, // 2: branchkeeper.v1.BranchStatus.last_attempt_time:type_name -> google.protobuf.Timestamp
-	3, // 3: branchkeeper.v1.BranchStatus.next_attempt_time:type_name -> google.protobuf.Timestamp
-	4, // 4: branchkeeper.v1.BranchStatus.failure_class:type_name -> branchkeeper.v1.FailureClass
-	3, // 5: branchkeeper.v1.BranchStatus.lock_expires_time:type_name -> google.protobuf.Timestamp
-	5, // 6: branchkeeper.v1.BranchStatus.error:type_name -> branchkeeper.v1.MigrationError
-	7, // [7:7] is the sub-list for method output_type
-	7, // [7:7] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	4, // 2: branchkeeper.v1.BranchStatus.last_attempt_time:type_name -> google.protobuf.Timestamp
+	4, // 3: branchkeeper.v1.BranchStatus.next_attempt_time:type_name -> google.protobuf.Timestamp
+	5, // 4: branchkeeper.v1.BranchStatus.failure_class:type_name -> branchkeeper.v1.FailureClass
+	4, // 5: branchkeeper.v1.BranchStatus.lock_expires_time:type_name -> google.protobuf.Timestamp
+	6, // 6: branchkeeper.v1.BranchStatus.error:type_name -> branchkeeper.v1.MigrationError
+	2, // 7: branchkeeper.v1.BranchStatus.hold:type_name -> branchkeeper.v1.Hold
+	4, // 8: branchkeeper.v1.Hold.since_time:type_name -> google.protobuf.Timestamp
+	9, // [9:9] is the sub-list for method output_type
+	9, // [9:9] is the sub-list for method input_type
+	9, // [9:9] is the sub-list for extension type_name
+	9, // [9:9] is the sub-list for extension extendee
+	0, // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_branchkeeper_v1_status_proto_init() }
@@ -368,7 +453,7 @@ func file_branchkeeper_v1_status_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_branchkeeper_v1_status_proto_rawDesc), len(file_branchkeeper_v1_status_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   1,
+			NumMessages:   2,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

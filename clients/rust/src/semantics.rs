@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+/// The version of this library.
+pub const VERSION: &str = "0.1.0";
 pub(crate) const PORT: u16 = 50051;
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 pub(crate) const RUN_DEADLINE: Duration = Duration::from_secs(1800);
@@ -15,7 +17,10 @@ pub(crate) const REATTACH_FOR: Duration = Duration::from_secs(900);
 pub(crate) const READY_TIMEOUT: Duration = Duration::from_secs(60);
 pub(crate) const READY_CHECK: Duration = Duration::from_secs(5);
 #[rustfmt::skip]
-pub(crate) const READ: [&str; 10] = [
+pub(crate) const READ: [&str; 14] = [
+    "/branchkeeper.v1.AccessService/ListTokens",
+    "/branchkeeper.v1.AuditService/ListAuditEvents",
+    "/branchkeeper.v1.AuditService/VerifyAudit",
     "/branchkeeper.v1.BranchService/GetBranch",
     "/branchkeeper.v1.BranchService/ListBranches",
     "/branchkeeper.v1.BranchService/TestConnection",
@@ -23,14 +28,21 @@ pub(crate) const READ: [&str; 10] = [
     "/branchkeeper.v1.MigrationService/History",
     "/branchkeeper.v1.MigrationService/ListRuns",
     "/branchkeeper.v1.MigrationService/Pending",
+    "/branchkeeper.v1.MigrationService/Plan",
     "/branchkeeper.v1.MigrationService/Status",
     "/branchkeeper.v1.MigrationService/Validate",
     "/branchkeeper.v1.MigrationService/WatchRun",
 ];
 #[rustfmt::skip]
-pub(crate) const NAMED: [&str; 2] = [
+pub(crate) const NAMED: [&str; 3] = [
     "/branchkeeper.v1.MigrationService/Apply",
     "/branchkeeper.v1.MigrationService/ApplyAll",
+    "/branchkeeper.v1.MigrationService/Rollback",
+];
+#[rustfmt::skip]
+pub(crate) const STREAMS: [&str; 2] = [
+    "/branchkeeper.v1.MigrationService/ApplyAll",
+    "/branchkeeper.v1.MigrationService/WatchRun",
 ];
 
 /// The reasons that an error can have. A newer service may have more.
@@ -59,6 +71,10 @@ pub mod reason {
     pub const RUN_OVER: &str = "RUN_OVER";
     /// No statement of the branch waits for a person; the message says what to do instead.
     pub const NOTHING_TO_RESOLVE: &str = "NOTHING_TO_RESOLVE";
+    /// The branch's plan has another digest than the request names; look at the new plan.
+    pub const PLAN_CHANGED: &str = "PLAN_CHANGED";
+    /// The branch cannot be migrated or rolled back as asked; the message names every obstacle.
+    pub const PLAN_REFUSED: &str = "PLAN_REFUSED";
     /// The migrations folder cannot be used; repair the files that are named.
     pub const CATALOGUE_BROKEN: &str = "CATALOGUE_BROKEN";
     /// The branch's database could not be asked; the metadata has the class of failure.
@@ -71,6 +87,12 @@ pub mod reason {
     pub const OVERLOADED: &str = "OVERLOADED";
     /// The client's deadline passed first; work that was begun goes on.
     pub const DEADLINE_EXCEEDED: &str = "DEADLINE_EXCEEDED";
+    /// The call carries no credential that is accepted; the service's log says why.
+    pub const UNAUTHENTICATED: &str = "UNAUTHENTICATED";
+    /// The caller is known and its role does not allow the call.
+    pub const PERMISSION_DENIED: &str = "PERMISSION_DENIED";
+    /// No API token has this name or id; list the tokens.
+    pub const TOKEN_NOT_FOUND: &str = "TOKEN_NOT_FOUND";
     /// The call comes from a web page whose origin is not among server.allowed_origins.
     pub const ORIGIN_REFUSED: &str = "ORIGIN_REFUSED";
     /// The service has no such method; ask it for its methods by reflection.

@@ -2,6 +2,8 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient, type Client, type Transport } from "@connectrpc/connect";
 
 import { BranchkeeperError } from "./errors.js";
+import { AccessService } from "./gen/branchkeeper/v1/access_service_pb.js";
+import { AuditService } from "./gen/branchkeeper/v1/audit_service_pb.js";
 import { BranchService } from "./gen/branchkeeper/v1/branch_service_pb.js";
 import {
   ApplyAllRequestSchema,
@@ -37,6 +39,10 @@ export class BranchkeeperClient {
   readonly branches: Client<typeof BranchService>;
   /** Migrating, and where branches stand. */
   readonly migrations: Client<typeof MigrationService>;
+  /** Who did what. */
+  readonly audit: Client<typeof AuditService>;
+  /** Who may call. */
+  readonly access: Client<typeof AccessService>;
   private readonly health: Client<typeof Health>;
 
   /** Made by `connect`. */
@@ -47,6 +53,8 @@ export class BranchkeeperClient {
   ) {
     this.branches = createClient(BranchService, transport);
     this.migrations = createClient(MigrationService, transport);
+    this.audit = createClient(AuditService, transport);
+    this.access = createClient(AccessService, transport);
     this.health = createClient(Health, transport);
   }
 

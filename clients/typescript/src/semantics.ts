@@ -19,6 +19,9 @@ export const DEFAULTS = {
 } as const;
 
 export const READ: ReadonlySet<string> = new Set([
+  "/branchkeeper.v1.AccessService/ListTokens",
+  "/branchkeeper.v1.AuditService/ListAuditEvents",
+  "/branchkeeper.v1.AuditService/VerifyAudit",
   "/branchkeeper.v1.BranchService/GetBranch",
   "/branchkeeper.v1.BranchService/ListBranches",
   "/branchkeeper.v1.BranchService/TestConnection",
@@ -26,6 +29,7 @@ export const READ: ReadonlySet<string> = new Set([
   "/branchkeeper.v1.MigrationService/History",
   "/branchkeeper.v1.MigrationService/ListRuns",
   "/branchkeeper.v1.MigrationService/Pending",
+  "/branchkeeper.v1.MigrationService/Plan",
   "/branchkeeper.v1.MigrationService/Status",
   "/branchkeeper.v1.MigrationService/Validate",
   "/branchkeeper.v1.MigrationService/WatchRun",
@@ -34,6 +38,7 @@ export const READ: ReadonlySet<string> = new Set([
 export const NAMED: ReadonlySet<string> = new Set([
   "/branchkeeper.v1.MigrationService/Apply",
   "/branchkeeper.v1.MigrationService/ApplyAll",
+  "/branchkeeper.v1.MigrationService/Rollback",
 ]);
 
 /** Why the service refused. A newer service may have more. */
@@ -62,6 +67,10 @@ export const Reason = {
   RUN_OVER: "RUN_OVER",
   /** No statement of the branch waits for a person; the message says what to do instead. */
   NOTHING_TO_RESOLVE: "NOTHING_TO_RESOLVE",
+  /** The branch's plan has another digest than the request names; look at the new plan. */
+  PLAN_CHANGED: "PLAN_CHANGED",
+  /** The branch cannot be migrated or rolled back as asked; the message names every obstacle. */
+  PLAN_REFUSED: "PLAN_REFUSED",
   /** The migrations folder cannot be used; repair the files that are named. */
   CATALOGUE_BROKEN: "CATALOGUE_BROKEN",
   /** The branch's database could not be asked; the metadata has the class of failure. */
@@ -74,6 +83,12 @@ export const Reason = {
   OVERLOADED: "OVERLOADED",
   /** The client's deadline passed first; work that was begun goes on. */
   DEADLINE_EXCEEDED: "DEADLINE_EXCEEDED",
+  /** The call carries no credential that is accepted; the service's log says why. */
+  UNAUTHENTICATED: "UNAUTHENTICATED",
+  /** The caller is known and its role does not allow the call. */
+  PERMISSION_DENIED: "PERMISSION_DENIED",
+  /** No API token has this name or id; list the tokens. */
+  TOKEN_NOT_FOUND: "TOKEN_NOT_FOUND",
   /** The call comes from a web page whose origin is not among server.allowed_origins. */
   ORIGIN_REFUSED: "ORIGIN_REFUSED",
   /** The service has no such method; ask it for its methods by reflection. */

@@ -18,6 +18,9 @@ READY_TIMEOUT = 60.0
 READY_CHECK = 5.0
 READ = frozenset(
     {
+        "/branchkeeper.v1.AccessService/ListTokens",
+        "/branchkeeper.v1.AuditService/ListAuditEvents",
+        "/branchkeeper.v1.AuditService/VerifyAudit",
         "/branchkeeper.v1.BranchService/GetBranch",
         "/branchkeeper.v1.BranchService/ListBranches",
         "/branchkeeper.v1.BranchService/TestConnection",
@@ -25,6 +28,7 @@ READ = frozenset(
         "/branchkeeper.v1.MigrationService/History",
         "/branchkeeper.v1.MigrationService/ListRuns",
         "/branchkeeper.v1.MigrationService/Pending",
+        "/branchkeeper.v1.MigrationService/Plan",
         "/branchkeeper.v1.MigrationService/Status",
         "/branchkeeper.v1.MigrationService/Validate",
         "/branchkeeper.v1.MigrationService/WatchRun",
@@ -34,6 +38,7 @@ NAMED = frozenset(
     {
         "/branchkeeper.v1.MigrationService/Apply",
         "/branchkeeper.v1.MigrationService/ApplyAll",
+        "/branchkeeper.v1.MigrationService/Rollback",
     }
 )
 
@@ -65,6 +70,10 @@ class Reason(str, Enum):
     """The run has ended and cannot be steered any more."""
     NOTHING_TO_RESOLVE = "NOTHING_TO_RESOLVE"
     """No statement of the branch waits for a person; the message says what to do instead."""
+    PLAN_CHANGED = "PLAN_CHANGED"
+    """The branch's plan has another digest than the request names; look at the new plan."""
+    PLAN_REFUSED = "PLAN_REFUSED"
+    """The branch cannot be migrated or rolled back as asked; the message names every obstacle."""
     CATALOGUE_BROKEN = "CATALOGUE_BROKEN"
     """The migrations folder cannot be used; repair the files that are named."""
     BRANCH_UNAVAILABLE = "BRANCH_UNAVAILABLE"
@@ -77,6 +86,12 @@ class Reason(str, Enum):
     """The service works on as many requests as it may; try again."""
     DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
     """The client's deadline passed first; work that was begun goes on."""
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    """The call carries no credential that is accepted; the service's log says why."""
+    PERMISSION_DENIED = "PERMISSION_DENIED"
+    """The caller is known and its role does not allow the call."""
+    TOKEN_NOT_FOUND = "TOKEN_NOT_FOUND"
+    """No API token has this name or id; list the tokens."""
     ORIGIN_REFUSED = "ORIGIN_REFUSED"
     """The call comes from a web page whose origin is not among server.allowed_origins."""
     METHOD_NOT_FOUND = "METHOD_NOT_FOUND"

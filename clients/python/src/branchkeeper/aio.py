@@ -11,10 +11,14 @@ from . import _semantics, v1
 from ._errors import BranchkeeperError, from_rpc
 from ._options import Options, PathLike, Token, check
 from ._retry import Attempts, Following, Readiness, new_request_id, repeatable
+from .v1.access_service_pb2_grpc import AccessServiceStub
+from .v1.audit_service_pb2_grpc import AuditServiceStub
 from .v1.branch_service_pb2_grpc import BranchServiceStub
 from .v1.migration_service_pb2_grpc import MigrationServiceStub
 
 if TYPE_CHECKING:
+    from .v1.access_service_pb2_grpc import AccessServiceAsyncStub
+    from .v1.audit_service_pb2_grpc import AuditServiceAsyncStub
     from .v1.branch_service_pb2_grpc import BranchServiceAsyncStub
     from .v1.migration_service_pb2_grpc import MigrationServiceAsyncStub
 
@@ -60,6 +64,10 @@ class Client:
         """The register of branches."""
         self.migrations: "MigrationServiceAsyncStub" = cast(Any, MigrationServiceStub(channel))
         """Migrating, and where branches stand."""
+        self.audit: "AuditServiceAsyncStub" = cast(Any, AuditServiceStub(channel))
+        """Who did what."""
+        self.access: "AccessServiceAsyncStub" = cast(Any, AccessServiceStub(channel))
+        """Who may call."""
         self._health = health_pb2_grpc.HealthStub(channel)
 
     async def apply(self, request: Union[str, v1.ApplyRequest], *, timeout: Optional[float] = None) -> v1.ApplyResponse:

@@ -10,6 +10,8 @@ from . import _semantics, v1
 from ._errors import BranchkeeperError, from_rpc
 from ._options import Options, PathLike, Token, check
 from ._retry import Attempts, Following, Readiness, new_request_id, repeatable
+from .v1.access_service_pb2_grpc import AccessServiceStub
+from .v1.audit_service_pb2_grpc import AuditServiceStub
 from .v1.branch_service_pb2_grpc import BranchServiceStub
 from .v1.migration_service_pb2_grpc import MigrationServiceStub
 
@@ -67,6 +69,10 @@ class Client:
         """The register of branches."""
         self.migrations = MigrationServiceStub(self.channel)
         """Migrating, and where branches stand."""
+        self.audit = AuditServiceStub(self.channel)
+        """Who did what."""
+        self.access = AccessServiceStub(self.channel)
+        """Who may call."""
         self._health = health_pb2_grpc.HealthStub(self.channel)
 
     def apply(self, request: Union[str, v1.ApplyRequest], *, timeout: Optional[float] = None) -> v1.ApplyResponse:

@@ -31,6 +31,13 @@ class FailureClass(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FAILURE_CLASS_AMBIGUOUS: _ClassVar[FailureClass]
     FAILURE_CLASS_CANCELLED: _ClassVar[FailureClass]
     FAILURE_CLASS_INTERNAL: _ClassVar[FailureClass]
+    FAILURE_CLASS_PLAN_CHANGED: _ClassVar[FailureClass]
+
+class Direction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    DIRECTION_UNSPECIFIED: _ClassVar[Direction]
+    DIRECTION_UP: _ClassVar[Direction]
+    DIRECTION_DOWN: _ClassVar[Direction]
 
 class Severity(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -52,6 +59,10 @@ FAILURE_CLASS_CATALOGUE: FailureClass
 FAILURE_CLASS_AMBIGUOUS: FailureClass
 FAILURE_CLASS_CANCELLED: FailureClass
 FAILURE_CLASS_INTERNAL: FailureClass
+FAILURE_CLASS_PLAN_CHANGED: FailureClass
+DIRECTION_UNSPECIFIED: Direction
+DIRECTION_UP: Direction
+DIRECTION_DOWN: Direction
 SEVERITY_UNSPECIFIED: Severity
 SEVERITY_ERROR: Severity
 SEVERITY_WARNING: Severity
@@ -116,7 +127,7 @@ class MigrationError(_message.Message):
     def __init__(self, branch_code: _Optional[str] = ..., migration_id: _Optional[str] = ..., message: _Optional[str] = ..., hint: _Optional[str] = ..., file: _Optional[str] = ..., line: _Optional[int] = ..., statement: _Optional[str] = ..., provider_code: _Optional[str] = ..., statements_done: _Optional[int] = ..., statements_total: _Optional[int] = ..., **kwargs) -> None: ...
 
 class MigrationResult(_message.Message):
-    __slots__ = ("success", "applied_migrations", "errors", "duration", "branches_processed", "branches_succeeded", "branches_failed", "branches_skipped")
+    __slots__ = ("success", "applied_migrations", "errors", "duration", "branches_processed", "branches_succeeded", "branches_failed", "branches_skipped", "rolled_back_migrations", "dry_run", "not_tried")
     SUCCESS_FIELD_NUMBER: _ClassVar[int]
     APPLIED_MIGRATIONS_FIELD_NUMBER: _ClassVar[int]
     ERRORS_FIELD_NUMBER: _ClassVar[int]
@@ -125,6 +136,9 @@ class MigrationResult(_message.Message):
     BRANCHES_SUCCEEDED_FIELD_NUMBER: _ClassVar[int]
     BRANCHES_FAILED_FIELD_NUMBER: _ClassVar[int]
     BRANCHES_SKIPPED_FIELD_NUMBER: _ClassVar[int]
+    ROLLED_BACK_MIGRATIONS_FIELD_NUMBER: _ClassVar[int]
+    DRY_RUN_FIELD_NUMBER: _ClassVar[int]
+    NOT_TRIED_FIELD_NUMBER: _ClassVar[int]
     success: bool
     applied_migrations: _containers.RepeatedScalarFieldContainer[str]
     errors: _containers.RepeatedCompositeFieldContainer[MigrationError]
@@ -133,7 +147,10 @@ class MigrationResult(_message.Message):
     branches_succeeded: int
     branches_failed: int
     branches_skipped: int
-    def __init__(self, success: bool = ..., applied_migrations: _Optional[_Iterable[str]] = ..., errors: _Optional[_Iterable[_Union[MigrationError, _Mapping]]] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., branches_processed: _Optional[int] = ..., branches_succeeded: _Optional[int] = ..., branches_failed: _Optional[int] = ..., branches_skipped: _Optional[int] = ...) -> None: ...
+    rolled_back_migrations: _containers.RepeatedScalarFieldContainer[str]
+    dry_run: bool
+    not_tried: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, success: bool = ..., applied_migrations: _Optional[_Iterable[str]] = ..., errors: _Optional[_Iterable[_Union[MigrationError, _Mapping]]] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., branches_processed: _Optional[int] = ..., branches_succeeded: _Optional[int] = ..., branches_failed: _Optional[int] = ..., branches_skipped: _Optional[int] = ..., rolled_back_migrations: _Optional[_Iterable[str]] = ..., dry_run: bool = ..., not_tried: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Finding(_message.Message):
     __slots__ = ("severity", "kind", "message", "object", "migration_id")

@@ -14,18 +14,112 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ApplyRequest(_message.Message):
-    __slots__ = ("branch", "target_migration", "transaction_mode", "request_id")
+    __slots__ = ("branch", "target_migration", "transaction_mode", "request_id", "dry_run", "plan_digest")
     BRANCH_FIELD_NUMBER: _ClassVar[int]
     TARGET_MIGRATION_FIELD_NUMBER: _ClassVar[int]
     TRANSACTION_MODE_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    DRY_RUN_FIELD_NUMBER: _ClassVar[int]
+    PLAN_DIGEST_FIELD_NUMBER: _ClassVar[int]
     branch: str
     target_migration: str
     transaction_mode: _migration_pb2.TransactionMode
     request_id: str
-    def __init__(self, branch: _Optional[str] = ..., target_migration: _Optional[str] = ..., transaction_mode: _Optional[_Union[_migration_pb2.TransactionMode, str]] = ..., request_id: _Optional[str] = ...) -> None: ...
+    dry_run: bool
+    plan_digest: str
+    def __init__(self, branch: _Optional[str] = ..., target_migration: _Optional[str] = ..., transaction_mode: _Optional[_Union[_migration_pb2.TransactionMode, str]] = ..., request_id: _Optional[str] = ..., dry_run: bool = ..., plan_digest: _Optional[str] = ...) -> None: ...
 
 class ApplyResponse(_message.Message):
+    __slots__ = ("run_id", "result")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    result: _migration_pb2.MigrationResult
+    def __init__(self, run_id: _Optional[str] = ..., result: _Optional[_Union[_migration_pb2.MigrationResult, _Mapping]] = ...) -> None: ...
+
+class PlanRequest(_message.Message):
+    __slots__ = ("branch", "target_migration", "direction", "steps", "transaction_mode")
+    BRANCH_FIELD_NUMBER: _ClassVar[int]
+    TARGET_MIGRATION_FIELD_NUMBER: _ClassVar[int]
+    DIRECTION_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    TRANSACTION_MODE_FIELD_NUMBER: _ClassVar[int]
+    branch: str
+    target_migration: str
+    direction: _migration_pb2.Direction
+    steps: int
+    transaction_mode: _migration_pb2.TransactionMode
+    def __init__(self, branch: _Optional[str] = ..., target_migration: _Optional[str] = ..., direction: _Optional[_Union[_migration_pb2.Direction, str]] = ..., steps: _Optional[int] = ..., transaction_mode: _Optional[_Union[_migration_pb2.TransactionMode, str]] = ...) -> None: ...
+
+class PlanResponse(_message.Message):
+    __slots__ = ("branch_id", "branch_code", "migrations", "digest", "warnings", "direction", "provider")
+    BRANCH_ID_FIELD_NUMBER: _ClassVar[int]
+    BRANCH_CODE_FIELD_NUMBER: _ClassVar[int]
+    MIGRATIONS_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    DIRECTION_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    branch_id: str
+    branch_code: str
+    migrations: _containers.RepeatedCompositeFieldContainer[PlannedMigration]
+    digest: str
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    direction: _migration_pb2.Direction
+    provider: _branch_pb2.Provider
+    def __init__(self, branch_id: _Optional[str] = ..., branch_code: _Optional[str] = ..., migrations: _Optional[_Iterable[_Union[PlannedMigration, _Mapping]]] = ..., digest: _Optional[str] = ..., warnings: _Optional[_Iterable[str]] = ..., direction: _Optional[_Union[_migration_pb2.Direction, str]] = ..., provider: _Optional[_Union[_branch_pb2.Provider, str]] = ...) -> None: ...
+
+class PlannedMigration(_message.Message):
+    __slots__ = ("info", "statements", "file", "statements_done", "in_doubt")
+    INFO_FIELD_NUMBER: _ClassVar[int]
+    STATEMENTS_FIELD_NUMBER: _ClassVar[int]
+    FILE_FIELD_NUMBER: _ClassVar[int]
+    STATEMENTS_DONE_FIELD_NUMBER: _ClassVar[int]
+    IN_DOUBT_FIELD_NUMBER: _ClassVar[int]
+    info: _migration_pb2.MigrationInfo
+    statements: _containers.RepeatedCompositeFieldContainer[PlannedStatement]
+    file: str
+    statements_done: int
+    in_doubt: bool
+    def __init__(self, info: _Optional[_Union[_migration_pb2.MigrationInfo, _Mapping]] = ..., statements: _Optional[_Iterable[_Union[PlannedStatement, _Mapping]]] = ..., file: _Optional[str] = ..., statements_done: _Optional[int] = ..., in_doubt: bool = ...) -> None: ...
+
+class PlannedStatement(_message.Message):
+    __slots__ = ("sql", "line", "column", "transactional", "destructive", "note", "blocking", "transaction")
+    SQL_FIELD_NUMBER: _ClassVar[int]
+    LINE_FIELD_NUMBER: _ClassVar[int]
+    COLUMN_FIELD_NUMBER: _ClassVar[int]
+    TRANSACTIONAL_FIELD_NUMBER: _ClassVar[int]
+    DESTRUCTIVE_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    BLOCKING_FIELD_NUMBER: _ClassVar[int]
+    TRANSACTION_FIELD_NUMBER: _ClassVar[int]
+    sql: str
+    line: int
+    column: int
+    transactional: bool
+    destructive: bool
+    note: str
+    blocking: bool
+    transaction: int
+    def __init__(self, sql: _Optional[str] = ..., line: _Optional[int] = ..., column: _Optional[int] = ..., transactional: bool = ..., destructive: bool = ..., note: _Optional[str] = ..., blocking: bool = ..., transaction: _Optional[int] = ...) -> None: ...
+
+class RollbackRequest(_message.Message):
+    __slots__ = ("branch", "steps", "target_migration", "allow_data_loss", "request_id", "plan_digest")
+    BRANCH_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    TARGET_MIGRATION_FIELD_NUMBER: _ClassVar[int]
+    ALLOW_DATA_LOSS_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    PLAN_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    branch: str
+    steps: int
+    target_migration: str
+    allow_data_loss: bool
+    request_id: str
+    plan_digest: str
+    def __init__(self, branch: _Optional[str] = ..., steps: _Optional[int] = ..., target_migration: _Optional[str] = ..., allow_data_loss: bool = ..., request_id: _Optional[str] = ..., plan_digest: _Optional[str] = ...) -> None: ...
+
+class RollbackResponse(_message.Message):
     __slots__ = ("run_id", "result")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     RESULT_FIELD_NUMBER: _ClassVar[int]
@@ -91,7 +185,7 @@ class HistoryRequest(_message.Message):
     def __init__(self, branch: _Optional[str] = ...) -> None: ...
 
 class HistoryResponse(_message.Message):
-    __slots__ = ("branch_id", "branch_code", "applied_migrations", "pending_migrations", "last_migration_time", "status", "retry_count", "error_details")
+    __slots__ = ("branch_id", "branch_code", "applied_migrations", "pending_migrations", "last_migration_time", "status", "retry_count", "error_details", "hold")
     BRANCH_ID_FIELD_NUMBER: _ClassVar[int]
     BRANCH_CODE_FIELD_NUMBER: _ClassVar[int]
     APPLIED_MIGRATIONS_FIELD_NUMBER: _ClassVar[int]
@@ -100,6 +194,7 @@ class HistoryResponse(_message.Message):
     STATUS_FIELD_NUMBER: _ClassVar[int]
     RETRY_COUNT_FIELD_NUMBER: _ClassVar[int]
     ERROR_DETAILS_FIELD_NUMBER: _ClassVar[int]
+    HOLD_FIELD_NUMBER: _ClassVar[int]
     branch_id: str
     branch_code: str
     applied_migrations: _containers.RepeatedCompositeFieldContainer[_migration_pb2.AppliedMigration]
@@ -108,7 +203,8 @@ class HistoryResponse(_message.Message):
     status: _status_pb2.MigrationStatus
     retry_count: int
     error_details: str
-    def __init__(self, branch_id: _Optional[str] = ..., branch_code: _Optional[str] = ..., applied_migrations: _Optional[_Iterable[_Union[_migration_pb2.AppliedMigration, _Mapping]]] = ..., pending_migrations: _Optional[_Iterable[str]] = ..., last_migration_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., status: _Optional[_Union[_status_pb2.MigrationStatus, str]] = ..., retry_count: _Optional[int] = ..., error_details: _Optional[str] = ...) -> None: ...
+    hold: _status_pb2.Hold
+    def __init__(self, branch_id: _Optional[str] = ..., branch_code: _Optional[str] = ..., applied_migrations: _Optional[_Iterable[_Union[_migration_pb2.AppliedMigration, _Mapping]]] = ..., pending_migrations: _Optional[_Iterable[str]] = ..., last_migration_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., status: _Optional[_Union[_status_pb2.MigrationStatus, str]] = ..., retry_count: _Optional[int] = ..., error_details: _Optional[str] = ..., hold: _Optional[_Union[_status_pb2.Hold, _Mapping]] = ...) -> None: ...
 
 class ValidateRequest(_message.Message):
     __slots__ = ("branch",)

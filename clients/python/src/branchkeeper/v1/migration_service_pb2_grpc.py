@@ -78,6 +78,16 @@ class MigrationServiceStub(object):
                 request_serializer=branchkeeper_dot_v1_dot_migration__service__pb2.ResolveRequest.SerializeToString,
                 response_deserializer=branchkeeper_dot_v1_dot_migration__service__pb2.ResolveResponse.FromString,
                 _registered_method=True)
+        self.Plan = channel.unary_unary(
+                '/branchkeeper.v1.MigrationService/Plan',
+                request_serializer=branchkeeper_dot_v1_dot_migration__service__pb2.PlanRequest.SerializeToString,
+                response_deserializer=branchkeeper_dot_v1_dot_migration__service__pb2.PlanResponse.FromString,
+                _registered_method=True)
+        self.Rollback = channel.unary_unary(
+                '/branchkeeper.v1.MigrationService/Rollback',
+                request_serializer=branchkeeper_dot_v1_dot_migration__service__pb2.RollbackRequest.SerializeToString,
+                response_deserializer=branchkeeper_dot_v1_dot_migration__service__pb2.RollbackResponse.FromString,
+                _registered_method=True)
         self.GetRun = channel.unary_unary(
                 '/branchkeeper.v1.MigrationService/GetRun',
                 request_serializer=branchkeeper_dot_v1_dot_migration__service__pb2.GetRunRequest.SerializeToString,
@@ -166,6 +176,25 @@ class MigrationServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Plan(self, request, context):
+        """Shows exactly the statements that Apply or Rollback would run against a branch now, and changes nothing: no lock is
+        taken and nothing is created. FAILED_PRECONDITION with reason PLAN_REFUSED, and every obstacle in the message, where
+        Apply or Rollback would refuse. A rollback's destructive statements are marked, not refused.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Rollback(self, request, context):
+        """Undoes the migrations of one branch that were applied last, or all after a target, and answers when that is done.
+        Refused before anything runs when one of them cannot be undone, or would destroy something and that was not
+        allowed: then success = false, and the error names every obstacle. What was undone is not applied again unasked, see
+        BranchStatus.hold. ABORTED with RetryInfo when somebody else works on the branch.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetRun(self, request, context):
         """Shows one run.
         """
@@ -237,6 +266,16 @@ def add_MigrationServiceServicer_to_server(servicer, server):
                     servicer.Resolve,
                     request_deserializer=branchkeeper_dot_v1_dot_migration__service__pb2.ResolveRequest.FromString,
                     response_serializer=branchkeeper_dot_v1_dot_migration__service__pb2.ResolveResponse.SerializeToString,
+            ),
+            'Plan': grpc.unary_unary_rpc_method_handler(
+                    servicer.Plan,
+                    request_deserializer=branchkeeper_dot_v1_dot_migration__service__pb2.PlanRequest.FromString,
+                    response_serializer=branchkeeper_dot_v1_dot_migration__service__pb2.PlanResponse.SerializeToString,
+            ),
+            'Rollback': grpc.unary_unary_rpc_method_handler(
+                    servicer.Rollback,
+                    request_deserializer=branchkeeper_dot_v1_dot_migration__service__pb2.RollbackRequest.FromString,
+                    response_serializer=branchkeeper_dot_v1_dot_migration__service__pb2.RollbackResponse.SerializeToString,
             ),
             'GetRun': grpc.unary_unary_rpc_method_handler(
                     servicer.GetRun,
@@ -479,6 +518,60 @@ class MigrationService(object):
             '/branchkeeper.v1.MigrationService/Resolve',
             branchkeeper_dot_v1_dot_migration__service__pb2.ResolveRequest.SerializeToString,
             branchkeeper_dot_v1_dot_migration__service__pb2.ResolveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Plan(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/branchkeeper.v1.MigrationService/Plan',
+            branchkeeper_dot_v1_dot_migration__service__pb2.PlanRequest.SerializeToString,
+            branchkeeper_dot_v1_dot_migration__service__pb2.PlanResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Rollback(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/branchkeeper.v1.MigrationService/Rollback',
+            branchkeeper_dot_v1_dot_migration__service__pb2.RollbackRequest.SerializeToString,
+            branchkeeper_dot_v1_dot_migration__service__pb2.RollbackResponse.FromString,
             options,
             channel_credentials,
             insecure,

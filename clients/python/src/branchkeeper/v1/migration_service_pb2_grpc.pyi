@@ -79,6 +79,25 @@ class MigrationServiceStub:
     branch due now. FAILED_PRECONDITION when no statement waits for that.
     """
 
+    Plan: grpc.UnaryUnaryMultiCallable[
+        branchkeeper.v1.migration_service_pb2.PlanRequest,
+        branchkeeper.v1.migration_service_pb2.PlanResponse,
+    ]
+    """Shows exactly the statements that Apply or Rollback would run against a branch now, and changes nothing: no lock is
+    taken and nothing is created. FAILED_PRECONDITION with reason PLAN_REFUSED, and every obstacle in the message, where
+    Apply or Rollback would refuse. A rollback's destructive statements are marked, not refused.
+    """
+
+    Rollback: grpc.UnaryUnaryMultiCallable[
+        branchkeeper.v1.migration_service_pb2.RollbackRequest,
+        branchkeeper.v1.migration_service_pb2.RollbackResponse,
+    ]
+    """Undoes the migrations of one branch that were applied last, or all after a target, and answers when that is done.
+    Refused before anything runs when one of them cannot be undone, or would destroy something and that was not
+    allowed: then success = false, and the error names every obstacle. What was undone is not applied again unasked, see
+    BranchStatus.hold. ABORTED with RetryInfo when somebody else works on the branch.
+    """
+
     GetRun: grpc.UnaryUnaryMultiCallable[
         branchkeeper.v1.migration_service_pb2.GetRunRequest,
         branchkeeper.v1.migration_service_pb2.GetRunResponse,
@@ -164,6 +183,25 @@ class MigrationServiceAsyncStub:
     ]
     """Says what became of the statement at which a branch stands because its outcome cannot be read back, and makes the
     branch due now. FAILED_PRECONDITION when no statement waits for that.
+    """
+
+    Plan: grpc.aio.UnaryUnaryMultiCallable[
+        branchkeeper.v1.migration_service_pb2.PlanRequest,
+        branchkeeper.v1.migration_service_pb2.PlanResponse,
+    ]
+    """Shows exactly the statements that Apply or Rollback would run against a branch now, and changes nothing: no lock is
+    taken and nothing is created. FAILED_PRECONDITION with reason PLAN_REFUSED, and every obstacle in the message, where
+    Apply or Rollback would refuse. A rollback's destructive statements are marked, not refused.
+    """
+
+    Rollback: grpc.aio.UnaryUnaryMultiCallable[
+        branchkeeper.v1.migration_service_pb2.RollbackRequest,
+        branchkeeper.v1.migration_service_pb2.RollbackResponse,
+    ]
+    """Undoes the migrations of one branch that were applied last, or all after a target, and answers when that is done.
+    Refused before anything runs when one of them cannot be undone, or would destroy something and that was not
+    allowed: then success = false, and the error names every obstacle. What was undone is not applied again unasked, see
+    BranchStatus.hold. ABORTED with RetryInfo when somebody else works on the branch.
     """
 
     GetRun: grpc.aio.UnaryUnaryMultiCallable[
@@ -267,6 +305,29 @@ class MigrationServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[branchkeeper.v1.migration_service_pb2.ResolveResponse, collections.abc.Awaitable[branchkeeper.v1.migration_service_pb2.ResolveResponse]]:
         """Says what became of the statement at which a branch stands because its outcome cannot be read back, and makes the
         branch due now. FAILED_PRECONDITION when no statement waits for that.
+        """
+
+    @abc.abstractmethod
+    def Plan(
+        self,
+        request: branchkeeper.v1.migration_service_pb2.PlanRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[branchkeeper.v1.migration_service_pb2.PlanResponse, collections.abc.Awaitable[branchkeeper.v1.migration_service_pb2.PlanResponse]]:
+        """Shows exactly the statements that Apply or Rollback would run against a branch now, and changes nothing: no lock is
+        taken and nothing is created. FAILED_PRECONDITION with reason PLAN_REFUSED, and every obstacle in the message, where
+        Apply or Rollback would refuse. A rollback's destructive statements are marked, not refused.
+        """
+
+    @abc.abstractmethod
+    def Rollback(
+        self,
+        request: branchkeeper.v1.migration_service_pb2.RollbackRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[branchkeeper.v1.migration_service_pb2.RollbackResponse, collections.abc.Awaitable[branchkeeper.v1.migration_service_pb2.RollbackResponse]]:
+        """Undoes the migrations of one branch that were applied last, or all after a target, and answers when that is done.
+        Refused before anything runs when one of them cannot be undone, or would destroy something and that was not
+        allowed: then success = false, and the error names every obstacle. What was undone is not applied again unasked, see
+        BranchStatus.hold. ABORTED with RetryInfo when somebody else works on the branch.
         """
 
     @abc.abstractmethod

@@ -29,33 +29,33 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x62ranchkeeper/v1/run.proto\x12\x0f\x62ranchkeeper.v1\x1a\x1c\x62ranchkeeper/v1/branch.proto\x1a\x1f\x62ranchkeeper/v1/migration.proto\x1a\x1c\x62ranchkeeper/v1/status.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfd\x02\n\x03Run\x12\n\n\x02id\x18\x01 \x01(\t\x12&\n\x04kind\x18\x02 \x01(\x0e\x32\x18.branchkeeper.v1.RunKind\x12(\n\x05state\x18\x03 \x01(\x0e\x32\x19.branchkeeper.v1.RunState\x12\x14\n\x0crequested_by\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x06result\x18\t \x01(\x0b\x32 .branchkeeper.v1.MigrationResult\x12\x15\n\rlast_sequence\x18\n \x01(\x03\x12\x16\n\x0e\x62ranches_total\x18\x0b \x01(\r\"\x83\x04\n\x08RunEvent\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0brun_started\x18\x04 \x01(\x0b\x32\x1b.branchkeeper.v1.RunStartedH\x00\x12\x38\n\x0e\x62ranch_started\x18\x05 \x01(\x0b\x32\x1e.branchkeeper.v1.BranchStartedH\x00\x12>\n\x11migration_started\x18\x06 \x01(\x0b\x32!.branchkeeper.v1.MigrationStartedH\x00\x12@\n\x12statement_finished\x18\x07 \x01(\x0b\x32\".branchkeeper.v1.StatementFinishedH\x00\x12@\n\x12migration_finished\x18\x08 \x01(\x0b\x32\".branchkeeper.v1.MigrationFinishedH\x00\x12:\n\x0f\x62ranch_finished\x18\t \x01(\x0b\x32\x1f.branchkeeper.v1.BranchFinishedH\x00\x12\x34\n\x0crun_finished\x18\n \x01(\x0b\x32\x1c.branchkeeper.v1.RunFinishedH\x00\x42\x07\n\x05\x65vent\"$\n\nRunStarted\x12\x16\n\x0e\x62ranches_total\x18\x01 \x01(\r\"m\n\rBranchStarted\x12\x13\n\x0b\x62ranch_code\x18\x01 \x01(\t\x12+\n\x08provider\x18\x02 \x01(\x0e\x32\x19.branchkeeper.v1.Provider\x12\x1a\n\x12pending_migrations\x18\x03 \x01(\r\"[\n\x10MigrationStarted\x12\x13\n\x0b\x62ranch_code\x18\x01 \x01(\t\x12\x14\n\x0cmigration_id\x18\x02 \x01(\t\x12\r\n\x05index\x18\x03 \x01(\r\x12\r\n\x05total\x18\x04 \x01(\r\"\x89\x01\n\x11StatementFinished\x12\x13\n\x0b\x62ranch_code\x18\x01 \x01(\t\x12\x14\n\x0cmigration_id\x18\x02 \x01(\t\x12\r\n\x05index\x18\x03 \x01(\r\x12\r\n\x05total\x18\x04 \x01(\r\x12+\n\x08\x64uration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"k\n\x11MigrationFinished\x12\x13\n\x0b\x62ranch_code\x18\x01 \x01(\t\x12\x14\n\x0cmigration_id\x18\x02 \x01(\t\x12+\n\x08\x64uration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xff\x01\n\x0e\x42ranchFinished\x12\x13\n\x0b\x62ranch_code\x18\x01 \x01(\t\x12\x30\n\x06status\x18\x02 \x01(\x0e\x32 .branchkeeper.v1.MigrationStatus\x12\x1a\n\x12\x61pplied_migrations\x18\x03 \x03(\t\x12.\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x1f.branchkeeper.v1.MigrationError\x12+\n\x08\x64uration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rbranches_done\x18\x06 \x01(\r\x12\x16\n\x0e\x62ranches_total\x18\x07 \x01(\r\"?\n\x0bRunFinished\x12\x30\n\x06result\x18\x01 \x01(\x0b\x32 .branchkeeper.v1.MigrationResult*j\n\x07RunKind\x12\x18\n\x14RUN_KIND_UNSPECIFIED\x10\x00\x12\x12\n\x0eRUN_KIND_APPLY\x10\x01\x12\x16\n\x12RUN_KIND_APPLY_ALL\x10\x02\x12\x19\n\x15RUN_KIND_AUTO_MIGRATE\x10\x04*\x9a\x01\n\x08RunState\x12\x19\n\x15RUN_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10RUN_STATE_QUEUED\x10\x01\x12\x15\n\x11RUN_STATE_RUNNING\x10\x02\x12\x17\n\x13RUN_STATE_SUCCEEDED\x10\x04\x12\x14\n\x10RUN_STATE_FAILED\x10\x05\x12\x17\n\x13RUN_STATE_CANCELLED\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x62ranchkeeper/v1/run.proto\x12\x0f\x62ranchkeeper.v1\x1a\x1c\x62ranchkeeper/v1/branch.proto\x1a\x1f\x62ranchkeeper/v1/migration.proto\x1a\x1c\x62ranchkeeper/v1/status.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8e\x03\n\x03Run\x12\n\n\x02id\x18\x01 \x01(\t\x12&\n\x04kind\x18\x02 \x01(\x0e\x32\x18.branchkeeper.v1.RunKind\x12(\n\x05state\x18\x03 \x01(\x0e\x32\x19.branchkeeper.v1.RunState\x12\x14\n\x0crequested_by\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x06result\x18\t \x01(\x0b\x32 .branchkeeper.v1.MigrationResult\x12\x15\n\rlast_sequence\x18\n \x01(\x03\x12\x16\n\x0e\x62ranches_total\x18\x0b \x01(\r\x12\x0f\n\x07\x64ry_run\x18\x0c \x01(\x08\"\x83\x04\n\x08RunEvent\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0brun_started\x18\x04 \x01(\x0b\x32\x1b.branchkeeper.v1.RunStartedH\x00\x12\x38\n\x0e\x62ranch_started\x18\x05 \x01(\x0b\x32\x1e.branchkeeper.v1.BranchStartedH\x00\x12>\n\x11migration_started\x18\x06 \x01(\x0b\x32!.branchkeeper.v1.MigrationStartedH\x00\x12@\n\x12statement_finished\x18\x07 \x01(\x0b\x32\".branchkeeper.v1.StatementFinishedH\x00\x12@\n\x12migration_finished\x18\x08 \x01(\x0b\x32\".branchkeeper.v1.MigrationFinishedH\x00\x12:\n\x0f\x62ranch_finished\x18\t \x01(\x0b\x32\x1f.branchkeeper.v1.BranchFinishedH\x00\x12\x34\n\x0crun_finished\x18\n \x01(\x0b\x32\x1c.branchkeeper.v1.RunFinishedH\x00\x42\x07\n\x05\x65vent\"$\n\nRunStarted\x12\x16\n\x0e\x62ranches_total\x18\x01 \x01(\r\"\x9c\x01\n\rBranchStarted\x12\x13\n\x0b\x62ranch_code\x18\x01 \x01(\t\x12+\n\x08provider\x18\x02 \x01(\x0e\x32\x19.branchkeeper.v1.Provider\x12\x1a\n\x12pending_migrations\x18\x03 \x01(\r\x12-\n\tdirection\x18\x04 \x01(\x0e\x32\x1a.branchkeeper.v1.Direction\"\x8a\x01\n\x10MigrationStarted\x12\x13\n\x0b\x62ranch_code\x18\x01 \x01(\t\x12\x14\n\x0cmigration_id\x18\x02 \x01(\t\x12\r\n\x05index\x18\x03 \x01(\r\x12\r\n\x05total\x18\x04 \x01(\r\x12-\n\tdirection\x18\x05 \x01(\x0e\x32\x1a.branchkeeper.v1.Direction\"\x89\x01\n\x11StatementFinished\x12\x13\n\x0b\x62ranch_code\x18\x01 \x01(\t\x12\x14\n\x0cmigration_id\x18\x02 \x01(\t\x12\r\n\x05index\x18\x03 \x01(\r\x12\r\n\x05total\x18\x04 \x01(\r\x12+\n\x08\x64uration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x9a\x01\n\x11MigrationFinished\x12\x13\n\x0b\x62ranch_code\x18\x01 \x01(\t\x12\x14\n\x0cmigration_id\x18\x02 \x01(\t\x12+\n\x08\x64uration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12-\n\tdirection\x18\x04 \x01(\x0e\x32\x1a.branchkeeper.v1.Direction\"\x9f\x02\n\x0e\x42ranchFinished\x12\x13\n\x0b\x62ranch_code\x18\x01 \x01(\t\x12\x30\n\x06status\x18\x02 \x01(\x0e\x32 .branchkeeper.v1.MigrationStatus\x12\x1a\n\x12\x61pplied_migrations\x18\x03 \x03(\t\x12.\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x1f.branchkeeper.v1.MigrationError\x12+\n\x08\x64uration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rbranches_done\x18\x06 \x01(\r\x12\x16\n\x0e\x62ranches_total\x18\x07 \x01(\r\x12\x1e\n\x16rolled_back_migrations\x18\x08 \x03(\t\"?\n\x0bRunFinished\x12\x30\n\x06result\x18\x01 \x01(\x0b\x32 .branchkeeper.v1.MigrationResult*\x81\x01\n\x07RunKind\x12\x18\n\x14RUN_KIND_UNSPECIFIED\x10\x00\x12\x12\n\x0eRUN_KIND_APPLY\x10\x01\x12\x16\n\x12RUN_KIND_APPLY_ALL\x10\x02\x12\x19\n\x15RUN_KIND_AUTO_MIGRATE\x10\x04\x12\x15\n\x11RUN_KIND_ROLLBACK\x10\x03*\x9a\x01\n\x08RunState\x12\x19\n\x15RUN_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10RUN_STATE_QUEUED\x10\x01\x12\x15\n\x11RUN_STATE_RUNNING\x10\x02\x12\x17\n\x13RUN_STATE_SUCCEEDED\x10\x04\x12\x14\n\x10RUN_STATE_FAILED\x10\x05\x12\x17\n\x13RUN_STATE_CANCELLED\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'branchkeeper.v1.run_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RUNKIND']._serialized_start=1920
-  _globals['_RUNKIND']._serialized_end=2026
-  _globals['_RUNSTATE']._serialized_start=2029
-  _globals['_RUNSTATE']._serialized_end=2183
+  _globals['_RUNKIND']._serialized_start=2114
+  _globals['_RUNKIND']._serialized_end=2243
+  _globals['_RUNSTATE']._serialized_start=2246
+  _globals['_RUNSTATE']._serialized_end=2400
   _globals['_RUN']._serialized_start=205
-  _globals['_RUN']._serialized_end=586
-  _globals['_RUNEVENT']._serialized_start=589
-  _globals['_RUNEVENT']._serialized_end=1104
-  _globals['_RUNSTARTED']._serialized_start=1106
-  _globals['_RUNSTARTED']._serialized_end=1142
-  _globals['_BRANCHSTARTED']._serialized_start=1144
-  _globals['_BRANCHSTARTED']._serialized_end=1253
-  _globals['_MIGRATIONSTARTED']._serialized_start=1255
-  _globals['_MIGRATIONSTARTED']._serialized_end=1346
-  _globals['_STATEMENTFINISHED']._serialized_start=1349
-  _globals['_STATEMENTFINISHED']._serialized_end=1486
-  _globals['_MIGRATIONFINISHED']._serialized_start=1488
-  _globals['_MIGRATIONFINISHED']._serialized_end=1595
-  _globals['_BRANCHFINISHED']._serialized_start=1598
-  _globals['_BRANCHFINISHED']._serialized_end=1853
-  _globals['_RUNFINISHED']._serialized_start=1855
-  _globals['_RUNFINISHED']._serialized_end=1918
+  _globals['_RUN']._serialized_end=603
+  _globals['_RUNEVENT']._serialized_start=606
+  _globals['_RUNEVENT']._serialized_end=1121
+  _globals['_RUNSTARTED']._serialized_start=1123
+  _globals['_RUNSTARTED']._serialized_end=1159
+  _globals['_BRANCHSTARTED']._serialized_start=1162
+  _globals['_BRANCHSTARTED']._serialized_end=1318
+  _globals['_MIGRATIONSTARTED']._serialized_start=1321
+  _globals['_MIGRATIONSTARTED']._serialized_end=1459
+  _globals['_STATEMENTFINISHED']._serialized_start=1462
+  _globals['_STATEMENTFINISHED']._serialized_end=1599
+  _globals['_MIGRATIONFINISHED']._serialized_start=1602
+  _globals['_MIGRATIONFINISHED']._serialized_end=1756
+  _globals['_BRANCHFINISHED']._serialized_start=1759
+  _globals['_BRANCHFINISHED']._serialized_end=2046
+  _globals['_RUNFINISHED']._serialized_start=2048
+  _globals['_RUNFINISHED']._serialized_end=2111
 # @@protoc_insertion_point(module_scope)

@@ -20,6 +20,7 @@ class RunKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RUN_KIND_APPLY: _ClassVar[RunKind]
     RUN_KIND_APPLY_ALL: _ClassVar[RunKind]
     RUN_KIND_AUTO_MIGRATE: _ClassVar[RunKind]
+    RUN_KIND_ROLLBACK: _ClassVar[RunKind]
 
 class RunState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -33,6 +34,7 @@ RUN_KIND_UNSPECIFIED: RunKind
 RUN_KIND_APPLY: RunKind
 RUN_KIND_APPLY_ALL: RunKind
 RUN_KIND_AUTO_MIGRATE: RunKind
+RUN_KIND_ROLLBACK: RunKind
 RUN_STATE_UNSPECIFIED: RunState
 RUN_STATE_QUEUED: RunState
 RUN_STATE_RUNNING: RunState
@@ -41,7 +43,7 @@ RUN_STATE_FAILED: RunState
 RUN_STATE_CANCELLED: RunState
 
 class Run(_message.Message):
-    __slots__ = ("id", "kind", "state", "requested_by", "request_id", "create_time", "start_time", "end_time", "result", "last_sequence", "branches_total")
+    __slots__ = ("id", "kind", "state", "requested_by", "request_id", "create_time", "start_time", "end_time", "result", "last_sequence", "branches_total", "dry_run")
     ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -53,6 +55,7 @@ class Run(_message.Message):
     RESULT_FIELD_NUMBER: _ClassVar[int]
     LAST_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     BRANCHES_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    DRY_RUN_FIELD_NUMBER: _ClassVar[int]
     id: str
     kind: RunKind
     state: RunState
@@ -64,7 +67,8 @@ class Run(_message.Message):
     result: _migration_pb2.MigrationResult
     last_sequence: int
     branches_total: int
-    def __init__(self, id: _Optional[str] = ..., kind: _Optional[_Union[RunKind, str]] = ..., state: _Optional[_Union[RunState, str]] = ..., requested_by: _Optional[str] = ..., request_id: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., result: _Optional[_Union[_migration_pb2.MigrationResult, _Mapping]] = ..., last_sequence: _Optional[int] = ..., branches_total: _Optional[int] = ...) -> None: ...
+    dry_run: bool
+    def __init__(self, id: _Optional[str] = ..., kind: _Optional[_Union[RunKind, str]] = ..., state: _Optional[_Union[RunState, str]] = ..., requested_by: _Optional[str] = ..., request_id: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., result: _Optional[_Union[_migration_pb2.MigrationResult, _Mapping]] = ..., last_sequence: _Optional[int] = ..., branches_total: _Optional[int] = ..., dry_run: bool = ...) -> None: ...
 
 class RunEvent(_message.Message):
     __slots__ = ("run_id", "sequence", "time", "run_started", "branch_started", "migration_started", "statement_finished", "migration_finished", "branch_finished", "run_finished")
@@ -97,26 +101,30 @@ class RunStarted(_message.Message):
     def __init__(self, branches_total: _Optional[int] = ...) -> None: ...
 
 class BranchStarted(_message.Message):
-    __slots__ = ("branch_code", "provider", "pending_migrations")
+    __slots__ = ("branch_code", "provider", "pending_migrations", "direction")
     BRANCH_CODE_FIELD_NUMBER: _ClassVar[int]
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
     PENDING_MIGRATIONS_FIELD_NUMBER: _ClassVar[int]
+    DIRECTION_FIELD_NUMBER: _ClassVar[int]
     branch_code: str
     provider: _branch_pb2.Provider
     pending_migrations: int
-    def __init__(self, branch_code: _Optional[str] = ..., provider: _Optional[_Union[_branch_pb2.Provider, str]] = ..., pending_migrations: _Optional[int] = ...) -> None: ...
+    direction: _migration_pb2.Direction
+    def __init__(self, branch_code: _Optional[str] = ..., provider: _Optional[_Union[_branch_pb2.Provider, str]] = ..., pending_migrations: _Optional[int] = ..., direction: _Optional[_Union[_migration_pb2.Direction, str]] = ...) -> None: ...
 
 class MigrationStarted(_message.Message):
-    __slots__ = ("branch_code", "migration_id", "index", "total")
+    __slots__ = ("branch_code", "migration_id", "index", "total", "direction")
     BRANCH_CODE_FIELD_NUMBER: _ClassVar[int]
     MIGRATION_ID_FIELD_NUMBER: _ClassVar[int]
     INDEX_FIELD_NUMBER: _ClassVar[int]
     TOTAL_FIELD_NUMBER: _ClassVar[int]
+    DIRECTION_FIELD_NUMBER: _ClassVar[int]
     branch_code: str
     migration_id: str
     index: int
     total: int
-    def __init__(self, branch_code: _Optional[str] = ..., migration_id: _Optional[str] = ..., index: _Optional[int] = ..., total: _Optional[int] = ...) -> None: ...
+    direction: _migration_pb2.Direction
+    def __init__(self, branch_code: _Optional[str] = ..., migration_id: _Optional[str] = ..., index: _Optional[int] = ..., total: _Optional[int] = ..., direction: _Optional[_Union[_migration_pb2.Direction, str]] = ...) -> None: ...
 
 class StatementFinished(_message.Message):
     __slots__ = ("branch_code", "migration_id", "index", "total", "duration")
@@ -133,17 +141,19 @@ class StatementFinished(_message.Message):
     def __init__(self, branch_code: _Optional[str] = ..., migration_id: _Optional[str] = ..., index: _Optional[int] = ..., total: _Optional[int] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class MigrationFinished(_message.Message):
-    __slots__ = ("branch_code", "migration_id", "duration")
+    __slots__ = ("branch_code", "migration_id", "duration", "direction")
     BRANCH_CODE_FIELD_NUMBER: _ClassVar[int]
     MIGRATION_ID_FIELD_NUMBER: _ClassVar[int]
     DURATION_FIELD_NUMBER: _ClassVar[int]
+    DIRECTION_FIELD_NUMBER: _ClassVar[int]
     branch_code: str
     migration_id: str
     duration: _duration_pb2.Duration
-    def __init__(self, branch_code: _Optional[str] = ..., migration_id: _Optional[str] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    direction: _migration_pb2.Direction
+    def __init__(self, branch_code: _Optional[str] = ..., migration_id: _Optional[str] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., direction: _Optional[_Union[_migration_pb2.Direction, str]] = ...) -> None: ...
 
 class BranchFinished(_message.Message):
-    __slots__ = ("branch_code", "status", "applied_migrations", "error", "duration", "branches_done", "branches_total")
+    __slots__ = ("branch_code", "status", "applied_migrations", "error", "duration", "branches_done", "branches_total", "rolled_back_migrations")
     BRANCH_CODE_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     APPLIED_MIGRATIONS_FIELD_NUMBER: _ClassVar[int]
@@ -151,6 +161,7 @@ class BranchFinished(_message.Message):
     DURATION_FIELD_NUMBER: _ClassVar[int]
     BRANCHES_DONE_FIELD_NUMBER: _ClassVar[int]
     BRANCHES_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    ROLLED_BACK_MIGRATIONS_FIELD_NUMBER: _ClassVar[int]
     branch_code: str
     status: _status_pb2.MigrationStatus
     applied_migrations: _containers.RepeatedScalarFieldContainer[str]
@@ -158,7 +169,8 @@ class BranchFinished(_message.Message):
     duration: _duration_pb2.Duration
     branches_done: int
     branches_total: int
-    def __init__(self, branch_code: _Optional[str] = ..., status: _Optional[_Union[_status_pb2.MigrationStatus, str]] = ..., applied_migrations: _Optional[_Iterable[str]] = ..., error: _Optional[_Union[_migration_pb2.MigrationError, _Mapping]] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., branches_done: _Optional[int] = ..., branches_total: _Optional[int] = ...) -> None: ...
+    rolled_back_migrations: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, branch_code: _Optional[str] = ..., status: _Optional[_Union[_status_pb2.MigrationStatus, str]] = ..., applied_migrations: _Optional[_Iterable[str]] = ..., error: _Optional[_Union[_migration_pb2.MigrationError, _Mapping]] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., branches_done: _Optional[int] = ..., branches_total: _Optional[int] = ..., rolled_back_migrations: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class RunFinished(_message.Message):
     __slots__ = ("result",)

@@ -27,15 +27,17 @@ from branchkeeper.v1 import migration_pb2 as branchkeeper_dot_v1_dot_migration__
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x62ranchkeeper/v1/status.proto\x12\x0f\x62ranchkeeper.v1\x1a\x1c\x62ranchkeeper/v1/branch.proto\x1a\x1f\x62ranchkeeper/v1/migration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe9\x04\n\x0c\x42ranchStatus\x12\x11\n\tbranch_id\x18\x01 \x01(\t\x12\x13\n\x0b\x62ranch_code\x18\x02 \x01(\t\x12\x13\n\x0b\x62ranch_name\x18\x03 \x01(\t\x12+\n\x08provider\x18\x04 \x01(\x0e\x32\x19.branchkeeper.v1.Provider\x12\x1e\n\x16last_migration_applied\x18\x05 \x01(\t\x12\x30\n\x06status\x18\x06 \x01(\x0e\x32 .branchkeeper.v1.MigrationStatus\x12\x35\n\x11last_attempt_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bretry_count\x18\x08 \x01(\r\x12\x35\n\x11next_attempt_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rerror_details\x18\n \x01(\t\x12\x34\n\rfailure_class\x18\x0b \x01(\x0e\x32\x1d.branchkeeper.v1.FailureClass\x12\x11\n\tis_locked\x18\x0c \x01(\x08\x12\x12\n\nlock_owner\x18\r \x01(\t\x12\x35\n\x11lock_expires_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\rpending_count\x18\x0f \x01(\rH\x00\x88\x01\x01\x12.\n\x05\x65rror\x18\x10 \x01(\x0b\x32\x1f.branchkeeper.v1.MigrationError\x12\x11\n\tis_active\x18\x11 \x01(\x08\x42\x10\n\x0e_pending_count*\xe3\x01\n\x0fMigrationStatus\x12 \n\x1cMIGRATION_STATUS_UNSPECIFIED\x10\x00\x12\x1c\n\x18MIGRATION_STATUS_PENDING\x10\x01\x12 \n\x1cMIGRATION_STATUS_IN_PROGRESS\x10\x02\x12\x1e\n\x1aMIGRATION_STATUS_COMPLETED\x10\x03\x12\x1b\n\x17MIGRATION_STATUS_FAILED\x10\x04\x12\x31\n-MIGRATION_STATUS_REQUIRES_MANUAL_INTERVENTION\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x62ranchkeeper/v1/status.proto\x12\x0f\x62ranchkeeper.v1\x1a\x1c\x62ranchkeeper/v1/branch.proto\x1a\x1f\x62ranchkeeper/v1/migration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8e\x05\n\x0c\x42ranchStatus\x12\x11\n\tbranch_id\x18\x01 \x01(\t\x12\x13\n\x0b\x62ranch_code\x18\x02 \x01(\t\x12\x13\n\x0b\x62ranch_name\x18\x03 \x01(\t\x12+\n\x08provider\x18\x04 \x01(\x0e\x32\x19.branchkeeper.v1.Provider\x12\x1e\n\x16last_migration_applied\x18\x05 \x01(\t\x12\x30\n\x06status\x18\x06 \x01(\x0e\x32 .branchkeeper.v1.MigrationStatus\x12\x35\n\x11last_attempt_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bretry_count\x18\x08 \x01(\r\x12\x35\n\x11next_attempt_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rerror_details\x18\n \x01(\t\x12\x34\n\rfailure_class\x18\x0b \x01(\x0e\x32\x1d.branchkeeper.v1.FailureClass\x12\x11\n\tis_locked\x18\x0c \x01(\x08\x12\x12\n\nlock_owner\x18\r \x01(\t\x12\x35\n\x11lock_expires_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\rpending_count\x18\x0f \x01(\rH\x00\x88\x01\x01\x12.\n\x05\x65rror\x18\x10 \x01(\x0b\x32\x1f.branchkeeper.v1.MigrationError\x12\x11\n\tis_active\x18\x11 \x01(\x08\x12#\n\x04hold\x18\x12 \x01(\x0b\x32\x15.branchkeeper.v1.HoldB\x10\n\x0e_pending_count\"Z\n\x04Hold\x12.\n\nsince_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x12\n\nmigrations\x18\x03 \x03(\t*\xe3\x01\n\x0fMigrationStatus\x12 \n\x1cMIGRATION_STATUS_UNSPECIFIED\x10\x00\x12\x1c\n\x18MIGRATION_STATUS_PENDING\x10\x01\x12 \n\x1cMIGRATION_STATUS_IN_PROGRESS\x10\x02\x12\x1e\n\x1aMIGRATION_STATUS_COMPLETED\x10\x03\x12\x1b\n\x17MIGRATION_STATUS_FAILED\x10\x04\x12\x31\n-MIGRATION_STATUS_REQUIRES_MANUAL_INTERVENTION\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'branchkeeper.v1.status_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_MIGRATIONSTATUS']._serialized_start=766
-  _globals['_MIGRATIONSTATUS']._serialized_end=993
+  _globals['_MIGRATIONSTATUS']._serialized_start=895
+  _globals['_MIGRATIONSTATUS']._serialized_end=1122
   _globals['_BRANCHSTATUS']._serialized_start=146
-  _globals['_BRANCHSTATUS']._serialized_end=763
+  _globals['_BRANCHSTATUS']._serialized_end=800
+  _globals['_HOLD']._serialized_start=802
+  _globals['_HOLD']._serialized_end=892
 # @@protoc_insertion_point(module_scope)

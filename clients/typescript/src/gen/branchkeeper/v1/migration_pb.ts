@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file branchkeeper/v1/migration.proto.
  */
 export const file_branchkeeper_v1_migration: GenFile = /*@__PURE__*/
-  fileDesc("Ch9icmFuY2hrZWVwZXIvdjEvbWlncmF0aW9uLnByb3RvEg9icmFuY2hrZWVwZXIudjEitAEKDU1pZ3JhdGlvbkluZm8SCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRITCgtkZXNjcmlwdGlvbhgDIAEoCRIQCghjaGVja3N1bRgEIAEoCRI6ChB0cmFuc2FjdGlvbl9tb2RlGAUgASgOMiAuYnJhbmNoa2VlcGVyLnYxLlRyYW5zYWN0aW9uTW9kZRISCgpyZXBlYXRhYmxlGAYgASgIEhIKCnJldmVyc2libGUYByABKAgiuAEKEEFwcGxpZWRNaWdyYXRpb24SCgoCaWQYASABKAkSEAoIY2hlY2tzdW0YAiABKAkSMAoMYXBwbGllZF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCghkdXJhdGlvbhgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIXCg9wcm9kdWN0X3ZlcnNpb24YBSABKAkSDgoGcnVuX2lkGAYgASgJIoECCg5NaWdyYXRpb25FcnJvchITCgticmFuY2hfY29kZRgBIAEoCRIUCgxtaWdyYXRpb25faWQYAiABKAkSLAoFY2xhc3MYAyABKA4yHS5icmFuY2hrZWVwZXIudjEuRmFpbHVyZUNsYXNzEg8KB21lc3NhZ2UYBCABKAkSDAoEaGludBgFIAEoCRIMCgRmaWxlGAYgASgJEgwKBGxpbmUYByABKA0SEQoJc3RhdGVtZW50GAggASgJEhUKDXByb3ZpZGVyX2NvZGUYCSABKAkSFwoPc3RhdGVtZW50c19kb25lGAogASgNEhgKEHN0YXRlbWVudHNfdG90YWwYCyABKA0ihwIKD01pZ3JhdGlvblJlc3VsdBIPCgdzdWNjZXNzGAEgASgIEhoKEmFwcGxpZWRfbWlncmF0aW9ucxgCIAMoCRIvCgZlcnJvcnMYAyADKAsyHy5icmFuY2hrZWVwZXIudjEuTWlncmF0aW9uRXJyb3ISKwoIZHVyYXRpb24YBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SGgoSYnJhbmNoZXNfcHJvY2Vzc2VkGAUgASgNEhoKEmJyYW5jaGVzX3N1Y2NlZWRlZBgGIAEoDRIXCg9icmFuY2hlc19mYWlsZWQYByABKA0SGAoQYnJhbmNoZXNfc2tpcHBlZBgIIAEoDSJ7CgdGaW5kaW5nEisKCHNldmVyaXR5GAEgASgOMhkuYnJhbmNoa2VlcGVyLnYxLlNldmVyaXR5EgwKBGtpbmQYAiABKAkSDwoHbWVzc2FnZRgDIAEoCRIOCgZvYmplY3QYBCABKAkSFAoMbWlncmF0aW9uX2lkGAUgASgJKpMBCg9UcmFuc2FjdGlvbk1vZGUSIAocVFJBTlNBQ1RJT05fTU9ERV9VTlNQRUNJRklFRBAAEiIKHlRSQU5TQUNUSU9OX01PREVfUEVSX01JR1JBVElPThABEh8KG1RSQU5TQUNUSU9OX01PREVfQUxMX0lOX09ORRACEhkKFVRSQU5TQUNUSU9OX01PREVfTk9ORRADKsgCCgxGYWlsdXJlQ2xhc3MSHQoZRkFJTFVSRV9DTEFTU19VTlNQRUNJRklFRBAAEhwKGEZBSUxVUkVfQ0xBU1NfQ09OTkVDVElPThABEiAKHEZBSUxVUkVfQ0xBU1NfQVVUSEVOVElDQVRJT04QAhIYChRGQUlMVVJFX0NMQVNTX0xPQ0tFRBADEhkKFUZBSUxVUkVfQ0xBU1NfVElNRU9VVBAEEhUKEUZBSUxVUkVfQ0xBU1NfU1FMEAUSGgoWRkFJTFVSRV9DTEFTU19DSEVDS1NVTRAGEhsKF0ZBSUxVUkVfQ0xBU1NfQ0FUQUxPR1VFEAcSGwoXRkFJTFVSRV9DTEFTU19BTUJJR1VPVVMQCBIbChdGQUlMVVJFX0NMQVNTX0NBTkNFTExFRBAJEhoKFkZBSUxVUkVfQ0xBU1NfSU5URVJOQUwQCipOCghTZXZlcml0eRIYChRTRVZFUklUWV9VTlNQRUNJRklFRBAAEhIKDlNFVkVSSVRZX0VSUk9SEAESFAoQU0VWRVJJVFlfV0FSTklORxACQtEBChNjb20uYnJhbmNoa2VlcGVyLnYxQg5NaWdyYXRpb25Qcm90b1ABWk1naXRodWIuY29tL2JyYW5jaGtlZXBlci9icmFuY2hrZWVwZXIvY2xpZW50cy9nby9icmFuY2hrZWVwZXJ2MTticmFuY2hrZWVwZXJ2MaICA0JYWKoCD0JyYW5jaGtlZXBlci5WMcoCD0JyYW5jaGtlZXBlclxWMeICG0JyYW5jaGtlZXBlclxWMVxHUEJNZXRhZGF0YeoCEEJyYW5jaGtlZXBlcjo6VjFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("Ch9icmFuY2hrZWVwZXIvdjEvbWlncmF0aW9uLnByb3RvEg9icmFuY2hrZWVwZXIudjEitAEKDU1pZ3JhdGlvbkluZm8SCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRITCgtkZXNjcmlwdGlvbhgDIAEoCRIQCghjaGVja3N1bRgEIAEoCRI6ChB0cmFuc2FjdGlvbl9tb2RlGAUgASgOMiAuYnJhbmNoa2VlcGVyLnYxLlRyYW5zYWN0aW9uTW9kZRISCgpyZXBlYXRhYmxlGAYgASgIEhIKCnJldmVyc2libGUYByABKAgiuAEKEEFwcGxpZWRNaWdyYXRpb24SCgoCaWQYASABKAkSEAoIY2hlY2tzdW0YAiABKAkSMAoMYXBwbGllZF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCghkdXJhdGlvbhgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIXCg9wcm9kdWN0X3ZlcnNpb24YBSABKAkSDgoGcnVuX2lkGAYgASgJIoECCg5NaWdyYXRpb25FcnJvchITCgticmFuY2hfY29kZRgBIAEoCRIUCgxtaWdyYXRpb25faWQYAiABKAkSLAoFY2xhc3MYAyABKA4yHS5icmFuY2hrZWVwZXIudjEuRmFpbHVyZUNsYXNzEg8KB21lc3NhZ2UYBCABKAkSDAoEaGludBgFIAEoCRIMCgRmaWxlGAYgASgJEgwKBGxpbmUYByABKA0SEQoJc3RhdGVtZW50GAggASgJEhUKDXByb3ZpZGVyX2NvZGUYCSABKAkSFwoPc3RhdGVtZW50c19kb25lGAogASgNEhgKEHN0YXRlbWVudHNfdG90YWwYCyABKA0iywIKD01pZ3JhdGlvblJlc3VsdBIPCgdzdWNjZXNzGAEgASgIEhoKEmFwcGxpZWRfbWlncmF0aW9ucxgCIAMoCRIvCgZlcnJvcnMYAyADKAsyHy5icmFuY2hrZWVwZXIudjEuTWlncmF0aW9uRXJyb3ISKwoIZHVyYXRpb24YBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SGgoSYnJhbmNoZXNfcHJvY2Vzc2VkGAUgASgNEhoKEmJyYW5jaGVzX3N1Y2NlZWRlZBgGIAEoDRIXCg9icmFuY2hlc19mYWlsZWQYByABKA0SGAoQYnJhbmNoZXNfc2tpcHBlZBgIIAEoDRIeChZyb2xsZWRfYmFja19taWdyYXRpb25zGAkgAygJEg8KB2RyeV9ydW4YCiABKAgSEQoJbm90X3RyaWVkGAsgAygJInsKB0ZpbmRpbmcSKwoIc2V2ZXJpdHkYASABKA4yGS5icmFuY2hrZWVwZXIudjEuU2V2ZXJpdHkSDAoEa2luZBgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEg4KBm9iamVjdBgEIAEoCRIUCgxtaWdyYXRpb25faWQYBSABKAkqkwEKD1RyYW5zYWN0aW9uTW9kZRIgChxUUkFOU0FDVElPTl9NT0RFX1VOU1BFQ0lGSUVEEAASIgoeVFJBTlNBQ1RJT05fTU9ERV9QRVJfTUlHUkFUSU9OEAESHwobVFJBTlNBQ1RJT05fTU9ERV9BTExfSU5fT05FEAISGQoVVFJBTlNBQ1RJT05fTU9ERV9OT05FEAMq6AIKDEZhaWx1cmVDbGFzcxIdChlGQUlMVVJFX0NMQVNTX1VOU1BFQ0lGSUVEEAASHAoYRkFJTFVSRV9DTEFTU19DT05ORUNUSU9OEAESIAocRkFJTFVSRV9DTEFTU19BVVRIRU5USUNBVElPThACEhgKFEZBSUxVUkVfQ0xBU1NfTE9DS0VEEAMSGQoVRkFJTFVSRV9DTEFTU19USU1FT1VUEAQSFQoRRkFJTFVSRV9DTEFTU19TUUwQBRIaChZGQUlMVVJFX0NMQVNTX0NIRUNLU1VNEAYSGwoXRkFJTFVSRV9DTEFTU19DQVRBTE9HVUUQBxIbChdGQUlMVVJFX0NMQVNTX0FNQklHVU9VUxAIEhsKF0ZBSUxVUkVfQ0xBU1NfQ0FOQ0VMTEVEEAkSGgoWRkFJTFVSRV9DTEFTU19JTlRFUk5BTBAKEh4KGkZBSUxVUkVfQ0xBU1NfUExBTl9DSEFOR0VEEAsqTAoJRGlyZWN0aW9uEhkKFURJUkVDVElPTl9VTlNQRUNJRklFRBAAEhAKDERJUkVDVElPTl9VUBABEhIKDkRJUkVDVElPTl9ET1dOEAIqTgoIU2V2ZXJpdHkSGAoUU0VWRVJJVFlfVU5TUEVDSUZJRUQQABISCg5TRVZFUklUWV9FUlJPUhABEhQKEFNFVkVSSVRZX1dBUk5JTkcQAkLRAQoTY29tLmJyYW5jaGtlZXBlci52MUIOTWlncmF0aW9uUHJvdG9QAVpNZ2l0aHViLmNvbS9icmFuY2hrZWVwZXIvYnJhbmNoa2VlcGVyL2NsaWVudHMvZ28vYnJhbmNoa2VlcGVydjE7YnJhbmNoa2VlcGVydjGiAgNCWFiqAg9CcmFuY2hrZWVwZXIuVjHKAg9CcmFuY2hrZWVwZXJcVjHiAhtCcmFuY2hrZWVwZXJcVjFcR1BCTWV0YWRhdGHqAhBCcmFuY2hrZWVwZXI6OlYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * A migration of the catalogue, as it reads for a branch's provider.
@@ -65,7 +65,7 @@ export type MigrationInfo = Message<"branchkeeper.v1.MigrationInfo"> & {
   repeatable: boolean;
 
   /**
-   * Whether a down file exists.
+   * Whether it can be undone: it has a down script.
    *
    * @generated from field: bool reversible = 7;
    */
@@ -288,6 +288,27 @@ export type MigrationResult = Message<"branchkeeper.v1.MigrationResult"> & {
    * @generated from field: uint32 branches_skipped = 8;
    */
   branchesSkipped: number;
+
+  /**
+   * The ids of the migrations that a rollback has undone, in that order.
+   *
+   * @generated from field: repeated string rolled_back_migrations = 9;
+   */
+  rolledBackMigrations: string[];
+
+  /**
+   * Whether it was a dry run: what is listed as applied was run and taken back.
+   *
+   * @generated from field: bool dry_run = 10;
+   */
+  dryRun: boolean;
+
+  /**
+   * What a dry run could not try, such as statements that refuse a transaction. At most 500 are listed.
+   *
+   * @generated from field: repeated string not_tried = 11;
+   */
+  notTried: string[];
 };
 
 /**
@@ -470,6 +491,13 @@ export enum FailureClass {
    * @generated from enum value: FAILURE_CLASS_INTERNAL = 10;
    */
   INTERNAL = 10,
+
+  /**
+   * The branch's plan is no longer the one that the request names. Does not count as a failed attempt.
+   *
+   * @generated from enum value: FAILURE_CLASS_PLAN_CHANGED = 11;
+   */
+  PLAN_CHANGED = 11,
 }
 
 /**
@@ -477,6 +505,40 @@ export enum FailureClass {
  */
 export const FailureClassSchema: GenEnum<FailureClass> = /*@__PURE__*/
   enumDesc(file_branchkeeper_v1_migration, 1);
+
+/**
+ * Which way a migration is run.
+ *
+ * @generated from enum branchkeeper.v1.Direction
+ */
+export enum Direction {
+  /**
+   * Not given.
+   *
+   * @generated from enum value: DIRECTION_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It is applied.
+   *
+   * @generated from enum value: DIRECTION_UP = 1;
+   */
+  UP = 1,
+
+  /**
+   * It is undone.
+   *
+   * @generated from enum value: DIRECTION_DOWN = 2;
+   */
+  DOWN = 2,
+}
+
+/**
+ * Describes the enum branchkeeper.v1.Direction.
+ */
+export const DirectionSchema: GenEnum<Direction> = /*@__PURE__*/
+  enumDesc(file_branchkeeper_v1_migration, 2);
 
 /**
  * How much a finding matters.
@@ -510,5 +572,5 @@ export enum Severity {
  * Describes the enum branchkeeper.v1.Severity.
  */
 export const SeveritySchema: GenEnum<Severity> = /*@__PURE__*/
-  enumDesc(file_branchkeeper_v1_migration, 2);
+  enumDesc(file_branchkeeper_v1_migration, 3);
 

@@ -8,11 +8,11 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Provider } from "./branch_pb.js";
 import { file_branchkeeper_v1_branch } from "./branch_pb.js";
-import type { AppliedMigration, Finding, MigrationInfo, MigrationResult, TransactionMode } from "./migration_pb.js";
+import type { AppliedMigration, Direction, Finding, MigrationInfo, MigrationResult, TransactionMode } from "./migration_pb.js";
 import { file_branchkeeper_v1_migration } from "./migration_pb.js";
 import type { Run, RunEvent, RunState } from "./run_pb.js";
 import { file_branchkeeper_v1_run } from "./run_pb.js";
-import type { BranchStatus, MigrationStatus } from "./status_pb.js";
+import type { BranchStatus, Hold, MigrationStatus } from "./status_pb.js";
 import { file_branchkeeper_v1_status } from "./status_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -22,7 +22,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file branchkeeper/v1/migration_service.proto.
  */
 export const file_branchkeeper_v1_migration_service: GenFile = /*@__PURE__*/
-  fileDesc("CidicmFuY2hrZWVwZXIvdjEvbWlncmF0aW9uX3NlcnZpY2UucHJvdG8SD2JyYW5jaGtlZXBlci52MSKIAQoMQXBwbHlSZXF1ZXN0Eg4KBmJyYW5jaBgBIAEoCRIYChB0YXJnZXRfbWlncmF0aW9uGAIgASgJEjoKEHRyYW5zYWN0aW9uX21vZGUYAyABKA4yIC5icmFuY2hrZWVwZXIudjEuVHJhbnNhY3Rpb25Nb2RlEhIKCnJlcXVlc3RfaWQYBCABKAkiUQoNQXBwbHlSZXNwb25zZRIOCgZydW5faWQYASABKAkSMAoGcmVzdWx0GAIgASgLMiAuYnJhbmNoa2VlcGVyLnYxLk1pZ3JhdGlvblJlc3VsdCK1AgoPQXBwbHlBbGxSZXF1ZXN0EhAKCGJyYW5jaGVzGAEgAygJEjwKBmxhYmVscxgCIAMoCzIsLmJyYW5jaGtlZXBlci52MS5BcHBseUFsbFJlcXVlc3QuTGFiZWxzRW50cnkSLAoJcHJvdmlkZXJzGAMgAygOMhkuYnJhbmNoa2VlcGVyLnYxLlByb3ZpZGVyEhgKEHRhcmdldF9taWdyYXRpb24YBCABKAkSFAoMbWF4X3BhcmFsbGVsGAUgASgNEhUKDXN0b3Bfb25fZXJyb3IYBiABKAgSGgoSaW5jbHVkZV9zdGF0ZW1lbnRzGAcgASgIEhIKCnJlcXVlc3RfaWQYCCABKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASI8ChBBcHBseUFsbFJlc3BvbnNlEigKBWV2ZW50GAEgASgLMhkuYnJhbmNoa2VlcGVyLnYxLlJ1bkV2ZW50IiAKDlBlbmRpbmdSZXF1ZXN0Eg4KBmJyYW5jaBgBIAEoCSKEAQoPUGVuZGluZ1Jlc3BvbnNlEhEKCWJyYW5jaF9pZBgBIAEoCRITCgticmFuY2hfY29kZRgCIAEoCRI6ChJwZW5kaW5nX21pZ3JhdGlvbnMYAyADKAsyHi5icmFuY2hrZWVwZXIudjEuTWlncmF0aW9uSW5mbxINCgVjb3VudBgEIAEoDSIgCg5IaXN0b3J5UmVxdWVzdBIOCgZicmFuY2gYASABKAkiqwIKD0hpc3RvcnlSZXNwb25zZRIRCglicmFuY2hfaWQYASABKAkSEwoLYnJhbmNoX2NvZGUYAiABKAkSPQoSYXBwbGllZF9taWdyYXRpb25zGAMgAygLMiEuYnJhbmNoa2VlcGVyLnYxLkFwcGxpZWRNaWdyYXRpb24SGgoScGVuZGluZ19taWdyYXRpb25zGAQgAygJEjcKE2xhc3RfbWlncmF0aW9uX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKBnN0YXR1cxgGIAEoDjIgLmJyYW5jaGtlZXBlci52MS5NaWdyYXRpb25TdGF0dXMSEwoLcmV0cnlfY291bnQYByABKA0SFQoNZXJyb3JfZGV0YWlscxgIIAEoCSIhCg9WYWxpZGF0ZVJlcXVlc3QSDgoGYnJhbmNoGAEgASgJIogBChBWYWxpZGF0ZVJlc3BvbnNlEhEKCWJyYW5jaF9pZBgBIAEoCRITCgticmFuY2hfY29kZRgCIAEoCRIQCghpc192YWxpZBgDIAEoCBIOCgZzdGF0dXMYBCABKAkSKgoIZmluZGluZ3MYBSADKAsyGC5icmFuY2hrZWVwZXIudjEuRmluZGluZyKDAgoNU3RhdHVzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKA0SEgoKcGFnZV90b2tlbhgCIAEoCRIyCghzdGF0dXNlcxgDIAMoDjIgLmJyYW5jaGtlZXBlci52MS5NaWdyYXRpb25TdGF0dXMSOgoGbGFiZWxzGAQgAygLMiouYnJhbmNoa2VlcGVyLnYxLlN0YXR1c1JlcXVlc3QuTGFiZWxzRW50cnkSLAoJcHJvdmlkZXJzGAUgAygOMhkuYnJhbmNoa2VlcGVyLnYxLlByb3ZpZGVyGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEi3gEKDlN0YXR1c1Jlc3BvbnNlEi8KCGJyYW5jaGVzGAEgAygLMh0uYnJhbmNoa2VlcGVyLnYxLkJyYW5jaFN0YXR1cxI7CgZ0b3RhbHMYAiADKAsyKy5icmFuY2hrZWVwZXIudjEuU3RhdHVzUmVzcG9uc2UuVG90YWxzRW50cnkSFgoOdG90YWxfYnJhbmNoZXMYAyABKA0SFwoPbmV4dF9wYWdlX3Rva2VuGAQgASgJGi0KC1RvdGFsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDToCOAEiHgoMUmV0cnlSZXF1ZXN0Eg4KBmJyYW5jaBgBIAEoCSI+Cg1SZXRyeVJlc3BvbnNlEi0KBnN0YXR1cxgBIAEoCzIdLmJyYW5jaGtlZXBlci52MS5CcmFuY2hTdGF0dXMiWAoOUmVzb2x2ZVJlcXVlc3QSDgoGYnJhbmNoGAEgASgJEhQKDG1pZ3JhdGlvbl9pZBgCIAEoCRIUCgdhcHBsaWVkGAMgASgISACIAQFCCgoIX2FwcGxpZWQiQAoPUmVzb2x2ZVJlc3BvbnNlEi0KBnN0YXR1cxgBIAEoCzIdLmJyYW5jaGtlZXBlci52MS5CcmFuY2hTdGF0dXMiHwoNR2V0UnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkiMwoOR2V0UnVuUmVzcG9uc2USIQoDcnVuGAEgASgLMhQuYnJhbmNoa2VlcGVyLnYxLlJ1biJjCg9MaXN0UnVuc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgNEhIKCnBhZ2VfdG9rZW4YAiABKAkSKQoGc3RhdGVzGAMgAygOMhkuYnJhbmNoa2VlcGVyLnYxLlJ1blN0YXRlIk8KEExpc3RSdW5zUmVzcG9uc2USIgoEcnVucxgBIAMoCzIULmJyYW5jaGtlZXBlci52MS5SdW4SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIlUKD1dhdGNoUnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkSFgoOYWZ0ZXJfc2VxdWVuY2UYAiABKAMSGgoSaW5jbHVkZV9zdGF0ZW1lbnRzGAMgASgIIjwKEFdhdGNoUnVuUmVzcG9uc2USKAoFZXZlbnQYASABKAsyGS5icmFuY2hrZWVwZXIudjEuUnVuRXZlbnQiIgoQQ2FuY2VsUnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkiNgoRQ2FuY2VsUnVuUmVzcG9uc2USIQoDcnVuGAEgASgLMhQuYnJhbmNoa2VlcGVyLnYxLlJ1bjK+BwoQTWlncmF0aW9uU2VydmljZRJGCgVBcHBseRIdLmJyYW5jaGtlZXBlci52MS5BcHBseVJlcXVlc3QaHi5icmFuY2hrZWVwZXIudjEuQXBwbHlSZXNwb25zZRJRCghBcHBseUFsbBIgLmJyYW5jaGtlZXBlci52MS5BcHBseUFsbFJlcXVlc3QaIS5icmFuY2hrZWVwZXIudjEuQXBwbHlBbGxSZXNwb25zZTABEkwKB1BlbmRpbmcSHy5icmFuY2hrZWVwZXIudjEuUGVuZGluZ1JlcXVlc3QaIC5icmFuY2hrZWVwZXIudjEuUGVuZGluZ1Jlc3BvbnNlEkwKB0hpc3RvcnkSHy5icmFuY2hrZWVwZXIudjEuSGlzdG9yeVJlcXVlc3QaIC5icmFuY2hrZWVwZXIudjEuSGlzdG9yeVJlc3BvbnNlEk8KCFZhbGlkYXRlEiAuYnJhbmNoa2VlcGVyLnYxLlZhbGlkYXRlUmVxdWVzdBohLmJyYW5jaGtlZXBlci52MS5WYWxpZGF0ZVJlc3BvbnNlEkkKBlN0YXR1cxIeLmJyYW5jaGtlZXBlci52MS5TdGF0dXNSZXF1ZXN0Gh8uYnJhbmNoa2VlcGVyLnYxLlN0YXR1c1Jlc3BvbnNlEkYKBVJldHJ5Eh0uYnJhbmNoa2VlcGVyLnYxLlJldHJ5UmVxdWVzdBoeLmJyYW5jaGtlZXBlci52MS5SZXRyeVJlc3BvbnNlEkwKB1Jlc29sdmUSHy5icmFuY2hrZWVwZXIudjEuUmVzb2x2ZVJlcXVlc3QaIC5icmFuY2hrZWVwZXIudjEuUmVzb2x2ZVJlc3BvbnNlEkkKBkdldFJ1bhIeLmJyYW5jaGtlZXBlci52MS5HZXRSdW5SZXF1ZXN0Gh8uYnJhbmNoa2VlcGVyLnYxLkdldFJ1blJlc3BvbnNlEk8KCExpc3RSdW5zEiAuYnJhbmNoa2VlcGVyLnYxLkxpc3RSdW5zUmVxdWVzdBohLmJyYW5jaGtlZXBlci52MS5MaXN0UnVuc1Jlc3BvbnNlElEKCFdhdGNoUnVuEiAuYnJhbmNoa2VlcGVyLnYxLldhdGNoUnVuUmVxdWVzdBohLmJyYW5jaGtlZXBlci52MS5XYXRjaFJ1blJlc3BvbnNlMAESUgoJQ2FuY2VsUnVuEiEuYnJhbmNoa2VlcGVyLnYxLkNhbmNlbFJ1blJlcXVlc3QaIi5icmFuY2hrZWVwZXIudjEuQ2FuY2VsUnVuUmVzcG9uc2VC2AEKE2NvbS5icmFuY2hrZWVwZXIudjFCFU1pZ3JhdGlvblNlcnZpY2VQcm90b1ABWk1naXRodWIuY29tL2JyYW5jaGtlZXBlci9icmFuY2hrZWVwZXIvY2xpZW50cy9nby9icmFuY2hrZWVwZXJ2MTticmFuY2hrZWVwZXJ2MaICA0JYWKoCD0JyYW5jaGtlZXBlci5WMcoCD0JyYW5jaGtlZXBlclxWMeICG0JyYW5jaGtlZXBlclxWMVxHUEJNZXRhZGF0YeoCEEJyYW5jaGtlZXBlcjo6VjFiBnByb3RvMw", [file_branchkeeper_v1_branch, file_branchkeeper_v1_migration, file_branchkeeper_v1_run, file_branchkeeper_v1_status, file_google_protobuf_timestamp]);
+  fileDesc("CidicmFuY2hrZWVwZXIvdjEvbWlncmF0aW9uX3NlcnZpY2UucHJvdG8SD2JyYW5jaGtlZXBlci52MSKuAQoMQXBwbHlSZXF1ZXN0Eg4KBmJyYW5jaBgBIAEoCRIYChB0YXJnZXRfbWlncmF0aW9uGAIgASgJEjoKEHRyYW5zYWN0aW9uX21vZGUYAyABKA4yIC5icmFuY2hrZWVwZXIudjEuVHJhbnNhY3Rpb25Nb2RlEhIKCnJlcXVlc3RfaWQYBCABKAkSDwoHZHJ5X3J1bhgFIAEoCBITCgtwbGFuX2RpZ2VzdBgGIAEoCSJRCg1BcHBseVJlc3BvbnNlEg4KBnJ1bl9pZBgBIAEoCRIwCgZyZXN1bHQYAiABKAsyIC5icmFuY2hrZWVwZXIudjEuTWlncmF0aW9uUmVzdWx0IrEBCgtQbGFuUmVxdWVzdBIOCgZicmFuY2gYASABKAkSGAoQdGFyZ2V0X21pZ3JhdGlvbhgCIAEoCRItCglkaXJlY3Rpb24YAyABKA4yGi5icmFuY2hrZWVwZXIudjEuRGlyZWN0aW9uEg0KBXN0ZXBzGAQgASgNEjoKEHRyYW5zYWN0aW9uX21vZGUYBSABKA4yIC5icmFuY2hrZWVwZXIudjEuVHJhbnNhY3Rpb25Nb2RlIusBCgxQbGFuUmVzcG9uc2USEQoJYnJhbmNoX2lkGAEgASgJEhMKC2JyYW5jaF9jb2RlGAIgASgJEjUKCm1pZ3JhdGlvbnMYAyADKAsyIS5icmFuY2hrZWVwZXIudjEuUGxhbm5lZE1pZ3JhdGlvbhIOCgZkaWdlc3QYBCABKAkSEAoId2FybmluZ3MYBSADKAkSLQoJZGlyZWN0aW9uGAYgASgOMhouYnJhbmNoa2VlcGVyLnYxLkRpcmVjdGlvbhIrCghwcm92aWRlchgHIAEoDjIZLmJyYW5jaGtlZXBlci52MS5Qcm92aWRlciKwAQoQUGxhbm5lZE1pZ3JhdGlvbhIsCgRpbmZvGAEgASgLMh4uYnJhbmNoa2VlcGVyLnYxLk1pZ3JhdGlvbkluZm8SNQoKc3RhdGVtZW50cxgCIAMoCzIhLmJyYW5jaGtlZXBlci52MS5QbGFubmVkU3RhdGVtZW50EgwKBGZpbGUYAyABKAkSFwoPc3RhdGVtZW50c19kb25lGAQgASgNEhAKCGluX2RvdWJ0GAUgASgIIp4BChBQbGFubmVkU3RhdGVtZW50EgsKA3NxbBgBIAEoCRIMCgRsaW5lGAIgASgNEg4KBmNvbHVtbhgDIAEoDRIVCg10cmFuc2FjdGlvbmFsGAQgASgIEhMKC2Rlc3RydWN0aXZlGAUgASgIEgwKBG5vdGUYBiABKAkSEAoIYmxvY2tpbmcYByABKAgSEwoLdHJhbnNhY3Rpb24YCCABKA0imgEKD1JvbGxiYWNrUmVxdWVzdBIOCgZicmFuY2gYASABKAkSDwoFc3RlcHMYAiABKA1IABIaChB0YXJnZXRfbWlncmF0aW9uGAMgASgJSAASFwoPYWxsb3dfZGF0YV9sb3NzGAQgASgIEhIKCnJlcXVlc3RfaWQYBSABKAkSEwoLcGxhbl9kaWdlc3QYBiABKAlCCAoGZXh0ZW50IlQKEFJvbGxiYWNrUmVzcG9uc2USDgoGcnVuX2lkGAEgASgJEjAKBnJlc3VsdBgCIAEoCzIgLmJyYW5jaGtlZXBlci52MS5NaWdyYXRpb25SZXN1bHQitQIKD0FwcGx5QWxsUmVxdWVzdBIQCghicmFuY2hlcxgBIAMoCRI8CgZsYWJlbHMYAiADKAsyLC5icmFuY2hrZWVwZXIudjEuQXBwbHlBbGxSZXF1ZXN0LkxhYmVsc0VudHJ5EiwKCXByb3ZpZGVycxgDIAMoDjIZLmJyYW5jaGtlZXBlci52MS5Qcm92aWRlchIYChB0YXJnZXRfbWlncmF0aW9uGAQgASgJEhQKDG1heF9wYXJhbGxlbBgFIAEoDRIVCg1zdG9wX29uX2Vycm9yGAYgASgIEhoKEmluY2x1ZGVfc3RhdGVtZW50cxgHIAEoCBISCgpyZXF1ZXN0X2lkGAggASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiPAoQQXBwbHlBbGxSZXNwb25zZRIoCgVldmVudBgBIAEoCzIZLmJyYW5jaGtlZXBlci52MS5SdW5FdmVudCIgCg5QZW5kaW5nUmVxdWVzdBIOCgZicmFuY2gYASABKAkihAEKD1BlbmRpbmdSZXNwb25zZRIRCglicmFuY2hfaWQYASABKAkSEwoLYnJhbmNoX2NvZGUYAiABKAkSOgoScGVuZGluZ19taWdyYXRpb25zGAMgAygLMh4uYnJhbmNoa2VlcGVyLnYxLk1pZ3JhdGlvbkluZm8SDQoFY291bnQYBCABKA0iIAoOSGlzdG9yeVJlcXVlc3QSDgoGYnJhbmNoGAEgASgJItACCg9IaXN0b3J5UmVzcG9uc2USEQoJYnJhbmNoX2lkGAEgASgJEhMKC2JyYW5jaF9jb2RlGAIgASgJEj0KEmFwcGxpZWRfbWlncmF0aW9ucxgDIAMoCzIhLmJyYW5jaGtlZXBlci52MS5BcHBsaWVkTWlncmF0aW9uEhoKEnBlbmRpbmdfbWlncmF0aW9ucxgEIAMoCRI3ChNsYXN0X21pZ3JhdGlvbl90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgZzdGF0dXMYBiABKA4yIC5icmFuY2hrZWVwZXIudjEuTWlncmF0aW9uU3RhdHVzEhMKC3JldHJ5X2NvdW50GAcgASgNEhUKDWVycm9yX2RldGFpbHMYCCABKAkSIwoEaG9sZBgJIAEoCzIVLmJyYW5jaGtlZXBlci52MS5Ib2xkIiEKD1ZhbGlkYXRlUmVxdWVzdBIOCgZicmFuY2gYASABKAkiiAEKEFZhbGlkYXRlUmVzcG9uc2USEQoJYnJhbmNoX2lkGAEgASgJEhMKC2JyYW5jaF9jb2RlGAIgASgJEhAKCGlzX3ZhbGlkGAMgASgIEg4KBnN0YXR1cxgEIAEoCRIqCghmaW5kaW5ncxgFIAMoCzIYLmJyYW5jaGtlZXBlci52MS5GaW5kaW5nIoMCCg1TdGF0dXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoDRISCgpwYWdlX3Rva2VuGAIgASgJEjIKCHN0YXR1c2VzGAMgAygOMiAuYnJhbmNoa2VlcGVyLnYxLk1pZ3JhdGlvblN0YXR1cxI6CgZsYWJlbHMYBCADKAsyKi5icmFuY2hrZWVwZXIudjEuU3RhdHVzUmVxdWVzdC5MYWJlbHNFbnRyeRIsCglwcm92aWRlcnMYBSADKA4yGS5icmFuY2hrZWVwZXIudjEuUHJvdmlkZXIaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASLeAQoOU3RhdHVzUmVzcG9uc2USLwoIYnJhbmNoZXMYASADKAsyHS5icmFuY2hrZWVwZXIudjEuQnJhbmNoU3RhdHVzEjsKBnRvdGFscxgCIAMoCzIrLmJyYW5jaGtlZXBlci52MS5TdGF0dXNSZXNwb25zZS5Ub3RhbHNFbnRyeRIWCg50b3RhbF9icmFuY2hlcxgDIAEoDRIXCg9uZXh0X3BhZ2VfdG9rZW4YBCABKAkaLQoLVG90YWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgNOgI4ASIeCgxSZXRyeVJlcXVlc3QSDgoGYnJhbmNoGAEgASgJIj4KDVJldHJ5UmVzcG9uc2USLQoGc3RhdHVzGAEgASgLMh0uYnJhbmNoa2VlcGVyLnYxLkJyYW5jaFN0YXR1cyJYCg5SZXNvbHZlUmVxdWVzdBIOCgZicmFuY2gYASABKAkSFAoMbWlncmF0aW9uX2lkGAIgASgJEhQKB2FwcGxpZWQYAyABKAhIAIgBAUIKCghfYXBwbGllZCJACg9SZXNvbHZlUmVzcG9uc2USLQoGc3RhdHVzGAEgASgLMh0uYnJhbmNoa2VlcGVyLnYxLkJyYW5jaFN0YXR1cyIfCg1HZXRSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCSIzCg5HZXRSdW5SZXNwb25zZRIhCgNydW4YASABKAsyFC5icmFuY2hrZWVwZXIudjEuUnVuImMKD0xpc3RSdW5zUmVxdWVzdBIRCglwYWdlX3NpemUYASABKA0SEgoKcGFnZV90b2tlbhgCIAEoCRIpCgZzdGF0ZXMYAyADKA4yGS5icmFuY2hrZWVwZXIudjEuUnVuU3RhdGUiTwoQTGlzdFJ1bnNSZXNwb25zZRIiCgRydW5zGAEgAygLMhQuYnJhbmNoa2VlcGVyLnYxLlJ1bhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiVQoPV2F0Y2hSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRIWCg5hZnRlcl9zZXF1ZW5jZRgCIAEoAxIaChJpbmNsdWRlX3N0YXRlbWVudHMYAyABKAgiPAoQV2F0Y2hSdW5SZXNwb25zZRIoCgVldmVudBgBIAEoCzIZLmJyYW5jaGtlZXBlci52MS5SdW5FdmVudCIiChBDYW5jZWxSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCSI2ChFDYW5jZWxSdW5SZXNwb25zZRIhCgNydW4YASABKAsyFC5icmFuY2hrZWVwZXIudjEuUnVuMtQIChBNaWdyYXRpb25TZXJ2aWNlEkYKBUFwcGx5Eh0uYnJhbmNoa2VlcGVyLnYxLkFwcGx5UmVxdWVzdBoeLmJyYW5jaGtlZXBlci52MS5BcHBseVJlc3BvbnNlElEKCEFwcGx5QWxsEiAuYnJhbmNoa2VlcGVyLnYxLkFwcGx5QWxsUmVxdWVzdBohLmJyYW5jaGtlZXBlci52MS5BcHBseUFsbFJlc3BvbnNlMAESTAoHUGVuZGluZxIfLmJyYW5jaGtlZXBlci52MS5QZW5kaW5nUmVxdWVzdBogLmJyYW5jaGtlZXBlci52MS5QZW5kaW5nUmVzcG9uc2USTAoHSGlzdG9yeRIfLmJyYW5jaGtlZXBlci52MS5IaXN0b3J5UmVxdWVzdBogLmJyYW5jaGtlZXBlci52MS5IaXN0b3J5UmVzcG9uc2USTwoIVmFsaWRhdGUSIC5icmFuY2hrZWVwZXIudjEuVmFsaWRhdGVSZXF1ZXN0GiEuYnJhbmNoa2VlcGVyLnYxLlZhbGlkYXRlUmVzcG9uc2USSQoGU3RhdHVzEh4uYnJhbmNoa2VlcGVyLnYxLlN0YXR1c1JlcXVlc3QaHy5icmFuY2hrZWVwZXIudjEuU3RhdHVzUmVzcG9uc2USRgoFUmV0cnkSHS5icmFuY2hrZWVwZXIudjEuUmV0cnlSZXF1ZXN0Gh4uYnJhbmNoa2VlcGVyLnYxLlJldHJ5UmVzcG9uc2USTAoHUmVzb2x2ZRIfLmJyYW5jaGtlZXBlci52MS5SZXNvbHZlUmVxdWVzdBogLmJyYW5jaGtlZXBlci52MS5SZXNvbHZlUmVzcG9uc2USQwoEUGxhbhIcLmJyYW5jaGtlZXBlci52MS5QbGFuUmVxdWVzdBodLmJyYW5jaGtlZXBlci52MS5QbGFuUmVzcG9uc2USTwoIUm9sbGJhY2sSIC5icmFuY2hrZWVwZXIudjEuUm9sbGJhY2tSZXF1ZXN0GiEuYnJhbmNoa2VlcGVyLnYxLlJvbGxiYWNrUmVzcG9uc2USSQoGR2V0UnVuEh4uYnJhbmNoa2VlcGVyLnYxLkdldFJ1blJlcXVlc3QaHy5icmFuY2hrZWVwZXIudjEuR2V0UnVuUmVzcG9uc2USTwoITGlzdFJ1bnMSIC5icmFuY2hrZWVwZXIudjEuTGlzdFJ1bnNSZXF1ZXN0GiEuYnJhbmNoa2VlcGVyLnYxLkxpc3RSdW5zUmVzcG9uc2USUQoIV2F0Y2hSdW4SIC5icmFuY2hrZWVwZXIudjEuV2F0Y2hSdW5SZXF1ZXN0GiEuYnJhbmNoa2VlcGVyLnYxLldhdGNoUnVuUmVzcG9uc2UwARJSCglDYW5jZWxSdW4SIS5icmFuY2hrZWVwZXIudjEuQ2FuY2VsUnVuUmVxdWVzdBoiLmJyYW5jaGtlZXBlci52MS5DYW5jZWxSdW5SZXNwb25zZULYAQoTY29tLmJyYW5jaGtlZXBlci52MUIVTWlncmF0aW9uU2VydmljZVByb3RvUAFaTWdpdGh1Yi5jb20vYnJhbmNoa2VlcGVyL2JyYW5jaGtlZXBlci9jbGllbnRzL2dvL2JyYW5jaGtlZXBlcnYxO2JyYW5jaGtlZXBlcnYxogIDQlhYqgIPQnJhbmNoa2VlcGVyLlYxygIPQnJhbmNoa2VlcGVyXFYx4gIbQnJhbmNoa2VlcGVyXFYxXEdQQk1ldGFkYXRh6gIQQnJhbmNoa2VlcGVyOjpWMWIGcHJvdG8z", [file_branchkeeper_v1_branch, file_branchkeeper_v1_migration, file_branchkeeper_v1_run, file_branchkeeper_v1_status, file_google_protobuf_timestamp]);
 
 /**
  * Which branch to migrate, and how.
@@ -58,6 +58,22 @@ export type ApplyRequest = Message<"branchkeeper.v1.ApplyRequest"> & {
    * @generated from field: string request_id = 4;
    */
   requestId: string;
+
+  /**
+   * Run everything and take it back: nothing is recorded in the branch's ledger, and where the branch stands is as
+   * before. On MySQL the migrations run on a throw-away copy of the database's structure, without its rows.
+   *
+   * @generated from field: bool dry_run = 5;
+   */
+  dryRun: boolean;
+
+  /**
+   * The digest of a plan, from PlanResponse: FAILED_PRECONDITION with reason PLAN_CHANGED, before anything runs, if the
+   * branch's plan has another one by now. Empty means whatever the plan is.
+   *
+   * @generated from field: string plan_digest = 6;
+   */
+  planDigest: string;
 };
 
 /**
@@ -94,6 +110,335 @@ export type ApplyResponse = Message<"branchkeeper.v1.ApplyResponse"> & {
  */
 export const ApplyResponseSchema: GenMessage<ApplyResponse> = /*@__PURE__*/
   messageDesc(file_branchkeeper_v1_migration_service, 1);
+
+/**
+ * What to plan.
+ *
+ * @generated from message branchkeeper.v1.PlanRequest
+ */
+export type PlanRequest = Message<"branchkeeper.v1.PlanRequest"> & {
+  /**
+   * The branch's code or id.
+   *
+   * @generated from field: string branch = 1;
+   */
+  branch: string;
+
+  /**
+   * Up: stop after this migration, named by id or number; empty means the newest. Down: everything after this one, which
+   * stays applied itself; empty means so many as steps says.
+   *
+   * @generated from field: string target_migration = 2;
+   */
+  targetMigration: string;
+
+  /**
+   * Which way; not given means up.
+   *
+   * @generated from field: branchkeeper.v1.Direction direction = 3;
+   */
+  direction: Direction;
+
+  /**
+   * Down, and without a target: so many of the migrations that were applied last, at most 10,000; 0 means one.
+   *
+   * @generated from field: uint32 steps = 4;
+   */
+  steps: number;
+
+  /**
+   * How migrations and transactions go together, as in ApplyRequest; up only.
+   *
+   * @generated from field: branchkeeper.v1.TransactionMode transaction_mode = 5;
+   */
+  transactionMode: TransactionMode;
+};
+
+/**
+ * Describes the message branchkeeper.v1.PlanRequest.
+ * Use `create(PlanRequestSchema)` to create a new message.
+ */
+export const PlanRequestSchema: GenMessage<PlanRequest> = /*@__PURE__*/
+  messageDesc(file_branchkeeper_v1_migration_service, 2);
+
+/**
+ * What Apply or Rollback would do.
+ *
+ * @generated from message branchkeeper.v1.PlanResponse
+ */
+export type PlanResponse = Message<"branchkeeper.v1.PlanResponse"> & {
+  /**
+   * The branch's identity.
+   *
+   * @generated from field: string branch_id = 1;
+   */
+  branchId: string;
+
+  /**
+   * The branch's code.
+   *
+   * @generated from field: string branch_code = 2;
+   */
+  branchCode: string;
+
+  /**
+   * The migrations in the order in which they would be run. Empty when there is nothing to do.
+   *
+   * @generated from field: repeated branchkeeper.v1.PlannedMigration migrations = 3;
+   */
+  migrations: PlannedMigration[];
+
+  /**
+   * What the plan is known by, for Apply and Rollback: it changes with the branch's ledger, with the statements and with
+   * how they commit together.
+   *
+   * @generated from field: string digest = 4;
+   */
+  digest: string;
+
+  /**
+   * What somebody should know before it is run.
+   *
+   * @generated from field: repeated string warnings = 5;
+   */
+  warnings: string[];
+
+  /**
+   * Which way.
+   *
+   * @generated from field: branchkeeper.v1.Direction direction = 6;
+   */
+  direction: Direction;
+
+  /**
+   * The branch's provider.
+   *
+   * @generated from field: branchkeeper.v1.Provider provider = 7;
+   */
+  provider: Provider;
+};
+
+/**
+ * Describes the message branchkeeper.v1.PlanResponse.
+ * Use `create(PlanResponseSchema)` to create a new message.
+ */
+export const PlanResponseSchema: GenMessage<PlanResponse> = /*@__PURE__*/
+  messageDesc(file_branchkeeper_v1_migration_service, 3);
+
+/**
+ * One migration of a plan.
+ *
+ * @generated from message branchkeeper.v1.PlannedMigration
+ */
+export type PlannedMigration = Message<"branchkeeper.v1.PlannedMigration"> & {
+  /**
+   * The migration.
+   *
+   * @generated from field: branchkeeper.v1.MigrationInfo info = 1;
+   */
+  info?: MigrationInfo | undefined;
+
+  /**
+   * What is still to be run of it.
+   *
+   * @generated from field: repeated branchkeeper.v1.PlannedStatement statements = 2;
+   */
+  statements: PlannedStatement[];
+
+  /**
+   * The file that the statements stand in.
+   *
+   * @generated from field: string file = 3;
+   */
+  file: string;
+
+  /**
+   * How many of its statements an earlier, interrupted attempt has done; those are not listed.
+   *
+   * @generated from field: uint32 statements_done = 4;
+   */
+  statementsDone: number;
+
+  /**
+   * Whether that attempt was interrupted at the first statement listed. What became of it is found out before anything
+   * runs: it may turn out to be done.
+   *
+   * @generated from field: bool in_doubt = 5;
+   */
+  inDoubt: boolean;
+};
+
+/**
+ * Describes the message branchkeeper.v1.PlannedMigration.
+ * Use `create(PlannedMigrationSchema)` to create a new message.
+ */
+export const PlannedMigrationSchema: GenMessage<PlannedMigration> = /*@__PURE__*/
+  messageDesc(file_branchkeeper_v1_migration_service, 4);
+
+/**
+ * One statement of a plan.
+ *
+ * @generated from message branchkeeper.v1.PlannedStatement
+ */
+export type PlannedStatement = Message<"branchkeeper.v1.PlannedStatement"> & {
+  /**
+   * Its text. The rebuild of a SQLite table is shown as what it is to do.
+   *
+   * @generated from field: string sql = 1;
+   */
+  sql: string;
+
+  /**
+   * The line of its first character in the file, from 1.
+   *
+   * @generated from field: uint32 line = 2;
+   */
+  line: number;
+
+  /**
+   * The column of its first character, from 1.
+   *
+   * @generated from field: uint32 column = 3;
+   */
+  column: number;
+
+  /**
+   * Whether it runs in a transaction. If not, it takes effect by itself, and is journaled.
+   *
+   * @generated from field: bool transactional = 4;
+   */
+  transactional: boolean;
+
+  /**
+   * Whether it destroys something for good.
+   *
+   * @generated from field: bool destructive = 5;
+   */
+  destructive: boolean;
+
+  /**
+   * What it destroys or whom it holds up; empty when there is nothing to say.
+   *
+   * @generated from field: string note = 6;
+   */
+  note: string;
+
+  /**
+   * Whether it holds up others for longer than a moment.
+   *
+   * @generated from field: bool blocking = 7;
+   */
+  blocking: boolean;
+
+  /**
+   * The number of the transaction that it is part of, from 1: statements of the same number take effect together or not
+   * at all. One that is not transactional has a number of its own.
+   *
+   * @generated from field: uint32 transaction = 8;
+   */
+  transaction: number;
+};
+
+/**
+ * Describes the message branchkeeper.v1.PlannedStatement.
+ * Use `create(PlannedStatementSchema)` to create a new message.
+ */
+export const PlannedStatementSchema: GenMessage<PlannedStatement> = /*@__PURE__*/
+  messageDesc(file_branchkeeper_v1_migration_service, 5);
+
+/**
+ * What to undo, and how.
+ *
+ * @generated from message branchkeeper.v1.RollbackRequest
+ */
+export type RollbackRequest = Message<"branchkeeper.v1.RollbackRequest"> & {
+  /**
+   * The branch's code or id.
+   *
+   * @generated from field: string branch = 1;
+   */
+  branch: string;
+
+  /**
+   * How much to undo. Not given means the migration that was applied last. Repeatable migrations are not undone and do
+   * not count; a migration that stands half undone does.
+   *
+   * @generated from oneof branchkeeper.v1.RollbackRequest.extent
+   */
+  extent: {
+    /**
+     * So many of the migrations that were applied last, 1 to 10,000. Refused when fewer are applied.
+     *
+     * @generated from field: uint32 steps = 2;
+     */
+    value: number;
+    case: "steps";
+  } | {
+    /**
+     * Every migration after this one, named by id or number; it stays applied itself.
+     *
+     * @generated from field: string target_migration = 3;
+     */
+    value: string;
+    case: "targetMigration";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Run statements that destroy something for good, such as DROP TABLE.
+   *
+   * @generated from field: bool allow_data_loss = 4;
+   */
+  allowDataLoss: boolean;
+
+  /**
+   * The client's own name for this request, as in ApplyRequest.
+   *
+   * @generated from field: string request_id = 5;
+   */
+  requestId: string;
+
+  /**
+   * The digest of a plan, as in ApplyRequest.
+   *
+   * @generated from field: string plan_digest = 6;
+   */
+  planDigest: string;
+};
+
+/**
+ * Describes the message branchkeeper.v1.RollbackRequest.
+ * Use `create(RollbackRequestSchema)` to create a new message.
+ */
+export const RollbackRequestSchema: GenMessage<RollbackRequest> = /*@__PURE__*/
+  messageDesc(file_branchkeeper_v1_migration_service, 6);
+
+/**
+ * What came of it.
+ *
+ * @generated from message branchkeeper.v1.RollbackResponse
+ */
+export type RollbackResponse = Message<"branchkeeper.v1.RollbackResponse"> & {
+  /**
+   * The run.
+   *
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * Its result.
+   *
+   * @generated from field: branchkeeper.v1.MigrationResult result = 2;
+   */
+  result?: MigrationResult | undefined;
+};
+
+/**
+ * Describes the message branchkeeper.v1.RollbackResponse.
+ * Use `create(RollbackResponseSchema)` to create a new message.
+ */
+export const RollbackResponseSchema: GenMessage<RollbackResponse> = /*@__PURE__*/
+  messageDesc(file_branchkeeper_v1_migration_service, 7);
 
 /**
  * Which branches to migrate, and how. An empty filter matches every active branch; all filters have to match.
@@ -163,7 +508,7 @@ export type ApplyAllRequest = Message<"branchkeeper.v1.ApplyAllRequest"> & {
  * Use `create(ApplyAllRequestSchema)` to create a new message.
  */
 export const ApplyAllRequestSchema: GenMessage<ApplyAllRequest> = /*@__PURE__*/
-  messageDesc(file_branchkeeper_v1_migration_service, 2);
+  messageDesc(file_branchkeeper_v1_migration_service, 8);
 
 /**
  * One thing that happened.
@@ -184,7 +529,7 @@ export type ApplyAllResponse = Message<"branchkeeper.v1.ApplyAllResponse"> & {
  * Use `create(ApplyAllResponseSchema)` to create a new message.
  */
 export const ApplyAllResponseSchema: GenMessage<ApplyAllResponse> = /*@__PURE__*/
-  messageDesc(file_branchkeeper_v1_migration_service, 3);
+  messageDesc(file_branchkeeper_v1_migration_service, 9);
 
 /**
  * Which branch to ask.
@@ -205,7 +550,7 @@ export type PendingRequest = Message<"branchkeeper.v1.PendingRequest"> & {
  * Use `create(PendingRequestSchema)` to create a new message.
  */
 export const PendingRequestSchema: GenMessage<PendingRequest> = /*@__PURE__*/
-  messageDesc(file_branchkeeper_v1_migration_service, 4);
+  messageDesc(file_branchkeeper_v1_migration_service, 10);
 
 /**
  * What the branch lacks.
@@ -247,7 +592,7 @@ export type PendingResponse = Message<"branchkeeper.v1.PendingResponse"> & {
  * Use `create(PendingResponseSchema)` to create a new message.
  */
 export const PendingResponseSchema: GenMessage<PendingResponse> = /*@__PURE__*/
-  messageDesc(file_branchkeeper_v1_migration_service, 5);
+  messageDesc(file_branchkeeper_v1_migration_service, 11);
 
 /**
  * Which branch to ask.
@@ -268,7 +613,7 @@ export type HistoryRequest = Message<"branchkeeper.v1.HistoryRequest"> & {
  * Use `create(HistoryRequestSchema)` to create a new message.
  */
 export const HistoryRequestSchema: GenMessage<HistoryRequest> = /*@__PURE__*/
-  messageDesc(file_branchkeeper_v1_migration_service, 6);
+  messageDesc(file_branchkeeper_v1_migration_service, 12);
 
 /**
  * What the branch's ledger records.
@@ -331,6 +676,13 @@ export type HistoryResponse = Message<"branchkeeper.v1.HistoryResponse"> & {
    * @generated from field: string error_details = 8;
    */
   errorDetails: string;
+
+  /**
+   * What a rollback has undone and is not applied again unasked; not set when there is nothing.
+   *
+   * @generated from field: branchkeeper.v1.Hold hold = 9;
+   */
+  hold?: Hold | undefined;
 };
 
 /**
@@ -338,7 +690,7 @@ export type HistoryResponse = Message<"branchkeeper.v1.HistoryResponse"> & {
  * Use `create(HistoryResponseSchema)` to create a new message.
  */
 export const HistoryResponseSchema: GenMessage<HistoryResponse> = /*@__PURE__*/
-  messageDesc(file_branchkeeper_v1_migration_service, 7);
+  messageDesc(file_branchkeeper_v1_migration_service, 13);
 
 /**
  * Which branch to validate.
@@ -359,7 +711,7 @@ export type ValidateRequest = Message<"branchkeeper.v1.ValidateRequest"> & {
  * Use `create(ValidateRequestSchema)` to create a new message.
  */
 export const ValidateRequestSchema: GenMessage<ValidateRequest> = /*@__PURE__*/
-  messageDesc(file_branchkeeper_v1_migration_service, 8);
+  messageDesc(file_branchkeeper_v1_migration_service, 14);
 
 /**
  * What validation found.
@@ -408,7 +760,7 @@ export type ValidateResponse = Message<"branchkeeper.v1.ValidateResponse"> & {
  * Use `create(ValidateResponseSchema)` to create a new message.
  */
 export const ValidateResponseSchema: GenMessage<ValidateResponse> = /*@__PURE__*/
-  messageDesc(file_branchkeeper_v1_migration_service, 9);
+  messageDesc(file_branchkeeper_v1_migration_service, 15);
 
 /**
  * Which branches to show. An empty filter matches everything; all filters have to match.
@@ -457,7 +809,7 @@ export type StatusRequest = Message<"branchkeeper.v1.StatusRequest"> & {
  * Use `create(StatusRequestSchema)` to create a new message.
  */
 export const StatusRequestSchema: GenMessage<StatusRequest> = /*@__PURE__*/
-  messageDesc(file_branchkeeper_v1_migration_service, 10);
+  messageDesc(file_branchkeeper_v1_migration_service, 16);
 
 /**
  * One page of branches and the totals of all.
@@ -500,7 +852,7 @@ export type StatusResponse = Message<"branchkeeper.v1.StatusResponse"> & {
  * Use `create(StatusResponseSchema)` to create a new message.
  */
 export const StatusResponseSchema: GenMessage<StatusResponse> = /*@__PURE__*/
-  messageDesc(file_branchkeeper_v1_migration_service, 11);
+  messageDesc(file_branchkeeper_v1_migration_service, 17);
 
 /**
  * Which branch to try again.
@@ -521,7 +873,7 @@ export type RetryRequest = Message<"branchkeeper.v1.RetryRequest"> & {
  * Use `create(RetryRequestSchema)` to create a new message.
  */
 export const RetryRequestSchema: GenMessage<RetryRequest> = /*@__PURE__*/
-  messageDesc(file_branchkeeper_v1_migration_service, 12);
+  messageDesc(file_branchkeeper_v1_migration_service, 18);
 
 /**
  * Where the branch stands now.
@@ -542,7 +894,7 @@ export type RetryResponse = Message<"branchkeeper.v1.RetryResponse"> & {
  * Use `create(RetryResponseSchema)` to create a new message.
  */
 export const RetryResponseSchema: GenMessage<RetryResponse> = /*@__PURE__*/
-  messageDesc(file_branchkeeper_v1_migration_service, 13);
+  messageDesc(file_branchkeeper_v1_migration_service, 19);
 
 /**
  * What a person found out about the statement whose outcome is unknown.
@@ -577,7 +929,7 @@ export type ResolveRequest = Message<"branchkeeper.v1.ResolveRequest"> & {
  * Use `create(ResolveRequestSchema)` to create a new message.
  */
 export const ResolveRequestSchema: GenMessage<ResolveRequest> = /*@__PURE__*/
-  messageDesc(file_branchkeeper_v1_migration_service, 14);
+  messageDesc(file_branchkeeper_v1_migration_service, 20);
 
 /**
  * Where the branch stands now.
@@ -598,7 +950,7 @@ export type ResolveResponse = Message<"branchkeeper.v1.ResolveResponse"> & {
  * Use `create(ResolveResponseSchema)` to create a new message.
  */
 export const ResolveResponseSchema: GenMessage<ResolveResponse> = /*@__PURE__*/
-  messageDesc(file_branchkeeper_v1_migration_service, 15);
+  messageDesc(file_branchkeeper_v1_migration_service, 21);
 
 /**
  * Which run to show.
@@ -619,7 +971,7 @@ export type GetRunRequest = Message<"branchkeeper.v1.GetRunRequest"> & {
  * Use `create(GetRunRequestSchema)` to create a new message.
  */
 export const GetRunRequestSchema: GenMessage<GetRunRequest> = /*@__PURE__*/
-  messageDesc(file_branchkeeper_v1_migration_service, 16);
+  messageDesc(file_branchkeeper_v1_migration_service, 22);
 
 /**
  * The run asked for.
@@ -640,7 +992,7 @@ export type GetRunResponse = Message<"branchkeeper.v1.GetRunResponse"> & {
  * Use `create(GetRunResponseSchema)` to create a new message.
  */
 export const GetRunResponseSchema: GenMessage<GetRunResponse> = /*@__PURE__*/
-  messageDesc(file_branchkeeper_v1_migration_service, 17);
+  messageDesc(file_branchkeeper_v1_migration_service, 23);
 
 /**
  * Which runs to list.
@@ -675,7 +1027,7 @@ export type ListRunsRequest = Message<"branchkeeper.v1.ListRunsRequest"> & {
  * Use `create(ListRunsRequestSchema)` to create a new message.
  */
 export const ListRunsRequestSchema: GenMessage<ListRunsRequest> = /*@__PURE__*/
-  messageDesc(file_branchkeeper_v1_migration_service, 18);
+  messageDesc(file_branchkeeper_v1_migration_service, 24);
 
 /**
  * One page of runs.
@@ -703,7 +1055,7 @@ export type ListRunsResponse = Message<"branchkeeper.v1.ListRunsResponse"> & {
  * Use `create(ListRunsResponseSchema)` to create a new message.
  */
 export const ListRunsResponseSchema: GenMessage<ListRunsResponse> = /*@__PURE__*/
-  messageDesc(file_branchkeeper_v1_migration_service, 19);
+  messageDesc(file_branchkeeper_v1_migration_service, 25);
 
 /**
  * Which run to watch, and from where.
@@ -738,7 +1090,7 @@ export type WatchRunRequest = Message<"branchkeeper.v1.WatchRunRequest"> & {
  * Use `create(WatchRunRequestSchema)` to create a new message.
  */
 export const WatchRunRequestSchema: GenMessage<WatchRunRequest> = /*@__PURE__*/
-  messageDesc(file_branchkeeper_v1_migration_service, 20);
+  messageDesc(file_branchkeeper_v1_migration_service, 26);
 
 /**
  * One thing that happened.
@@ -759,7 +1111,7 @@ export type WatchRunResponse = Message<"branchkeeper.v1.WatchRunResponse"> & {
  * Use `create(WatchRunResponseSchema)` to create a new message.
  */
 export const WatchRunResponseSchema: GenMessage<WatchRunResponse> = /*@__PURE__*/
-  messageDesc(file_branchkeeper_v1_migration_service, 21);
+  messageDesc(file_branchkeeper_v1_migration_service, 27);
 
 /**
  * Which run to stop.
@@ -780,7 +1132,7 @@ export type CancelRunRequest = Message<"branchkeeper.v1.CancelRunRequest"> & {
  * Use `create(CancelRunRequestSchema)` to create a new message.
  */
 export const CancelRunRequestSchema: GenMessage<CancelRunRequest> = /*@__PURE__*/
-  messageDesc(file_branchkeeper_v1_migration_service, 22);
+  messageDesc(file_branchkeeper_v1_migration_service, 28);
 
 /**
  * The run, which may take a moment to stop.
@@ -801,7 +1153,7 @@ export type CancelRunResponse = Message<"branchkeeper.v1.CancelRunResponse"> & {
  * Use `create(CancelRunResponseSchema)` to create a new message.
  */
 export const CancelRunResponseSchema: GenMessage<CancelRunResponse> = /*@__PURE__*/
-  messageDesc(file_branchkeeper_v1_migration_service, 23);
+  messageDesc(file_branchkeeper_v1_migration_service, 29);
 
 /**
  * Migrates branches and shows where they stand.
@@ -894,6 +1246,31 @@ export const MigrationService: GenService<{
     methodKind: "unary";
     input: typeof ResolveRequestSchema;
     output: typeof ResolveResponseSchema;
+  },
+  /**
+   * Shows exactly the statements that Apply or Rollback would run against a branch now, and changes nothing: no lock is
+   * taken and nothing is created. FAILED_PRECONDITION with reason PLAN_REFUSED, and every obstacle in the message, where
+   * Apply or Rollback would refuse. A rollback's destructive statements are marked, not refused.
+   *
+   * @generated from rpc branchkeeper.v1.MigrationService.Plan
+   */
+  plan: {
+    methodKind: "unary";
+    input: typeof PlanRequestSchema;
+    output: typeof PlanResponseSchema;
+  },
+  /**
+   * Undoes the migrations of one branch that were applied last, or all after a target, and answers when that is done.
+   * Refused before anything runs when one of them cannot be undone, or would destroy something and that was not
+   * allowed: then success = false, and the error names every obstacle. What was undone is not applied again unasked, see
+   * BranchStatus.hold. ABORTED with RetryInfo when somebody else works on the branch.
+   *
+   * @generated from rpc branchkeeper.v1.MigrationService.Rollback
+   */
+  rollback: {
+    methodKind: "unary";
+    input: typeof RollbackRequestSchema;
+    output: typeof RollbackResponseSchema;
   },
   /**
    * Shows one run.

@@ -8,7 +8,7 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Provider } from "./branch_pb.js";
 import { file_branchkeeper_v1_branch } from "./branch_pb.js";
-import type { MigrationError, MigrationResult } from "./migration_pb.js";
+import type { Direction, MigrationError, MigrationResult } from "./migration_pb.js";
 import { file_branchkeeper_v1_migration } from "./migration_pb.js";
 import type { MigrationStatus } from "./status_pb.js";
 import { file_branchkeeper_v1_status } from "./status_pb.js";
@@ -20,10 +20,10 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file branchkeeper/v1/run.proto.
  */
 export const file_branchkeeper_v1_run: GenFile = /*@__PURE__*/
-  fileDesc("ChlicmFuY2hrZWVwZXIvdjEvcnVuLnByb3RvEg9icmFuY2hrZWVwZXIudjEi/QIKA1J1bhIKCgJpZBgBIAEoCRImCgRraW5kGAIgASgOMhguYnJhbmNoa2VlcGVyLnYxLlJ1bktpbmQSKAoFc3RhdGUYAyABKA4yGS5icmFuY2hrZWVwZXIudjEuUnVuU3RhdGUSFAoMcmVxdWVzdGVkX2J5GAQgASgJEhIKCnJlcXVlc3RfaWQYBSABKAkSLwoLY3JlYXRlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0X3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgZyZXN1bHQYCSABKAsyIC5icmFuY2hrZWVwZXIudjEuTWlncmF0aW9uUmVzdWx0EhUKDWxhc3Rfc2VxdWVuY2UYCiABKAMSFgoOYnJhbmNoZXNfdG90YWwYCyABKA0igwQKCFJ1bkV2ZW50Eg4KBnJ1bl9pZBgBIAEoCRIQCghzZXF1ZW5jZRgCIAEoAxIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCgtydW5fc3RhcnRlZBgEIAEoCzIbLmJyYW5jaGtlZXBlci52MS5SdW5TdGFydGVkSAASOAoOYnJhbmNoX3N0YXJ0ZWQYBSABKAsyHi5icmFuY2hrZWVwZXIudjEuQnJhbmNoU3RhcnRlZEgAEj4KEW1pZ3JhdGlvbl9zdGFydGVkGAYgASgLMiEuYnJhbmNoa2VlcGVyLnYxLk1pZ3JhdGlvblN0YXJ0ZWRIABJAChJzdGF0ZW1lbnRfZmluaXNoZWQYByABKAsyIi5icmFuY2hrZWVwZXIudjEuU3RhdGVtZW50RmluaXNoZWRIABJAChJtaWdyYXRpb25fZmluaXNoZWQYCCABKAsyIi5icmFuY2hrZWVwZXIudjEuTWlncmF0aW9uRmluaXNoZWRIABI6Cg9icmFuY2hfZmluaXNoZWQYCSABKAsyHy5icmFuY2hrZWVwZXIudjEuQnJhbmNoRmluaXNoZWRIABI0CgxydW5fZmluaXNoZWQYCiABKAsyHC5icmFuY2hrZWVwZXIudjEuUnVuRmluaXNoZWRIAEIHCgVldmVudCIkCgpSdW5TdGFydGVkEhYKDmJyYW5jaGVzX3RvdGFsGAEgASgNIm0KDUJyYW5jaFN0YXJ0ZWQSEwoLYnJhbmNoX2NvZGUYASABKAkSKwoIcHJvdmlkZXIYAiABKA4yGS5icmFuY2hrZWVwZXIudjEuUHJvdmlkZXISGgoScGVuZGluZ19taWdyYXRpb25zGAMgASgNIlsKEE1pZ3JhdGlvblN0YXJ0ZWQSEwoLYnJhbmNoX2NvZGUYASABKAkSFAoMbWlncmF0aW9uX2lkGAIgASgJEg0KBWluZGV4GAMgASgNEg0KBXRvdGFsGAQgASgNIokBChFTdGF0ZW1lbnRGaW5pc2hlZBITCgticmFuY2hfY29kZRgBIAEoCRIUCgxtaWdyYXRpb25faWQYAiABKAkSDQoFaW5kZXgYAyABKA0SDQoFdG90YWwYBCABKA0SKwoIZHVyYXRpb24YBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iawoRTWlncmF0aW9uRmluaXNoZWQSEwoLYnJhbmNoX2NvZGUYASABKAkSFAoMbWlncmF0aW9uX2lkGAIgASgJEisKCGR1cmF0aW9uGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIv8BCg5CcmFuY2hGaW5pc2hlZBITCgticmFuY2hfY29kZRgBIAEoCRIwCgZzdGF0dXMYAiABKA4yIC5icmFuY2hrZWVwZXIudjEuTWlncmF0aW9uU3RhdHVzEhoKEmFwcGxpZWRfbWlncmF0aW9ucxgDIAMoCRIuCgVlcnJvchgEIAEoCzIfLmJyYW5jaGtlZXBlci52MS5NaWdyYXRpb25FcnJvchIrCghkdXJhdGlvbhgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIVCg1icmFuY2hlc19kb25lGAYgASgNEhYKDmJyYW5jaGVzX3RvdGFsGAcgASgNIj8KC1J1bkZpbmlzaGVkEjAKBnJlc3VsdBgBIAEoCzIgLmJyYW5jaGtlZXBlci52MS5NaWdyYXRpb25SZXN1bHQqagoHUnVuS2luZBIYChRSVU5fS0lORF9VTlNQRUNJRklFRBAAEhIKDlJVTl9LSU5EX0FQUExZEAESFgoSUlVOX0tJTkRfQVBQTFlfQUxMEAISGQoVUlVOX0tJTkRfQVVUT19NSUdSQVRFEAQqmgEKCFJ1blN0YXRlEhkKFVJVTl9TVEFURV9VTlNQRUNJRklFRBAAEhQKEFJVTl9TVEFURV9RVUVVRUQQARIVChFSVU5fU1RBVEVfUlVOTklORxACEhcKE1JVTl9TVEFURV9TVUNDRUVERUQQBBIUChBSVU5fU1RBVEVfRkFJTEVEEAUSFwoTUlVOX1NUQVRFX0NBTkNFTExFRBAGQssBChNjb20uYnJhbmNoa2VlcGVyLnYxQghSdW5Qcm90b1ABWk1naXRodWIuY29tL2JyYW5jaGtlZXBlci9icmFuY2hrZWVwZXIvY2xpZW50cy9nby9icmFuY2hrZWVwZXJ2MTticmFuY2hrZWVwZXJ2MaICA0JYWKoCD0JyYW5jaGtlZXBlci5WMcoCD0JyYW5jaGtlZXBlclxWMeICG0JyYW5jaGtlZXBlclxWMVxHUEJNZXRhZGF0YeoCEEJyYW5jaGtlZXBlcjo6VjFiBnByb3RvMw", [file_branchkeeper_v1_branch, file_branchkeeper_v1_migration, file_branchkeeper_v1_status, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChlicmFuY2hrZWVwZXIvdjEvcnVuLnByb3RvEg9icmFuY2hrZWVwZXIudjEijgMKA1J1bhIKCgJpZBgBIAEoCRImCgRraW5kGAIgASgOMhguYnJhbmNoa2VlcGVyLnYxLlJ1bktpbmQSKAoFc3RhdGUYAyABKA4yGS5icmFuY2hrZWVwZXIudjEuUnVuU3RhdGUSFAoMcmVxdWVzdGVkX2J5GAQgASgJEhIKCnJlcXVlc3RfaWQYBSABKAkSLwoLY3JlYXRlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0X3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgZyZXN1bHQYCSABKAsyIC5icmFuY2hrZWVwZXIudjEuTWlncmF0aW9uUmVzdWx0EhUKDWxhc3Rfc2VxdWVuY2UYCiABKAMSFgoOYnJhbmNoZXNfdG90YWwYCyABKA0SDwoHZHJ5X3J1bhgMIAEoCCKDBAoIUnVuRXZlbnQSDgoGcnVuX2lkGAEgASgJEhAKCHNlcXVlbmNlGAIgASgDEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKC3J1bl9zdGFydGVkGAQgASgLMhsuYnJhbmNoa2VlcGVyLnYxLlJ1blN0YXJ0ZWRIABI4Cg5icmFuY2hfc3RhcnRlZBgFIAEoCzIeLmJyYW5jaGtlZXBlci52MS5CcmFuY2hTdGFydGVkSAASPgoRbWlncmF0aW9uX3N0YXJ0ZWQYBiABKAsyIS5icmFuY2hrZWVwZXIudjEuTWlncmF0aW9uU3RhcnRlZEgAEkAKEnN0YXRlbWVudF9maW5pc2hlZBgHIAEoCzIiLmJyYW5jaGtlZXBlci52MS5TdGF0ZW1lbnRGaW5pc2hlZEgAEkAKEm1pZ3JhdGlvbl9maW5pc2hlZBgIIAEoCzIiLmJyYW5jaGtlZXBlci52MS5NaWdyYXRpb25GaW5pc2hlZEgAEjoKD2JyYW5jaF9maW5pc2hlZBgJIAEoCzIfLmJyYW5jaGtlZXBlci52MS5CcmFuY2hGaW5pc2hlZEgAEjQKDHJ1bl9maW5pc2hlZBgKIAEoCzIcLmJyYW5jaGtlZXBlci52MS5SdW5GaW5pc2hlZEgAQgcKBWV2ZW50IiQKClJ1blN0YXJ0ZWQSFgoOYnJhbmNoZXNfdG90YWwYASABKA0inAEKDUJyYW5jaFN0YXJ0ZWQSEwoLYnJhbmNoX2NvZGUYASABKAkSKwoIcHJvdmlkZXIYAiABKA4yGS5icmFuY2hrZWVwZXIudjEuUHJvdmlkZXISGgoScGVuZGluZ19taWdyYXRpb25zGAMgASgNEi0KCWRpcmVjdGlvbhgEIAEoDjIaLmJyYW5jaGtlZXBlci52MS5EaXJlY3Rpb24iigEKEE1pZ3JhdGlvblN0YXJ0ZWQSEwoLYnJhbmNoX2NvZGUYASABKAkSFAoMbWlncmF0aW9uX2lkGAIgASgJEg0KBWluZGV4GAMgASgNEg0KBXRvdGFsGAQgASgNEi0KCWRpcmVjdGlvbhgFIAEoDjIaLmJyYW5jaGtlZXBlci52MS5EaXJlY3Rpb24iiQEKEVN0YXRlbWVudEZpbmlzaGVkEhMKC2JyYW5jaF9jb2RlGAEgASgJEhQKDG1pZ3JhdGlvbl9pZBgCIAEoCRINCgVpbmRleBgDIAEoDRINCgV0b3RhbBgEIAEoDRIrCghkdXJhdGlvbhgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiKaAQoRTWlncmF0aW9uRmluaXNoZWQSEwoLYnJhbmNoX2NvZGUYASABKAkSFAoMbWlncmF0aW9uX2lkGAIgASgJEisKCGR1cmF0aW9uGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi0KCWRpcmVjdGlvbhgEIAEoDjIaLmJyYW5jaGtlZXBlci52MS5EaXJlY3Rpb24inwIKDkJyYW5jaEZpbmlzaGVkEhMKC2JyYW5jaF9jb2RlGAEgASgJEjAKBnN0YXR1cxgCIAEoDjIgLmJyYW5jaGtlZXBlci52MS5NaWdyYXRpb25TdGF0dXMSGgoSYXBwbGllZF9taWdyYXRpb25zGAMgAygJEi4KBWVycm9yGAQgASgLMh8uYnJhbmNoa2VlcGVyLnYxLk1pZ3JhdGlvbkVycm9yEisKCGR1cmF0aW9uGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhUKDWJyYW5jaGVzX2RvbmUYBiABKA0SFgoOYnJhbmNoZXNfdG90YWwYByABKA0SHgoWcm9sbGVkX2JhY2tfbWlncmF0aW9ucxgIIAMoCSI/CgtSdW5GaW5pc2hlZBIwCgZyZXN1bHQYASABKAsyIC5icmFuY2hrZWVwZXIudjEuTWlncmF0aW9uUmVzdWx0KoEBCgdSdW5LaW5kEhgKFFJVTl9LSU5EX1VOU1BFQ0lGSUVEEAASEgoOUlVOX0tJTkRfQVBQTFkQARIWChJSVU5fS0lORF9BUFBMWV9BTEwQAhIZChVSVU5fS0lORF9BVVRPX01JR1JBVEUQBBIVChFSVU5fS0lORF9ST0xMQkFDSxADKpoBCghSdW5TdGF0ZRIZChVSVU5fU1RBVEVfVU5TUEVDSUZJRUQQABIUChBSVU5fU1RBVEVfUVVFVUVEEAESFQoRUlVOX1NUQVRFX1JVTk5JTkcQAhIXChNSVU5fU1RBVEVfU1VDQ0VFREVEEAQSFAoQUlVOX1NUQVRFX0ZBSUxFRBAFEhcKE1JVTl9TVEFURV9DQU5DRUxMRUQQBkLLAQoTY29tLmJyYW5jaGtlZXBlci52MUIIUnVuUHJvdG9QAVpNZ2l0aHViLmNvbS9icmFuY2hrZWVwZXIvYnJhbmNoa2VlcGVyL2NsaWVudHMvZ28vYnJhbmNoa2VlcGVydjE7YnJhbmNoa2VlcGVydjGiAgNCWFiqAg9CcmFuY2hrZWVwZXIuVjHKAg9CcmFuY2hrZWVwZXJcVjHiAhtCcmFuY2hrZWVwZXJcVjFcR1BCTWV0YWRhdGHqAhBCcmFuY2hrZWVwZXI6OlYxYgZwcm90bzM", [file_branchkeeper_v1_branch, file_branchkeeper_v1_migration, file_branchkeeper_v1_status, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
- * One execution of Apply or ApplyAll, or one pass of the orchestrator. It belongs to the service: a client that goes
+ * One execution of Apply, ApplyAll or Rollback, or one pass of the orchestrator. It belongs to the service: a client that goes
  * away does not stop it.
  *
  * @generated from message branchkeeper.v1.Run
@@ -105,6 +105,13 @@ export type Run = Message<"branchkeeper.v1.Run"> & {
    * @generated from field: uint32 branches_total = 11;
    */
   branchesTotal: number;
+
+  /**
+   * Whether everything is taken back in the end.
+   *
+   * @generated from field: bool dry_run = 12;
+   */
+  dryRun: boolean;
 };
 
 /**
@@ -181,7 +188,7 @@ export type RunEvent = Message<"branchkeeper.v1.RunEvent"> & {
     case: "statementFinished";
   } | {
     /**
-     * A migration is applied and recorded in the branch's ledger.
+     * A migration is applied, or undone, and the branch's ledger says so.
      *
      * @generated from field: branchkeeper.v1.MigrationFinished migration_finished = 8;
      */
@@ -255,11 +262,18 @@ export type BranchStarted = Message<"branchkeeper.v1.BranchStarted"> & {
   provider: Provider;
 
   /**
-   * How many migrations will be applied.
+   * How many migrations will be applied, or undone.
    *
    * @generated from field: uint32 pending_migrations = 3;
    */
   pendingMigrations: number;
+
+  /**
+   * Which it is.
+   *
+   * @generated from field: branchkeeper.v1.Direction direction = 4;
+   */
+  direction: Direction;
 };
 
 /**
@@ -290,7 +304,7 @@ export type MigrationStarted = Message<"branchkeeper.v1.MigrationStarted"> & {
   migrationId: string;
 
   /**
-   * Its place among the branch's pending ones, from 1.
+   * Its place among those that will be applied, or undone, from 1.
    *
    * @generated from field: uint32 index = 3;
    */
@@ -302,6 +316,13 @@ export type MigrationStarted = Message<"branchkeeper.v1.MigrationStarted"> & {
    * @generated from field: uint32 total = 4;
    */
   total: number;
+
+  /**
+   * Whether it is applied or undone.
+   *
+   * @generated from field: branchkeeper.v1.Direction direction = 5;
+   */
+  direction: Direction;
 };
 
 /**
@@ -361,7 +382,7 @@ export const StatementFinishedSchema: GenMessage<StatementFinished> = /*@__PURE_
   messageDesc(file_branchkeeper_v1_run, 5);
 
 /**
- * A migration is applied and recorded in the branch's ledger.
+ * A migration is applied, or undone, and the branch's ledger says so.
  *
  * @generated from message branchkeeper.v1.MigrationFinished
  */
@@ -386,6 +407,13 @@ export type MigrationFinished = Message<"branchkeeper.v1.MigrationFinished"> & {
    * @generated from field: google.protobuf.Duration duration = 3;
    */
   duration?: Duration | undefined;
+
+  /**
+   * Whether it was applied or undone.
+   *
+   * @generated from field: branchkeeper.v1.Direction direction = 4;
+   */
+  direction: Direction;
 };
 
 /**
@@ -449,6 +477,13 @@ export type BranchFinished = Message<"branchkeeper.v1.BranchFinished"> & {
    * @generated from field: uint32 branches_total = 7;
    */
   branchesTotal: number;
+
+  /**
+   * The ids of the migrations that were undone, in that order.
+   *
+   * @generated from field: repeated string rolled_back_migrations = 8;
+   */
+  rolledBackMigrations: string[];
 };
 
 /**
@@ -512,6 +547,13 @@ export enum RunKind {
    * @generated from enum value: RUN_KIND_AUTO_MIGRATE = 4;
    */
   AUTO_MIGRATE = 4,
+
+  /**
+   * Undoes migrations of one branch on request.
+   *
+   * @generated from enum value: RUN_KIND_ROLLBACK = 3;
+   */
+  ROLLBACK = 3,
 }
 
 /**

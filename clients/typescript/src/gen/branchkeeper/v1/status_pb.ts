@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file branchkeeper/v1/status.proto.
  */
 export const file_branchkeeper_v1_status: GenFile = /*@__PURE__*/
-  fileDesc("ChxicmFuY2hrZWVwZXIvdjEvc3RhdHVzLnByb3RvEg9icmFuY2hrZWVwZXIudjEi6QQKDEJyYW5jaFN0YXR1cxIRCglicmFuY2hfaWQYASABKAkSEwoLYnJhbmNoX2NvZGUYAiABKAkSEwoLYnJhbmNoX25hbWUYAyABKAkSKwoIcHJvdmlkZXIYBCABKA4yGS5icmFuY2hrZWVwZXIudjEuUHJvdmlkZXISHgoWbGFzdF9taWdyYXRpb25fYXBwbGllZBgFIAEoCRIwCgZzdGF0dXMYBiABKA4yIC5icmFuY2hrZWVwZXIudjEuTWlncmF0aW9uU3RhdHVzEjUKEWxhc3RfYXR0ZW1wdF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtyZXRyeV9jb3VudBgIIAEoDRI1ChFuZXh0X2F0dGVtcHRfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFQoNZXJyb3JfZGV0YWlscxgKIAEoCRI0Cg1mYWlsdXJlX2NsYXNzGAsgASgOMh0uYnJhbmNoa2VlcGVyLnYxLkZhaWx1cmVDbGFzcxIRCglpc19sb2NrZWQYDCABKAgSEgoKbG9ja19vd25lchgNIAEoCRI1ChFsb2NrX2V4cGlyZXNfdGltZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGgoNcGVuZGluZ19jb3VudBgPIAEoDUgAiAEBEi4KBWVycm9yGBAgASgLMh8uYnJhbmNoa2VlcGVyLnYxLk1pZ3JhdGlvbkVycm9yEhEKCWlzX2FjdGl2ZRgRIAEoCEIQCg5fcGVuZGluZ19jb3VudCrjAQoPTWlncmF0aW9uU3RhdHVzEiAKHE1JR1JBVElPTl9TVEFUVVNfVU5TUEVDSUZJRUQQABIcChhNSUdSQVRJT05fU1RBVFVTX1BFTkRJTkcQARIgChxNSUdSQVRJT05fU1RBVFVTX0lOX1BST0dSRVNTEAISHgoaTUlHUkFUSU9OX1NUQVRVU19DT01QTEVURUQQAxIbChdNSUdSQVRJT05fU1RBVFVTX0ZBSUxFRBAEEjEKLU1JR1JBVElPTl9TVEFUVVNfUkVRVUlSRVNfTUFOVUFMX0lOVEVSVkVOVElPThAFQs4BChNjb20uYnJhbmNoa2VlcGVyLnYxQgtTdGF0dXNQcm90b1ABWk1naXRodWIuY29tL2JyYW5jaGtlZXBlci9icmFuY2hrZWVwZXIvY2xpZW50cy9nby9icmFuY2hrZWVwZXJ2MTticmFuY2hrZWVwZXJ2MaICA0JYWKoCD0JyYW5jaGtlZXBlci5WMcoCD0JyYW5jaGtlZXBlclxWMeICG0JyYW5jaGtlZXBlclxWMVxHUEJNZXRhZGF0YeoCEEJyYW5jaGtlZXBlcjo6VjFiBnByb3RvMw", [file_branchkeeper_v1_branch, file_branchkeeper_v1_migration, file_google_protobuf_timestamp]);
+  fileDesc("ChxicmFuY2hrZWVwZXIvdjEvc3RhdHVzLnByb3RvEg9icmFuY2hrZWVwZXIudjEijgUKDEJyYW5jaFN0YXR1cxIRCglicmFuY2hfaWQYASABKAkSEwoLYnJhbmNoX2NvZGUYAiABKAkSEwoLYnJhbmNoX25hbWUYAyABKAkSKwoIcHJvdmlkZXIYBCABKA4yGS5icmFuY2hrZWVwZXIudjEuUHJvdmlkZXISHgoWbGFzdF9taWdyYXRpb25fYXBwbGllZBgFIAEoCRIwCgZzdGF0dXMYBiABKA4yIC5icmFuY2hrZWVwZXIudjEuTWlncmF0aW9uU3RhdHVzEjUKEWxhc3RfYXR0ZW1wdF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtyZXRyeV9jb3VudBgIIAEoDRI1ChFuZXh0X2F0dGVtcHRfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFQoNZXJyb3JfZGV0YWlscxgKIAEoCRI0Cg1mYWlsdXJlX2NsYXNzGAsgASgOMh0uYnJhbmNoa2VlcGVyLnYxLkZhaWx1cmVDbGFzcxIRCglpc19sb2NrZWQYDCABKAgSEgoKbG9ja19vd25lchgNIAEoCRI1ChFsb2NrX2V4cGlyZXNfdGltZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGgoNcGVuZGluZ19jb3VudBgPIAEoDUgAiAEBEi4KBWVycm9yGBAgASgLMh8uYnJhbmNoa2VlcGVyLnYxLk1pZ3JhdGlvbkVycm9yEhEKCWlzX2FjdGl2ZRgRIAEoCBIjCgRob2xkGBIgASgLMhUuYnJhbmNoa2VlcGVyLnYxLkhvbGRCEAoOX3BlbmRpbmdfY291bnQiWgoESG9sZBIuCgpzaW5jZV90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZydW5faWQYAiABKAkSEgoKbWlncmF0aW9ucxgDIAMoCSrjAQoPTWlncmF0aW9uU3RhdHVzEiAKHE1JR1JBVElPTl9TVEFUVVNfVU5TUEVDSUZJRUQQABIcChhNSUdSQVRJT05fU1RBVFVTX1BFTkRJTkcQARIgChxNSUdSQVRJT05fU1RBVFVTX0lOX1BST0dSRVNTEAISHgoaTUlHUkFUSU9OX1NUQVRVU19DT01QTEVURUQQAxIbChdNSUdSQVRJT05fU1RBVFVTX0ZBSUxFRBAEEjEKLU1JR1JBVElPTl9TVEFUVVNfUkVRVUlSRVNfTUFOVUFMX0lOVEVSVkVOVElPThAFQs4BChNjb20uYnJhbmNoa2VlcGVyLnYxQgtTdGF0dXNQcm90b1ABWk1naXRodWIuY29tL2JyYW5jaGtlZXBlci9icmFuY2hrZWVwZXIvY2xpZW50cy9nby9icmFuY2hrZWVwZXJ2MTticmFuY2hrZWVwZXJ2MaICA0JYWKoCD0JyYW5jaGtlZXBlci5WMcoCD0JyYW5jaGtlZXBlclxWMeICG0JyYW5jaGtlZXBlclxWMVxHUEJNZXRhZGF0YeoCEEJyYW5jaGtlZXBlcjo6VjFiBnByb3RvMw", [file_branchkeeper_v1_branch, file_branchkeeper_v1_migration, file_google_protobuf_timestamp]);
 
 /**
  * What head office last observed of a branch. The ledger inside the branch is the truth.
@@ -144,6 +144,13 @@ export type BranchStatus = Message<"branchkeeper.v1.BranchStatus"> & {
    * @generated from field: bool is_active = 17;
    */
   isActive: boolean;
+
+  /**
+   * What a rollback has undone and is not applied again unasked; not set when there is nothing.
+   *
+   * @generated from field: branchkeeper.v1.Hold hold = 18;
+   */
+  hold?: Hold | undefined;
 };
 
 /**
@@ -152,6 +159,42 @@ export type BranchStatus = Message<"branchkeeper.v1.BranchStatus"> & {
  */
 export const BranchStatusSchema: GenMessage<BranchStatus> = /*@__PURE__*/
   messageDesc(file_branchkeeper_v1_status, 0);
+
+/**
+ * Migrations that were undone. The orchestrator leaves their branch as it is until they are applied on request (Apply,
+ * ApplyAll), until Retry, or until none of them stands in the catalogue with the content that was undone.
+ *
+ * @generated from message branchkeeper.v1.Hold
+ */
+export type Hold = Message<"branchkeeper.v1.Hold"> & {
+  /**
+   * Since when.
+   *
+   * @generated from field: google.protobuf.Timestamp since_time = 1;
+   */
+  sinceTime?: Timestamp | undefined;
+
+  /**
+   * The rollback that undid the last of them.
+   *
+   * @generated from field: string run_id = 2;
+   */
+  runId: string;
+
+  /**
+   * Their ids.
+   *
+   * @generated from field: repeated string migrations = 3;
+   */
+  migrations: string[];
+};
+
+/**
+ * Describes the message branchkeeper.v1.Hold.
+ * Use `create(HoldSchema)` to create a new message.
+ */
+export const HoldSchema: GenMessage<Hold> = /*@__PURE__*/
+  messageDesc(file_branchkeeper_v1_status, 1);
 
 /**
  * Where a branch stands.

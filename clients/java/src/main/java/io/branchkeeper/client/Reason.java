@@ -41,6 +41,12 @@ public final class Reason {
   /** No statement of the branch waits for a person; the message says what to do instead. */
   public static final String NOTHING_TO_RESOLVE = "NOTHING_TO_RESOLVE";
 
+  /** The branch's plan has another digest than the request names; look at the new plan. */
+  public static final String PLAN_CHANGED = "PLAN_CHANGED";
+
+  /** The branch cannot be migrated or rolled back as asked; the message names every obstacle. */
+  public static final String PLAN_REFUSED = "PLAN_REFUSED";
+
   /** The migrations folder cannot be used; repair the files that are named. */
   public static final String CATALOGUE_BROKEN = "CATALOGUE_BROKEN";
 
@@ -58,6 +64,15 @@ public final class Reason {
 
   /** The client's deadline passed first; work that was begun goes on. */
   public static final String DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED";
+
+  /** The call carries no credential that is accepted; the service's log says why. */
+  public static final String UNAUTHENTICATED = "UNAUTHENTICATED";
+
+  /** The caller is known and its role does not allow the call. */
+  public static final String PERMISSION_DENIED = "PERMISSION_DENIED";
+
+  /** No API token has this name or id; list the tokens. */
+  public static final String TOKEN_NOT_FOUND = "TOKEN_NOT_FOUND";
 
   /** The call comes from a web page whose origin is not among server.allowed_origins. */
   public static final String ORIGIN_REFUSED = "ORIGIN_REFUSED";

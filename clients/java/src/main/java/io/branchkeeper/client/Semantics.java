@@ -21,6 +21,9 @@ final class Semantics {
   static final Duration READY_CHECK = Duration.ofMillis(5000);
   static final Set<String> READ =
       Set.of(
+          "branchkeeper.v1.AccessService/ListTokens",
+          "branchkeeper.v1.AuditService/ListAuditEvents",
+          "branchkeeper.v1.AuditService/VerifyAudit",
           "branchkeeper.v1.BranchService/GetBranch",
           "branchkeeper.v1.BranchService/ListBranches",
           "branchkeeper.v1.BranchService/TestConnection",
@@ -28,13 +31,15 @@ final class Semantics {
           "branchkeeper.v1.MigrationService/History",
           "branchkeeper.v1.MigrationService/ListRuns",
           "branchkeeper.v1.MigrationService/Pending",
+          "branchkeeper.v1.MigrationService/Plan",
           "branchkeeper.v1.MigrationService/Status",
           "branchkeeper.v1.MigrationService/Validate",
           "branchkeeper.v1.MigrationService/WatchRun");
   static final Set<String> NAMED =
       Set.of(
           "branchkeeper.v1.MigrationService/Apply",
-          "branchkeeper.v1.MigrationService/ApplyAll");
+          "branchkeeper.v1.MigrationService/ApplyAll",
+          "branchkeeper.v1.MigrationService/Rollback");
 
   private Semantics() {}
 }
