@@ -233,3 +233,26 @@ func TestTheExampleShowsProgress(t *testing.T) {
 		t.Fatal(text)
 	}
 }
+
+func TestATokenIsNeededWhereTheServiceAsksForOne(t *testing.T) {
+	t.Parallel()
+	service := newService(t)
+	service.start("BRANCHKEEPER__AUTH__JWT__SECRET_REF=env:CLIENT_TEST_SECRET",
+		"CLIENT_TEST_SECRET=for tests only: nobody is let in by this")
+	must(t, connect(t, service.target).WaitReady(t.Context(), branchkeeper.MigrationService))
+	for _, each := range []struct {
+		reason string
+		given  []branchkeeper.Option
+	}{
+		{branchkeeper.ReasonUnauthenticated, nil},
+		{branchkeeper.ReasonUnauthenticated, []branchkeeper.Option{branchkeeper.WithToken("garbage")}},
+		{branchkeeper.ReasonUnauthenticated, []branchkeeper.Option{branchkeeper.WithTokenFile("../testdata/expired-token")}},
+		{branchkeeper.ReasonBranchNotFound, []branchkeeper.Option{branchkeeper.WithTokenFile("../testdata/token")}},
+	} {
+		client := connect(t, service.target, each.given...)
+		_, err := client.Apply(t.Context(), &pb.ApplyRequest{Branch: "NOWHERE"})
+		refused(t, err, each.reason)
+		err = last(client.ApplyAll(t.Context(), &pb.ApplyAllRequest{Branches: []string{"NOWHERE"}}))
+		refused(t, err, each.reason)
+	}
+}

@@ -57,7 +57,7 @@ func connect(t *testing.T, target string, options ...branchkeeper.Option) *branc
 	return client
 }
 
-func (s *service) start() {
+func (s *service) start(variables ...string) {
 	binary := os.Getenv("BRANCHKEEPER_BIN")
 	if binary == "" {
 		binary, _ = filepath.Abs("../../target/debug/branchkeeper")
@@ -65,7 +65,7 @@ func (s *service) start() {
 	s.process = exec.Command(binary, "serve", "--listen", s.target,
 		"--data", filepath.Join(s.folder, "data"), "--migrations", filepath.Join(s.folder, "migrations"))
 	s.process.Dir = s.folder
-	s.process.Env = append(os.Environ(), "BRANCHKEEPER__AUTO_MIGRATE__ENABLED=false")
+	s.process.Env = append(append(os.Environ(), "BRANCHKEEPER__AUTO_MIGRATE__ENABLED=false"), variables...)
 	must(s.t, s.process.Start())
 }
 

@@ -13,6 +13,11 @@ from branchkeeper import v1
 
 ROOT = Path(__file__).resolve().parents[3]
 BINARY = os.environ.get("BRANCHKEEPER_BIN", str(ROOT / "target/debug/branchkeeper"))
+AUTHENTICATED = {
+    "BRANCHKEEPER__AUTH__JWT__SECRET_REF": "env:CLIENT_TEST_SECRET",
+    "CLIENT_TEST_SECRET": "for tests only: nobody is let in by this",
+}
+TOKENS = ROOT / "clients/testdata"
 MIGRATIONS = {
     "20260101000000_Create.sql": "CREATE TABLE items (id INTEGER PRIMARY KEY, name TEXT);",
     "20260102000000_Extend.sql": "ALTER TABLE items ADD COLUMN price INTEGER;",
@@ -38,9 +43,9 @@ class Service:
         for name, sql in MIGRATIONS.items():
             (migrations / name).write_text(sql)
 
-    def start(self) -> "Service":
+    def start(self, **variables: str) -> "Service":
         path = Path(self.folder.name)
-        environment = {**os.environ, "BRANCHKEEPER__AUTO_MIGRATE__ENABLED": "false"}
+        environment = {**os.environ, "BRANCHKEEPER__AUTO_MIGRATE__ENABLED": "false", **variables}
         command = [BINARY, "serve", "--listen", self.target, "--data", path / "data", "--migrations", path / "migrations"]
         with open(path / "log", "ab") as log:
             self.process = subprocess.Popen(command, cwd=path, env=environment, stdout=log, stderr=log)

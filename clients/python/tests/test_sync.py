@@ -8,7 +8,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from support import CuttingProxy, Service, free_port
+from support import AUTHENTICATED, TOKENS, CuttingProxy, Service, free_port
 
 import branchkeeper
 from branchkeeper import Reason, v1
@@ -76,13 +76,13 @@ def test_a_cut_stream_goes_on_without_loss_or_repetition(service, client):
 
 def test_a_lost_first_answer_begins_no_second_run(service, client):
     service.register(client, "BR001")
-    proxy = CuttingProxy(service.port, limit=1, most=100)
-    with branchkeeper.connect(proxy.target) as through, pytest.raises(branchkeeper.BranchkeeperError) as failed:
-        list(through.apply_all())
+    # Enough for the connection to begin, not enough for an event: the request arrives, its answer does not.
+    proxy = CuttingProxy(service.port, limit=60, most=3)
+    with branchkeeper.connect(proxy.target) as through:
+        events = list(through.apply_all())
     proxy.close()
-    assert failed.value.reason == "" and proxy.cuts >= 1
-    # Every attempt sent the same request_id.
-    assert len(client.migrations.ListRuns(v1.ListRunsRequest()).runs) <= 1
+    assert events[-1].run_finished.result.success and proxy.cuts == 3
+    assert len(client.migrations.ListRuns(v1.ListRunsRequest()).runs) == 1
 
 
 def test_a_restart_of_the_service_ends_no_stream(service, client):
@@ -174,3 +174,26 @@ def test_the_example_shows_progress_and_tells_the_outcome(service, client):
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout.strip()) == (0, "2 succeeded, 0 failed"), done
     assert "2/2" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({}, Reason.UNAUTHENTICATED),
+        ({"token": "garbage"}, Reason.UNAUTHENTICATED),
+        ({"token_file": TOKENS / "expired-token"}, Reason.UNAUTHENTICATED),
+        ({"token_file": TOKENS / "token"}, Reason.BRANCH_NOT_FOUND),
+    ],
+)
+def test_a_token_is_needed_where_the_service_asks_for_one(given, reason):
+    service = Service().start(**AUTHENTICATED)
+    with branchkeeper.connect(service.target, **given) as client:
+        client.wait_ready()
+        with pytest.raises(branchkeeper.BranchkeeperError) as failed:
+            client.apply("NOWHERE")
+        assert failed.value.reason == reason
+        with pytest.raises(branchkeeper.BranchkeeperError) as failed:
+            list(client.apply_all(v1.ApplyAllRequest(branches=["NOWHERE"])))
+        assert failed.value.reason == reason
+    service.stop()
+    service.folder.cleanup()

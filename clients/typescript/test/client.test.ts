@@ -180,3 +180,25 @@ test("the example shows progress and tells the outcome", async (context) => {
   assert.match(shown.stderr, /2\/2/);
   assert.equal(shown.stdout.trim(), "2 succeeded, 0 failed");
 });
+
+test("a token is needed where the service asks for one", async (context) => {
+  const service = await Service.create();
+  context.after(() => service.remove());
+  service.start({
+    BRANCHKEEPER__AUTH__JWT__SECRET_REF: "env:CLIENT_TEST_SECRET",
+    CLIENT_TEST_SECRET: "for tests only: nobody is let in by this",
+  });
+  const cases = [
+    [{}, Reason.UNAUTHENTICATED],
+    [{ token: "garbage" }, Reason.UNAUTHENTICATED],
+    [{ tokenFile: "../testdata/expired-token" }, Reason.UNAUTHENTICATED],
+    [{ tokenFile: "../testdata/token" }, Reason.BRANCH_NOT_FOUND],
+  ] as const;
+  for (const [options, reason] of cases) {
+    const client = connect(service.target, options);
+    await client.waitReady();
+    assert.equal((await refused(client.apply("NOWHERE"))).reason, reason);
+    assert.equal((await refused(all(client.applyAll({ branches: ["NOWHERE"] })))).reason, reason);
+    client.close();
+  }
+});

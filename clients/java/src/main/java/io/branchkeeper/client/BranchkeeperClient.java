@@ -84,7 +84,7 @@ public final class BranchkeeperClient implements AutoCloseable {
       credentials = tls.build();
     }
     ManagedChannelBuilder<?> builder =
-        Grpc.newChannelBuilder("dns:///" + at.address, credentials)
+        Grpc.newChannelBuilderForAddress(at.host, at.port, credentials)
             .userAgent("branchkeeper-java/" + Semantics.VERSION)
             .maxInboundMessageSize(Semantics.MAX_MESSAGE_BYTES);
     if (!options.keepalive.isZero()) {

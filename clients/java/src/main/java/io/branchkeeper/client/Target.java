@@ -10,13 +10,13 @@ final class Target {
   private static final Pattern HERE = Pattern.compile("localhost|127(\\.\\d{1,3}){3}|\\[::1]");
 
   final boolean tls;
-  final String address;
-  private final String host;
+  final String host;
+  final int port;
 
   private Target(boolean tls, String host, int port) {
     this.tls = tls;
     this.host = host;
-    this.address = host + ":" + port;
+    this.port = port;
   }
 
   /** Reads a target. Repeats nothing of it when it is wrong: it may be secret. */

@@ -18,9 +18,11 @@ import io.branchkeeper.v1.RunEvent;
 import io.branchkeeper.v1.WatchRunRequest;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -194,6 +196,32 @@ class ClientTest {
       late.start();
       waiting.waitReady();
       waiting.waitReady("", Duration.ofSeconds(10));
+    }
+  }
+
+  @Test
+  void aTokenIsNeededWhereTheServiceAsksForOne() throws Exception {
+    Map<String, String> variables =
+        Map.of(
+            "BRANCHKEEPER__AUTH__JWT__SECRET_REF", "env:CLIENT_TEST_SECRET",
+            "CLIENT_TEST_SECRET", "for tests only: nobody is let in by this");
+    Map<Options, String> cases =
+        Map.of(
+            new Options(), Reason.UNAUTHENTICATED,
+            new Options().token("garbage"), Reason.UNAUTHENTICATED,
+            new Options().tokenFile(Path.of("../testdata/expired-token")), Reason.UNAUTHENTICATED,
+            new Options().tokenFile(Path.of("../testdata/token")), Reason.BRANCH_NOT_FOUND);
+    try (Service guarded = new Service().start(variables)) {
+      for (Map.Entry<Options, String> each : cases.entrySet()) {
+        try (BranchkeeperClient caller = BranchkeeperClient.connect(guarded.target, each.getKey())) {
+          caller.waitReady();
+          BranchkeeperException error = assertThrows(BranchkeeperException.class, () -> caller.apply("NOWHERE"));
+          assertEquals(each.getValue(), error.reason());
+          ApplyAllRequest some = ApplyAllRequest.newBuilder().addBranches("NOWHERE").build();
+          error = assertThrows(BranchkeeperException.class, () -> all(caller.applyAll(some)));
+          assertEquals(each.getValue(), error.reason());
+        }
+      }
     }
   }
 

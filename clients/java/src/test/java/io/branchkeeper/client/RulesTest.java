@@ -40,7 +40,7 @@ class RulesTest {
             "http://keeper:7/", "keeper:7",
             "https://keeper", "keeper:50051",
             "[::1]:7", "[::1]:7");
-    cases.forEach((target, address) -> assertEquals(address, Target.of(target).address));
+    cases.forEach((target, address) -> assertEquals(address, Target.of(target).host + ":" + Target.of(target).port));
     assertTrue(Target.of("https://keeper").tls && !Target.of("http://keeper").tls);
     String[] wrong = {"", "ftp://keeper", "http://u:hunter2@keeper", "http://keeper/x", "keeper:x", "keeper:99999"};
     for (String each : wrong) {
