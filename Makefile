@@ -3,7 +3,7 @@
 CARGO ?= cargo
 BRANCHES ?= 8
 
-.PHONY: help demo build test fast check-format lint proto-lint tests crash bench run clean
+.PHONY: help demo build test fast check-format lint proto-lint tests clients clients-check clients-tests test-clients crash bench run clean
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -19,7 +19,7 @@ run: ## Serve with the migrations in branch_migrations/ and the data in data/.
 
 test: ## Everything a change has to pass. Installs what is missing when it may, or says what to install.
 	@scripts/prerequisites
-	@$(MAKE) --no-print-directory check-format lint proto-lint tests
+	@$(MAKE) --no-print-directory check-format lint proto-lint tests clients-check clients-tests
 
 fast: ## The tests that need no server: seconds once built.
 	$(CARGO) test --lib --test house
@@ -35,6 +35,19 @@ proto-lint:
 
 tests:
 	$(CARGO) test --locked --no-fail-fast
+
+clients: ## Write the generated code of the client libraries.
+	@scripts/clients generate
+
+clients-check: # Fails when generated code in clients/ is stale; says so where the tools to know are missing.
+	@scripts/clients check
+
+clients-tests: # The client libraries whose toolchain is on this machine.
+	@scripts/clients test
+
+test-clients: ## Test every client library but C#, against the real service.
+	@scripts/clients check --all
+	@scripts/clients test --all
 
 crash: ## The long crash tests: 100 kills per provider.
 	BRANCHKEEPER_CRASH_KILLS=100 $(CARGO) test --locked --test it crash:: -- --nocapture

@@ -61,7 +61,11 @@ impl Following {
                     self.over = matches!(event.event, Some(Event::RunFinished(_)));
                     return Ok(Some(event));
                 }
-                Ok(None) if !self.run_id.is_empty() && self.is_over().await? => break,
+                Ok(None)
+                    if !self.run_id.is_empty() && is_over(self.client.clone(), &self.run_id, self.last).await? =>
+                {
+                    break;
+                }
                 Ok(None) => Error::new(Code::Unavailable, "the stream ended before the run"),
                 Err(status) => Error::from(status),
             };
@@ -76,7 +80,9 @@ impl Following {
     async fn receive(&mut self) -> Result<Option<RunEvent>, tonic::Status> {
         let connection = match &mut self.connection {
             Some(connection) => connection,
-            none => none.insert(open(&self.client, &self.request, &self.run_id, self.last, self.include_statements).await?),
+            none => {
+                none.insert(open(&self.client, &self.request, &self.run_id, self.last, self.include_statements).await?)
+            }
         };
         while let Some(answer) = connection.next().await {
             if let Some(event) = answer? {
@@ -84,15 +90,6 @@ impl Following {
             }
         }
         Ok(None)
-    }
-
-    async fn is_over(&self) -> Result<bool, Error> {
-        let call = || {
-            let (mut stub, run_id) = (self.client.migrations(), self.run_id.clone());
-            async move { stub.get_run(GetRunRequest { run_id }).await }
-        };
-        let run = self.client.call(Kind::Read, call).await?.run;
-        Ok(run.is_some_and(|run| run.end_time.is_some() && run.last_sequence <= self.last))
     }
 
     /// Waits before the stream is opened again; the error when it is not to be.
@@ -115,6 +112,15 @@ impl Following {
     }
 }
 
+async fn is_over(client: Client, run_id: &str, last: i64) -> Result<bool, Error> {
+    let call = || {
+        let (mut stub, run_id) = (client.migrations(), run_id.to_owned());
+        async move { stub.get_run(GetRunRequest { run_id }).await }
+    };
+    let run = client.call(Kind::Read, call).await?.run;
+    Ok(run.is_some_and(|run| run.end_time.is_some() && run.last_sequence <= last))
+}
+
 async fn open(
     client: &Client,
     request: &ApplyAllRequest,
@@ -133,8 +139,9 @@ async fn open(
 }
 
 pub(crate) fn follow(following: Following) -> RunEvents {
-    stream::try_unfold(following, |mut following| async move {
-        Ok(following.next().await?.map(|event| (event, following)))
-    })
+    stream::try_unfold(
+        following,
+        |mut following| async move { Ok(following.next().await?.map(|event| (event, following))) },
+    )
     .boxed()
 }

@@ -7,9 +7,7 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderValue, Uri};
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 
-use crate::semantics::{
-    DEADLINE, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, PORT, READY_CHECK, RUN_DEADLINE, VERSION,
-};
+use crate::semantics::{DEADLINE, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, PORT, READY_CHECK, RUN_DEADLINE, VERSION};
 
 /// How to speak with the service.
 #[derive(Clone)]

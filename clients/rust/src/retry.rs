@@ -28,10 +28,8 @@ pub(crate) fn again(error: &Error, kind: Kind) -> bool {
 
 /// Whether a stream that ended like this is to be opened again.
 pub(crate) fn broken(error: &Error) -> bool {
-    let network = matches!(
-        error.code,
-        Code::Unavailable | Code::Internal | Code::Unknown | Code::Cancelled | Code::Aborted
-    );
+    let network =
+        matches!(error.code, Code::Unavailable | Code::Internal | Code::Unknown | Code::Cancelled | Code::Aborted);
     (error.reason.is_empty() && network) || again(error, Kind::Read)
 }
 

@@ -126,7 +126,10 @@ async fn a_failing_branch_is_data() {
 async fn an_unknown_branch_is_a_typed_error() {
     let (_service, client) = started().await;
     let error = client.apply(apply("NOWHERE")).await.unwrap_err();
-    assert_eq!((error.code, error.reason.as_str(), error.branch.as_str()), (Code::NotFound, reason::BRANCH_NOT_FOUND, "NOWHERE"));
+    assert_eq!(
+        (error.code, error.reason.as_str(), error.branch.as_str()),
+        (Code::NotFound, reason::BRANCH_NOT_FOUND, "NOWHERE")
+    );
     assert!(!error.hint.is_empty());
     let some = ApplyAllRequest { branches: vec!["NOWHERE".into()], ..ApplyAllRequest::default() };
     assert_eq!(all(client.apply_all(some)).await.unwrap_err().reason, reason::BRANCH_NOT_FOUND);
