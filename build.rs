@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use prost::Message;
 
-const FILES: [&str; 4] = [
+const FILES: [&str; 5] = [
     "branchkeeper/v1/access_service.proto",
     "branchkeeper/v1/audit_service.proto",
     "branchkeeper/v1/branch_service.proto",
     "branchkeeper/v1/migration_service.proto",
+    "branchkeeper/v1/notification_service.proto",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

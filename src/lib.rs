@@ -7,6 +7,7 @@ pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod engine;
+pub mod notify;
 pub mod provider;
 pub mod rpc;
 pub mod source;

@@ -2,10 +2,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use branchkeeper::domain::{Migration, Provider};
+
 use crate::floor::Times;
 use crate::support::pb::run_event::Event;
 use crate::support::pb::{ApplyAllRequest, CreateBranchRequest, StatusRequest};
-use crate::support::{Database, Server, Station, server_branch, sqlite_branch};
+use crate::support::{Database, Product, Server, Station, server_branch, sqlite_branch};
 
 /// How many branches at once, on both sides: what the service does unless it is told otherwise, per server.
 pub(crate) const PARALLEL: usize = 16;
@@ -19,15 +21,15 @@ pub(crate) struct Fleet {
 /// Where they live.
 pub(crate) enum Kind {
     Sqlite,
-    Postgres(&'static Server),
+    Server(&'static Server),
 }
 
 pub(crate) fn sqlite(size: usize) -> Fleet {
     Fleet { kind: Kind::Sqlite, size }
 }
 
-pub(crate) async fn postgres(size: usize) -> Fleet {
-    Fleet { kind: Kind::Postgres(crate::support::postgres().await), size }
+pub(crate) fn on(server: &'static Server, size: usize) -> Fleet {
+    Fleet { kind: Kind::Server(server), size }
 }
 
 fn sample() -> PathBuf {
@@ -41,21 +43,24 @@ impl Fleet {
 
     /// The sample's up scripts for this provider, in order.
     pub(crate) fn scripts(&self) -> Vec<String> {
-        let own = match self.kind {
-            Kind::Sqlite => ".sqlite.up.sql",
-            Kind::Postgres(_) => ".postgres.up.sql",
+        let provider = match self.kind {
+            Kind::Sqlite => Provider::Sqlite,
+            Kind::Server(server) => match server.product {
+                Product::Postgres => Provider::Postgres,
+                Product::MariaDb | Product::MySql => Provider::MySql,
+                Product::SqlServer => Provider::SqlServer,
+            },
         };
-        let mut names: Vec<String> = fs::read_dir(sample())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .filter(|name| name.ends_with(own) || (name.ends_with(".up.sql") && name.matches('.').count() == 2))
-            .collect();
-        names.sort();
-        names.iter().map(|name| fs::read_to_string(sample().join(name)).unwrap()).collect()
+        let catalogue = branchkeeper::source::load(&sample()).unwrap();
+        let script = |migration: &std::sync::Arc<Migration>| {
+            let statements: Vec<_> = migration.up.statements.iter().map(|each| each.sql.as_str()).collect();
+            statements.join(";\n")
+        };
+        catalogue.of(provider).migrations().iter().map(script).collect()
     }
 
     pub(crate) async fn fresh_databases(&self) -> Vec<Database> {
-        let Kind::Postgres(server) = self.kind else { return Vec::new() };
+        let Kind::Server(server) = self.kind else { return Vec::new() };
         let mut databases = Vec::new();
         for _ in 0..self.size {
             databases.push(server.fresh_database().await);
@@ -64,7 +69,7 @@ impl Fleet {
     }
 }
 
-fn station() -> Station {
+pub(crate) fn station() -> Station {
     let mut station = Station::new();
     station.set("PARALLEL__BRANCHES", &PARALLEL.to_string());
     station.set("PARALLEL__PER_HOST", &PARALLEL.to_string());
@@ -80,7 +85,7 @@ fn station() -> Station {
 pub(crate) async fn turn(fleet: &Fleet) -> Times {
     let mut station = station();
     let databases = fleet.fresh_databases().await;
-    if let Kind::Postgres(server) = fleet.kind {
+    if let Kind::Server(server) = fleet.kind {
         station.variable("BRANCH_PASSWORD", &server.password);
     }
     station.start().await;
@@ -89,7 +94,7 @@ pub(crate) async fn turn(fleet: &Fleet) -> Times {
         let code = format!("BR{index:05}");
         let branch = match fleet.kind {
             Kind::Sqlite => sqlite_branch(&code),
-            Kind::Postgres(server) => {
+            Kind::Server(server) => {
                 let database = databases.get(index).unwrap();
                 server_branch(&code, server, &database.name, "env:BRANCH_PASSWORD")
             }

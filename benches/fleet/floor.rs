@@ -6,6 +6,9 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::fleet::{Fleet, Kind, PARALLEL};
+use crate::support::{Product, Server};
+use branchkeeper::domain::Provider;
+use branchkeeper::source::split;
 
 /// How long each part of a turn took.
 pub(crate) struct Times {
@@ -51,8 +54,8 @@ pub(crate) async fn turn(fleet: &Fleet) -> Times {
             .await;
             Times { fresh, current }
         }
-        Kind::Postgres(server) => {
-            let server: &'static crate::support::Server = server;
+        Kind::Server(server) => {
+            let server: &'static Server = server;
             let databases = fleet.fresh_databases().await;
             let names: Arc<Vec<String>> = Arc::new(databases.iter().map(|database| database.name.clone()).collect());
             let scripts = Arc::new(fleet.scripts());
@@ -60,32 +63,67 @@ pub(crate) async fn turn(fleet: &Fleet) -> Times {
                 let names = Arc::clone(&names);
                 timed(fleet.size(), move |index| {
                     let (names, scripts) = (Arc::clone(&names), Arc::clone(&scripts));
-                    async move {
-                        let mut connection = server.connect_to(&names[index]).await;
-                        for script in scripts.iter() {
-                            let text = format!("BEGIN;\n{script};\nCOMMIT;");
-                            connection.execute(sqlx::raw_sql(AssertSqlSafe(text).into_sql_str())).await.unwrap();
-                        }
-                        connection.close().await.unwrap();
-                    }
+                    async move { migrate(server, &names[index], &scripts).await }
                 })
                 .await
             };
             let current = timed(fleet.size(), move |index| {
                 let names = Arc::clone(&names);
-                async move {
-                    let mut connection = server.connect_to(&names[index]).await;
-                    sqlx::query("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-                        .fetch_all(&mut connection)
-                        .await
-                        .unwrap();
-                    connection.close().await.unwrap();
-                }
+                async move { look(server, &names[index]).await }
             })
             .await;
             Times { fresh, current }
         }
     }
+}
+
+/// Runs the scripts: each in a transaction where that means something, statement by statement where the server takes no
+/// more at once.
+async fn migrate(server: &'static Server, database: &str, scripts: &[String]) {
+    match server.product {
+        Product::Postgres => {
+            let mut connection = server.connect_to(database).await;
+            for script in scripts {
+                let text = format!("BEGIN;\n{script};\nCOMMIT;");
+                connection.execute(sqlx::raw_sql(AssertSqlSafe(text).into_sql_str())).await.unwrap();
+            }
+            connection.close().await.unwrap();
+        }
+        Product::MariaDb | Product::MySql => {
+            let mut connection = mysql(server, database).await;
+            for script in scripts {
+                for statement in split(Provider::MySql, "bench", script).unwrap() {
+                    connection.execute(sqlx::raw_sql(AssertSqlSafe(statement.sql).into_sql_str())).await.unwrap();
+                }
+            }
+            connection.close().await.unwrap();
+        }
+        Product::SqlServer => unreachable!("no fleet is made on it"),
+    }
+}
+
+/// Asks one question.
+async fn look(server: &'static Server, database: &str) {
+    match server.product {
+        Product::Postgres => {
+            let mut connection = server.connect_to(database).await;
+            let question = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'";
+            sqlx::query(question).fetch_all(&mut connection).await.unwrap();
+            connection.close().await.unwrap();
+        }
+        Product::MariaDb | Product::MySql => {
+            let mut connection = mysql(server, database).await;
+            connection.execute(sqlx::raw_sql("SHOW TABLES")).await.unwrap();
+            connection.close().await.unwrap();
+        }
+        Product::SqlServer => unreachable!("no fleet is made on it"),
+    }
+}
+
+/// A connection with the server's own settings, as migrations want it.
+async fn mysql(server: &'static Server, database: &str) -> sqlx::mysql::MySqlConnection {
+    let options = server.mysql_options(database).pipes_as_concat(false).no_engine_substitution(false);
+    options.timezone(None).set_names(false).connect().await.unwrap()
 }
 
 /// Does `work` for every index, as many at once as the service does.

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use crate::trips::Trips;
+
 /// The limit of resident memory with 10,000 registered branches.
 const MEMORY_LIMIT: u64 = 150_000_000;
 
@@ -37,6 +39,8 @@ fn median(times: &[Duration]) -> f64 {
 #[derive(Default)]
 pub(crate) struct Report {
     pub(crate) comparisons: Vec<Comparison>,
+    /// Round trips, by server.
+    pub(crate) trips: Vec<(&'static str, Trips)>,
     pub(crate) memory_bytes: u64,
 }
 
@@ -48,9 +52,18 @@ impl Report {
             let (floor, ours) = (median(&each.floor), median(&each.ours));
             println!("{:<36} {floor:>9.3}s {ours:>11.3}s {:>7.2} {:>7.2}", each.name, each.ratio(), each.wanted);
         }
+        for (server, trips) in &self.trips {
+            println!(
+                "{server}: {} round trips for an up-to-date branch after connecting, {:.1} per transactional migration \
+                 of three statements",
+                trips.current, trips.migration
+            );
+        }
         let memory = self.memory_bytes as f64 / 1e6;
         let limit = MEMORY_LIMIT as f64 / 1e6;
-        println!("{:<36} {:>10} {memory:>10.1}MB {:>7} {limit:>5.0}MB", "10,000 registered branches", "", "");
+        if self.memory_bytes > 0 {
+            println!("{:<36} {:>10} {memory:>10.1}MB {:>7} {limit:>5.0}MB", "10,000 registered branches", "", "");
+        }
         let rows: Vec<_> = self
             .comparisons
             .iter()
@@ -62,6 +75,14 @@ impl Report {
             })
             .collect();
         let memory = serde_json::json!({"resident_bytes": self.memory_bytes, "limit_bytes": MEMORY_LIMIT});
-        println!("{}", serde_json::json!({"comparisons": rows, "memory": memory}));
+        let trips: Vec<_> = self
+            .trips
+            .iter()
+            .map(|(server, trips)| {
+                let (current, migration) = (trips.current, trips.migration);
+                serde_json::json!({"server": server, "up_to_date_branch": current, "transactional_migration": migration})
+            })
+            .collect();
+        println!("{}", serde_json::json!({"comparisons": rows, "round_trips": trips, "memory": memory}));
     }
 }

@@ -47,6 +47,8 @@ pub async fn run(
     let engine_settings = settings::engine(&config, clock.clone());
     let manager = Manager::new(engine_settings, store.clone(), config.migrations.clone(), clock).await?;
 
+    manager.notify(settings::notify(&config));
+
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"), %address, owner = manager.owner(), head_office = ?location,
         migrations = %config.migrations.display(), environment = %config.environment, "Branchkeeper starts"

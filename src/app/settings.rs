@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::{self, Config};
-use crate::domain::{Clock, Policy};
-use crate::engine::{AutoMigrate, EngineSettings, OnStartup};
+use crate::domain::{Clock, Policy, Route, Routes};
+use crate::engine::{AutoMigrate, EngineSettings, NotifySettings, OnStartup};
+use crate::notify::{Channel, Format, MailTarget, MailTls, Target, UrlSource, WebhookTarget};
 use crate::provider;
 use crate::rpc::{AuthSettings, JwtSettings, ServerSettings, TlsSettings};
 
@@ -53,6 +54,61 @@ pub(super) fn engine(config: &Config, clock: Arc<dyn Clock>) -> EngineSettings {
         run_retention: config.runs.retention,
         audit_retention: config.audit.retention,
     }
+}
+
+pub(super) fn notify(config: &Config) -> NotifySettings {
+    let notify = &config.notify;
+    let route = |(name, target): (&String, &config::NotifyTarget)| Route {
+        target: name.clone(),
+        kinds: target.events.clone(),
+        environments: target.environments.clone(),
+        labels: target.labels.clone(),
+    };
+    NotifySettings {
+        targets: notify.targets.iter().map(|(name, target)| notify_target(name, target, notify.timeout)).collect(),
+        routes: Routes {
+            routes: notify.targets.iter().map(route).collect(),
+            environment: config.environment.as_str().to_owned(),
+            window: notify.dedup_window,
+            max_pending: notify.max_pending,
+        },
+        retry: notify.retry.clone(),
+        max_age: notify.max_age,
+        retention: notify.retention,
+    }
+}
+
+fn notify_target(name: &str, target: &config::NotifyTarget, timeout: Duration) -> Target {
+    let ca_file = (!target.ca_file.as_os_str().is_empty()).then(|| target.ca_file.clone());
+    let url = target.url.clone().map(UrlSource::Literal).or_else(|| target.url_ref.clone().map(UrlSource::Reference));
+    let channel = match (target.kind, url) {
+        (config::NotifyKind::Webhook, Some(url)) => Channel::Webhook(WebhookTarget {
+            url,
+            secret: target.secret_ref.clone(),
+            format: match target.format {
+                config::NotifyFormat::Json => Format::Json,
+                config::NotifyFormat::Slack => Format::Slack,
+                config::NotifyFormat::Teams => Format::Teams,
+            },
+            allow_plaintext: target.allow_plaintext,
+            ca_file,
+        }),
+        _ => Channel::Mail(MailTarget {
+            host: target.host.clone(),
+            port: target.port,
+            tls: match target.tls {
+                config::NotifyTls::StartTls => MailTls::StartTls,
+                config::NotifyTls::Tls => MailTls::Tls,
+                config::NotifyTls::None => MailTls::None,
+            },
+            username: target.username.clone(),
+            password: target.password_ref.clone(),
+            from: target.from.clone(),
+            to: target.to.clone(),
+            ca_file,
+        }),
+    };
+    Target { name: name.to_owned(), channel, timeout, max_per_minute: target.max_per_minute }
 }
 
 pub(super) fn server(config: &Config) -> ServerSettings {

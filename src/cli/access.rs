@@ -21,6 +21,10 @@ pub(crate) enum TokenCommand {
     /// Make a token and print it, once
     Create(CreateArgs),
     /// List tokens, newest first
+    #[command(after_help = "\
+Examples:
+  branchkeeper token list
+  branchkeeper token list --output json")]
     List,
     /// Revoke a token
     Revoke(RevokeArgs),
@@ -66,10 +70,14 @@ enum RoleArg {
 
 /// What `token revoke` takes.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  branchkeeper token revoke deploy")]
 pub(crate) struct RevokeArgs {
     /// Its name or id
+    // Not called token, which is what everywhere stands for the caller's own.
     #[arg(value_name = "TOKEN")]
-    token: String,
+    which: String,
 }
 
 /// Does it.
@@ -182,7 +190,7 @@ fn table(tokens: &[proto::ApiToken]) -> Table {
 }
 
 async fn revoke(context: &Context, args: RevokeArgs) -> Result<Outcome, Failure> {
-    let request = proto::RevokeTokenRequest { token: args.token };
+    let request = proto::RevokeTokenRequest { token: args.which };
     let revoked = answer(QUICK, context.connect().await?.access.revoke_token(request)).await?;
     if context.printer.is_json() {
         context.printer.json(&Json(&revoked))?;

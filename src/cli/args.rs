@@ -7,6 +7,7 @@ use super::branch::BranchCommand;
 use super::client::DEFAULT_SERVER;
 use super::credential::Credential;
 use super::failure::Failure;
+use super::notify::NotifyCommand;
 use super::output::Format;
 use super::{access, audit, demo, fleet, folder, probe, serve};
 use crate::domain::Provider;
@@ -101,15 +102,18 @@ pub(crate) enum Command {
     New(folder::NewArgs),
     /// Read the migrations folder and report every problem in it; needs no service
     Check(folder::CheckArgs),
+    /// Try out who is told of things, and look at what became of it
+    #[command(subcommand)]
+    Notify(NotifyCommand),
     /// Ask whether the service is well; for probes
     Health(probe::HealthArgs),
     /// Print completions for a shell
     Completions(probe::CompletionsArgs),
 }
 
-/// The providers of this build, as a flag's values.
+/// The providers, as a flag's values.
 pub(crate) fn provider_parser() -> impl TypedValueParser<Value = Provider> {
-    let names = Provider::ALL.into_iter().filter(|provider| provider.is_supported()).map(Provider::as_str);
+    let names = Provider::ALL.map(Provider::as_str);
     PossibleValuesParser::new(names).try_map(|name| name.parse::<Provider>())
 }
 

@@ -51,6 +51,10 @@ pub(crate) struct AuditArgs {
 #[derive(Debug, Subcommand)]
 enum AuditCommand {
     /// Verify that no entry was changed, removed or put in between
+    #[command(after_help = "\
+Examples:
+  branchkeeper audit verify
+  branchkeeper audit verify --output json")]
     Verify,
 }
 

@@ -129,7 +129,9 @@ fn server_url(server: &str) -> Result<String, Failure> {
         (plain && !authority.contains('@') && !authority.starts_with(':')).then(|| format!("{scheme}://{authority}"))
     });
     // A wrong one is not repeated: somebody may have written a password into it.
-    parts.ok_or_else(|| Failure::usage("what --server or BRANCHKEEPER_SERVER says is not a server's address", ADDRESS_HINT))
+    parts.ok_or_else(|| {
+        Failure::usage("what --server or BRANCHKEEPER_SERVER says is not a server's address", ADDRESS_HINT)
+    })
 }
 
 /// Whether a URL means this machine.
@@ -168,8 +170,7 @@ mod tests {
         for (given, expected) in cases {
             assert_eq!(server_url(given).unwrap(), expected);
         }
-        for bad in ["unix:", "ftp://keeper", "http://", "http://a b", "http://k:7/x", "http://u:hunter2@k:7"]
-        {
+        for bad in ["unix:", "ftp://keeper", "http://", "http://a b", "http://k:7/x", "http://u:hunter2@k:7"] {
             let failure = server_url(bad).unwrap_err();
             assert!(matches!(failure, Failure::Usage { .. }) && !failure.report().contains("hunter2"), "{bad}");
         }

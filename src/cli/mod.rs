@@ -10,6 +10,7 @@ mod demo;
 mod failure;
 mod fleet;
 mod folder;
+mod notify;
 mod output;
 mod probe;
 mod progress;
@@ -89,6 +90,7 @@ async fn run(context: &Context, command: Command) -> Result<Outcome, Failure> {
         Command::Token(command) => access::run(context, command).await,
         Command::Audit(command) => audit::run(context, command).await,
         Command::New(args) => folder::new(context, &args),
+        Command::Notify(command) => notify::run(context, command).await,
         Command::Check(args) => folder::check(context, &args),
         Command::Health(args) => probe::health(context, args).await,
         Command::Completions(args) => probe::completions(context, &args),

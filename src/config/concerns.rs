@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::edge::{Auth, Tls};
+use super::notify::Notify;
 use crate::domain::{RetryPolicy, Secret, TransactionMode};
 
 /// Everything that can be configured.
@@ -44,6 +45,8 @@ pub struct Config {
     pub audit: Audit,
     /// Finished runs.
     pub runs: Runs,
+    /// Who is told of things unasked.
+    pub notify: Notify,
 }
 
 impl Default for Config {
@@ -66,6 +69,7 @@ impl Default for Config {
             log: Log::default(),
             audit: Audit::default(),
             runs: Runs::default(),
+            notify: Notify::default(),
         }
     }
 }

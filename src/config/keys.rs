@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use super::concerns::{Config, Environment, LogFormat, LogLevel, OnStartup};
 use super::edge::{ClientAuth, key_set_url};
+use super::notify;
 use super::value::Raw;
 use crate::domain::{CertificateRule, OfflinePolicy, Secret, SecretRef};
 
@@ -90,6 +91,14 @@ keys! {
     "log.level" => log.level = |raw| raw.word(&LogLevel::WORDS)?;
     "audit.retention" => audit.retention = |raw| raw.duration(DAY..=days(36_500))?;
     "runs.retention" => runs.retention = |raw| raw.duration(HOUR..=days(36_500))?;
+    "notify.timeout" => notify.timeout = |raw| raw.duration(TENTH..=Duration::from_secs(120))?;
+    "notify.max_attempts" => notify.retry.max_attempts = |raw| raw.integer(1..=100)?;
+    "notify.backoff" => notify.retry.backoff = |raw| raw.duration(MILLISECOND..=DAY)?;
+    "notify.max_backoff" => notify.retry.max_backoff = |raw| raw.duration(MILLISECOND..=DAY)?;
+    "notify.max_age" => notify.max_age = |raw| raw.duration(SECOND..=days(30))?;
+    "notify.dedup_window" => notify.dedup_window = |raw| raw.duration(ZERO..=days(30))?;
+    "notify.max_pending" => notify.max_pending = |raw| raw.integer(10..=100_000)?;
+    "notify.retention" => notify.retention = |raw| raw.duration(HOUR..=days(365))?;
 }
 
 const ZERO: Duration = Duration::ZERO;
@@ -115,7 +124,8 @@ pub(super) fn find(name: &str) -> Option<&'static Key> {
 
 /// Whether `name` is a table of keys, such as `server`.
 pub(super) fn is_table(name: &str) -> bool {
-    KEYS.iter().any(|key| key.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')))
+    let is_start = |key: &Key| key.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
+    KEYS.iter().any(is_start) || notify::is_table(name)
 }
 
 /// The key that somebody who wrote `name` most likely meant.

@@ -83,12 +83,13 @@ impl Loader {
     }
 
     fn set(&mut self, key: &str, raw: Raw<'_>, place: impl Fn() -> String) {
-        match find(key) {
-            Some(found) => {
-                if let Err(message) = (found.set)(&mut self.config, raw) {
-                    self.problem(place(), format!("{key}: {message}"));
-                }
-            }
+        let set = match find(key) {
+            Some(found) => Some((found.set)(&mut self.config, raw)),
+            None => self.config.notify.set(key, raw),
+        };
+        match set {
+            Some(Ok(())) => {}
+            Some(Err(message)) => self.problem(place(), format!("{}: {message}", shorten(key, 80))),
             None => {
                 let message = format!("unknown key '{}'; did you mean '{}'?", shorten(key, 80), nearest(key));
                 self.problem(place(), message);
@@ -101,6 +102,9 @@ impl Loader {
         let key = rest.replace("__", ".").to_ascii_lowercase();
         if find(&key).is_some() {
             return self.set(&key, Raw::Text(value), || name.to_owned());
+        }
+        if let Some(set) = self.config.notify.set(&key, Raw::Text(value)) {
+            return set.unwrap_or_else(|message| self.problem(name.to_owned(), format!("{key}: {message}")));
         }
         let meant = nearest(&key).replace('.', "__").to_ascii_uppercase();
         self.problem(
@@ -147,8 +151,12 @@ impl Loader {
             if let Err(message) = config.check_exposure() {
                 found.push(("server.listen", message));
             }
+            let notify = config.notify.problems();
             for (key, message) in found {
                 self.problem(key.to_owned(), message);
+            }
+            for (key, message) in notify {
+                self.problem(key, message);
             }
         }
         if self.problems.is_empty() { Ok(self.config) } else { Err(ConfigError { problems: self.problems }) }

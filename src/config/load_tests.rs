@@ -72,6 +72,14 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("log.level", "'debug'", "debug"),
     ("audit.retention", "'30d'", "30d"),
     ("runs.retention", "'1h'", "1h"),
+    ("notify.timeout", "'5s'", "5s"),
+    ("notify.max_attempts", "3", "3"),
+    ("notify.backoff", "'1s'", "1s"),
+    ("notify.max_backoff", "'1h'", "1h"),
+    ("notify.max_age", "'1h'", "1h"),
+    ("notify.dedup_window", "'0s'", "0s"),
+    ("notify.max_pending", "50", "50"),
+    ("notify.retention", "'1d'", "1d"),
 ];
 
 #[test]

@@ -10,6 +10,7 @@ mod edge;
 mod error;
 mod keys;
 mod load;
+mod notify;
 mod read;
 mod value;
 
@@ -22,4 +23,5 @@ pub use edge::{Auth, ClientAuth, Jwt, Tls};
 pub use error::{ConfigError, Problem};
 pub use keys::key_names;
 pub use load::{ConfigFile, Overrides, load};
+pub use notify::{Notify, NotifyFormat, NotifyKind, NotifyTarget, NotifyTls, notify_target_key_names};
 pub use read::DEFAULT_FILE;

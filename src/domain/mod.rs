@@ -14,6 +14,7 @@ mod finding;
 mod ids;
 mod ledger;
 mod migration;
+mod notification;
 mod plan;
 mod provider;
 mod rebuild;
@@ -38,6 +39,10 @@ pub use finding::{Finding, FindingKind, Severity};
 pub use ids::{BranchCode, BranchId, BranchRef, IdError, MigrationId, RequestId, RunId};
 pub use ledger::{Intent, LEDGER_FORMAT, Ledger, LedgerRow, Progress, RowState};
 pub use migration::{Migration, TransactionMode};
+pub use notification::{
+    BranchNotice, CatalogueNotice, ErrorNotice, HeldBackNotice, Notification, NotificationKind, Route, Routes,
+    RunNotice, error_key, kind_of_outcome,
+};
 pub use plan::{
     Direction, DownPolicy, Plan, Planned, Policy, Segment, Target, Undo, Unit, pending, plan_digest, plan_down,
     plan_up, transactions,

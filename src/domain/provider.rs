@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub enum Provider {
     /// A database file on the service's own machine.
     Sqlite,
-    /// Microsoft SQL Server.
+    /// Microsoft SQL Server 2016 or newer, and Azure SQL Database.
     SqlServer,
     /// PostgreSQL 12 or newer.
     Postgres,
@@ -39,11 +39,6 @@ impl Provider {
             Self::Postgres => Some(5432),
             Self::MySql => Some(3306),
         }
-    }
-
-    /// Whether this build can migrate branches of this provider.
-    pub const fn is_supported(self) -> bool {
-        !matches!(self, Self::SqlServer)
     }
 }
 

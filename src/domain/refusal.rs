@@ -90,6 +90,8 @@ pub enum Refusal {
         id: MigrationId,
         /// Its up file.
         file: String,
+        /// Which operation of a portable migration can't be undone, and what to do.
+        reason: Option<String>,
     },
     /// A migration that is to be undone is needed by one that stays.
     StillNeeded {
@@ -228,7 +230,9 @@ impl Refusal {
                 format!("{id} stands half undone, and this rollback would leave it so")
             }
             Self::HalfApplied { id } => format!("{} stands half applied", shorten(id, MigrationId::MAX)),
-            Self::Irreversible { id, .. } => format!("{id} cannot be undone: it has no down script"),
+            Self::Irreversible { id, reason, .. } => {
+                format!("{id} cannot be undone: {}", reason.as_deref().unwrap_or("it has no down script"))
+            }
             Self::StillNeeded { id, by } => format!("{id} cannot be undone: {by}, which stays applied, depends on it"),
             Self::LosesData { id, file, line, what } => {
                 format!("undoing {id} destroys {what} for good ({file}:{line})")

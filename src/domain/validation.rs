@@ -82,10 +82,6 @@ pub fn validate_branch(branch: &Branch, prefix: &str) -> Result<(), Violations> 
     found.text(&field("name"), &branch.name, MAX_TEXT);
     found.text(&field("environment"), &branch.environment, 64);
     found.pairs(&field("labels"), &branch.labels);
-    if !branch.provider.is_supported() {
-        let text = format!("{} is not supported yet; use sqlite, postgres or mysql", branch.provider);
-        found.add(field("provider"), text);
-    }
     let connection = field("connection");
     match (&branch.connection, branch.provider) {
         (Connection::Sqlite(sqlite), Provider::Sqlite) => {

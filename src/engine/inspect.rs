@@ -1,6 +1,5 @@
 //! Looking at one branch without changing it.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::error::EngineError;
@@ -8,10 +7,10 @@ use super::manager::Manager;
 use super::report::observe;
 use super::validate::findings;
 use crate::domain::{
-    Branch, BranchRef, BranchState, Finding, FindingKind, Ledger, Migration, MigrationError, ObjectName, Observed,
-    Severity, Time, pending,
+    Branch, BranchRef, BranchState, Finding, FindingKind, Ledger, Migration, MigrationError, Observed, Severity, Time,
+    pending,
 };
-use crate::provider::{Endpoint, ErrorKind, ProviderError, Session};
+use crate::provider::{Endpoint, ErrorKind, ProviderError, Session, Tables};
 
 /// What a branch's ledger records, and where head office thinks it stands.
 #[derive(Debug, Clone)]
@@ -68,7 +67,7 @@ impl Manager {
         };
         let catalogue = self.0.catalogue.current();
         let required = &self.0.settings.required_tables;
-        let mut found = findings(branch.provider, catalogue.of(branch.provider), &ledger, &tables, required);
+        let mut found = findings(catalogue.of(branch.provider), &ledger, &tables, required);
         found.sort_by_key(|finding| finding.severity);
         Ok((branch, found))
     }
@@ -87,7 +86,7 @@ impl Manager {
         Ok(ledger)
     }
 
-    async fn look(&self, branch: &Branch) -> Result<(Ledger, BTreeSet<ObjectName>), ProviderError> {
+    async fn look(&self, branch: &Branch) -> Result<(Ledger, Tables), ProviderError> {
         let Some(mut session) = self.session(branch).await? else {
             return Err(ProviderError::new(ErrorKind::DatabaseMissing, "the branch's database does not exist"));
         };

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
@@ -53,6 +53,7 @@ impl Manager {
             hard: CancellationToken::new(),
             tasks: TaskTracker::new(),
             readiness: watch::Sender::new(Readiness::unknown()),
+            notifications: OnceLock::new(),
         })))
     }
 

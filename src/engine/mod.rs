@@ -14,6 +14,7 @@ mod hosts;
 mod inspect;
 mod job;
 mod manager;
+mod notifications;
 pub mod orchestrator;
 mod patience;
 mod plan;
@@ -34,6 +35,7 @@ pub use caller::Caller;
 pub use error::EngineError;
 pub use inspect::History;
 pub use manager::Manager;
+pub use notifications::{NotifySettings, TargetTest};
 pub use plan::{PlanCommand, PlanExtent, PlanView, PlannedView};
 pub use readiness::Readiness;
 pub use resolve::ResolveCommand;
@@ -42,4 +44,6 @@ pub use runs::{ApplyAllCommand, ApplyCommand};
 pub use settings::{AutoMigrate, EngineSettings, OnStartup};
 pub use tokens::{NewToken, make_token};
 
-pub use crate::store::{AuditEntry, AuditFilter, BranchFilter, ChainReport, Page, Paged, StatusFilter};
+pub use crate::store::{
+    AuditEntry, AuditFilter, BranchFilter, ChainReport, Message, MessageFilter, MessageState, Page, Paged, StatusFilter,
+};

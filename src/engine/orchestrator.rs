@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::caller::Caller;
 use super::error::EngineError;
 use super::manager::Manager;
+use super::notifications;
 use super::readiness::Readiness;
 use super::settings::OnStartup;
 use crate::domain::{Branch, BranchId, BranchRef, Checksum, Provider, RunKind, RunRequest};
@@ -35,6 +36,7 @@ const MAX_RECOVER: u32 = 100;
 /// Starts the background work. With [`OnStartup::Blocking`] it returns after the first pass.
 pub async fn start(manager: &Manager) -> Result<(), EngineError> {
     recover_own_past(manager).await?;
+    notifications::start(manager).await?;
     let tasks = &manager.0.tasks;
     tasks.spawn(until_stopped(manager.clone(), keep_runs));
     tasks.spawn(until_stopped(manager.clone(), prune));
@@ -53,7 +55,7 @@ pub async fn start(manager: &Manager) -> Result<(), EngineError> {
     Ok(())
 }
 
-async fn until_stopped<F: Future<Output = ()>>(manager: Manager, work: impl FnOnce(Manager) -> F) {
+pub(super) async fn until_stopped<F: Future<Output = ()>>(manager: Manager, work: impl FnOnce(Manager) -> F) {
     let stopped = manager.0.soft.clone();
     tokio::select! {
         () = work(manager) => {}
@@ -113,7 +115,9 @@ async fn keep_runs(manager: Manager) {
 }
 
 async fn watch_catalogue(manager: Manager) {
+    let mut told = None;
     loop {
+        notifications::tell_of_catalogue(&manager, &mut told).await;
         sleep(CATALOGUE_POLL).await;
         if manager.0.catalogue.refresh().await {
             manager.0.wake.notify_one();

@@ -42,6 +42,7 @@ impl Manager {
     pub async fn rollback(&self, command: RollbackCommand, caller: &Caller) -> Result<Run, EngineError> {
         self.check_can_begin().await?;
         let branch = self.branch(&command.branch).await?;
+        caller.about(branch.code.as_str());
         let undo = self.undo(&command.undo, branch.provider)?;
         self.refuse_if_leased(&branch, command.request_id.is_some()).await?;
         let request = RunRequest {

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 use super::catalogue::CatalogueKeeper;
 use super::halt::Halt;
 use super::hosts::Hosts;
+use super::notifications::NotifySettings;
 use super::readiness::Readiness;
 use super::settings::EngineSettings;
 use super::tokens::KnownTokens;
@@ -36,6 +37,8 @@ pub(super) struct Shared {
     pub(super) hard: CancellationToken,
     pub(super) tasks: TaskTracker,
     pub(super) readiness: watch::Sender<Readiness>,
+    /// Who is told what; never set when nobody is.
+    pub(super) notifications: OnceLock<NotifySettings>,
 }
 
 /// The runs that this process works on.

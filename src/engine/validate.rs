@@ -1,18 +1,16 @@
 //! Whether a branch is what the catalogue says: a pure comparison.
 
-use std::collections::BTreeSet;
-
 use crate::domain::{
-    Direction, Finding, FindingKind, LEDGER_FORMAT, Ledger, LedgerRow, MigrationId, ObjectName, Provider,
-    ProviderCatalogue, RowState, Severity, pending, shorten,
+    Direction, Finding, FindingKind, LEDGER_FORMAT, Ledger, LedgerRow, MigrationId, ObjectName, ProviderCatalogue,
+    RowState, Severity, pending, shorten,
 };
+use crate::provider::Tables;
 
 /// Compares a branch's ledger and tables with the catalogue and the tables that the configuration demands.
 pub(super) fn findings(
-    provider: Provider,
     catalogue: &ProviderCatalogue,
     ledger: &Ledger,
-    tables: &BTreeSet<ObjectName>,
+    tables: &Tables,
     required: &[String],
 ) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -28,13 +26,13 @@ pub(super) fn findings(
         found.push(finding(Severity::Warning, FindingKind::PendingMigration, text, "", migration.id.as_str()));
     }
     let expected = catalogue.tables(|id| ledger.is_applied(id.as_str()));
-    for name in expected.iter().filter(|name| !holds(provider, tables, name)) {
+    for name in expected.iter().filter(|name| !tables.holds(name)) {
         let text = format!("the table {name} does not exist, though an applied migration creates it");
         found.push(finding(Severity::Error, FindingKind::MissingTable, text, &name.to_string(), ""));
     }
     for name in required {
         let name = parse_name(name);
-        if !expected.contains(&name) && !holds(provider, tables, &name) {
+        if !expected.contains(&name) && !tables.holds(&name) {
             let text = format!("the table {name} does not exist, though validation.required_tables demands it");
             found.push(finding(Severity::Error, FindingKind::MissingTable, text, &name.to_string(), ""));
         }
@@ -73,14 +71,6 @@ fn about_row(catalogue: &ProviderCatalogue, row: &LedgerRow) -> Option<Finding> 
             Some(finding(Severity::Error, FindingKind::ChecksumMismatch, text, &known.up.file, &shown))
         }
         Some(_) => None,
-    }
-}
-
-/// SQLite compares names without regard to ASCII case, PostgreSQL exactly.
-fn holds(provider: Provider, tables: &BTreeSet<ObjectName>, name: &ObjectName) -> bool {
-    match provider {
-        Provider::Postgres => tables.contains(name),
-        _ => tables.iter().any(|table| table.schema == name.schema && table.name.eq_ignore_ascii_case(&name.name)),
     }
 }
 

@@ -6,9 +6,12 @@ use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Either, RawSql, Row as _};
 
+use crate::domain::{BranchCode, Provider};
+
 use super::error::{ErrorKind, ProviderError};
+use super::server::ServerPlace;
 use super::stop::{Reason, Stop};
-use super::{mysql, postgres, sqlite};
+use super::{mysql, postgres, sqlite, sqlserver};
 
 /// How long a statement that was told to stop may take to do so, before stronger means are used.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
@@ -18,6 +21,7 @@ pub(super) enum Connection {
     Sqlite(sqlite::Wire),
     Postgres(Box<postgres::Wire>),
     MySql(Box<mysql::Wire>),
+    SqlServer(Box<sqlserver::Wire>),
 }
 
 /// What the server sends back while it works through a text.
@@ -33,6 +37,7 @@ pub(super) enum Row {
     Sqlite(SqliteRow),
     Postgres(PgRow),
     MySql(MySqlRow),
+    SqlServer(tiberius::Row),
 }
 
 impl Row {
@@ -42,6 +47,7 @@ impl Row {
             Self::Sqlite(row) => row.try_get_unchecked(index),
             Self::Postgres(row) => row.try_get_unchecked(index),
             Self::MySql(row) => row.try_get_unchecked(index),
+            Self::SqlServer(row) => return sqlserver::text(row, index),
         };
         value.map_err(|_| "a value is not readable as text".into())
     }
@@ -86,6 +92,8 @@ pub(super) enum Cause {
     Busy,
     /// The object is there already.
     Exists,
+    /// The statement has ended the transaction by itself, and what came before it may be committed.
+    TransactionEnded,
     Other,
 }
 
@@ -119,6 +127,25 @@ pub(super) fn raw(text: &str) -> RawSql {
 }
 
 impl Connection {
+    /// Connects to a database of a server. A server that has no connection to spare is asked again within `limit`.
+    pub(super) async fn open(
+        code: &BranchCode,
+        place: &ServerPlace,
+        database: &str,
+        limit: Duration,
+    ) -> Result<Self, ProviderError> {
+        Ok(match place.provider {
+            Provider::Postgres => Self::Postgres(Box::new(postgres::Wire::open(code, place, database, limit).await?)),
+            Provider::MySql => Self::MySql(Box::new(mysql::Wire::open(place, database, limit).await?)),
+            Provider::SqlServer => {
+                Self::SqlServer(Box::new(sqlserver::Wire::open(code, place, database, limit).await?))
+            }
+            Provider::Sqlite => {
+                return Err(ProviderError::new(ErrorKind::Internal, "a file is not opened like a server"));
+            }
+        })
+    }
+
     /// Sends one text of one or more statements and hands every reply to `sink`. The connection may be used again after
     /// success and after [`Ended::Answered`] only.
     pub(super) async fn send(
@@ -132,6 +159,7 @@ impl Connection {
             Self::Sqlite(wire) => wire.send(text, stop, overdue, sink).await,
             Self::Postgres(wire) => wire.send(text, stop, overdue, sink).await,
             Self::MySql(wire) => wire.send(text, stop, overdue, sink).await,
+            Self::SqlServer(wire) => wire.send(text, stop, overdue, sink).await,
         }
     }
 
@@ -140,14 +168,15 @@ impl Connection {
         match self {
             // The general error is the only one that compiling can give; after others the schema may have changed back.
             Self::Sqlite(wire) if error.code == "1" => sqlite::error_offset(&mut wire.connection, sql).await,
-            Self::Sqlite(_) | Self::Postgres(_) | Self::MySql(_) => None,
+            Self::Sqlite(_) | Self::Postgres(_) | Self::MySql(_) | Self::SqlServer(_) => None,
         }
     }
 
     /// Whether the next statement could be hit by something meant for an earlier one.
     pub(super) fn is_tainted(&self) -> bool {
         match self {
-            Self::Sqlite(_) => false,
+            // SQL Server's is given up whenever a text was stopped.
+            Self::Sqlite(_) | Self::SqlServer(_) => false,
             Self::Postgres(wire) => wire.tainted,
             Self::MySql(wire) => wire.tainted,
         }
@@ -158,7 +187,16 @@ impl Connection {
         match self {
             Self::Postgres(wire) => wire.pid = pid,
             // It knows its own since it was opened.
-            Self::Sqlite(_) | Self::MySql(_) => {}
+            Self::Sqlite(_) | Self::MySql(_) | Self::SqlServer(_) => {}
+        }
+    }
+
+    /// Whether the server's session with the lock, which has just answered with its number and its mark, also serves other
+    /// clients, as behind a pooler.
+    pub(super) async fn is_lent(&self, pid: Option<i64>, mark: Option<&str>) -> bool {
+        match (self, pid) {
+            (Self::Postgres(wire), Some(pid)) => wire.is_lent(pid, mark).await,
+            _ => false,
         }
     }
 
@@ -168,6 +206,7 @@ impl Connection {
             Self::Sqlite(wire) => wire.close().await,
             Self::Postgres(wire) => wire.close().await,
             Self::MySql(wire) => wire.close().await,
+            Self::SqlServer(wire) => wire.close().await,
         }
     }
 }

@@ -1,7 +1,9 @@
 use std::time::Duration;
 
-use super::connection::Connection;
-use super::{mysql, postgres, sqlite};
+use crate::domain::Provider;
+
+use super::endpoint::Endpoint;
+use super::{mysql, postgres, sqlite, sqlserver};
 
 /// What differs between providers and can be said in SQL text. In the templates, `{history}` and `{lock}` stand for the
 /// two tables, and other names in braces for what the builder in [`sql`](super::sql) puts in.
@@ -18,6 +20,8 @@ pub(super) struct Dialect {
     pub(super) refusal: &'static str,
     /// Begins a transaction that is going to write.
     pub(super) begin: &'static str,
+    /// Undoes the open transaction, if any.
+    pub(super) roll_back: &'static str,
     /// Where the ledger's times come from.
     pub(super) clock: ClockSource,
     /// How sessions keep each other out.
@@ -49,12 +53,29 @@ pub(super) struct Dialect {
     pub(super) same_session: &'static str,
     /// Further condition on the lock's row: it was touched earlier in this very transaction.
     pub(super) same_transaction: &'static str,
-    /// All user tables: schema, name, whether the name alone means it.
+    /// How to create a database; `None` where that is no statement.
+    pub(super) creation: Option<Creation>,
+    /// Whether the branch's schema `{schema}` exists, whether a name without a schema means something in it, and what it
+    /// means instead. `{schema_quoted}` is the schema's quoted name as a text value.
+    pub(super) find_schema: &'static str,
+    /// All user tables: schema, name, whether the name alone means it, whether letter case tells names apart.
     pub(super) select_tables: &'static str,
     /// The server's version.
     pub(super) select_version: &'static str,
     /// How to see what became of a statement.
     pub(super) probes: Probes,
+}
+
+/// How to create a database.
+pub(super) struct Creation {
+    /// The databases to connect to for that, in the order in which they are tried; empty for a connection to none.
+    pub(super) maintenance: &'static [&'static str],
+    /// What stands behind the database's name.
+    pub(super) options: &'static str,
+    /// The code at which the server is to be asked again: somebody uses what it copies. Empty where there is none.
+    pub(super) busy: &'static str,
+    /// The codes for a privilege that the user lacks.
+    pub(super) denied: &'static [&'static str],
 }
 
 /// How to see what became of a statement that ran outside any transaction. `None` where there is no such thing.
@@ -114,7 +135,8 @@ pub(super) enum ClockSource {
 pub(super) enum LockMeans {
     /// The lock's row says who holds it and until when.
     Row,
-    /// The server's own lock, which ends with the session. `{key}` is its number, `{high}` and `{low}` its halves.
+    /// The server's own lock, which ends with the session. `{key}` is its number, `{high}` and `{low}` its halves,
+    /// `{hex}` all of it in hexadecimal digits.
     Session {
         /// The session's process, and whether the lock was free. Never waits.
         try_lock: &'static str,
@@ -131,12 +153,14 @@ pub(super) enum LockMeans {
     },
 }
 
-impl Connection {
+impl Endpoint {
+    /// The dialect of the provider.
     pub(super) fn dialect(&self) -> &'static Dialect {
-        match self {
-            Self::Sqlite(_) => &sqlite::DIALECT,
-            Self::Postgres(_) => &postgres::DIALECT,
-            Self::MySql(_) => &mysql::DIALECT,
+        match self.provider() {
+            Provider::Sqlite => &sqlite::DIALECT,
+            Provider::Postgres => &postgres::DIALECT,
+            Provider::MySql => &mysql::DIALECT,
+            Provider::SqlServer => &sqlserver::DIALECT,
         }
     }
 }

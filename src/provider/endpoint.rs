@@ -23,6 +23,7 @@ pub(super) enum Place {
     Sqlite(SqliteFile),
     Postgres(ServerPlace),
     MySql(ServerPlace),
+    SqlServer(ServerPlace),
 }
 
 impl Endpoint {
@@ -46,8 +47,8 @@ impl Endpoint {
                 Place::Postgres(ServerPlace::resolve(server, provider)?)
             }
             (Provider::MySql, Connection::Server(server)) => Place::MySql(ServerPlace::resolve(server, provider)?),
-            (Provider::SqlServer, _) => {
-                return Err(unsupported(format!("{provider} is not supported yet"), "use sqlite, postgres or mysql"));
+            (Provider::SqlServer, Connection::Server(server)) => {
+                Place::SqlServer(ServerPlace::resolve(server, provider)?)
             }
             (provider, _) => {
                 let text = format!("the connection is not of the kind that {provider} needs");
@@ -69,6 +70,10 @@ impl Endpoint {
             // Whether the server tells letter cases apart is its own setting: rather one branch too few than two on one
             // database.
             Place::MySql(place) => format!("{}/{}", self.host_key(), encode(&place.database.to_lowercase())),
+            Place::SqlServer(place) => {
+                let schema = place.schema.as_deref().unwrap_or("dbo").to_lowercase();
+                format!("{}/{}?{}", self.host_key(), encode(&place.database.to_lowercase()), encode(&schema))
+            }
         }
     }
 
@@ -76,9 +81,21 @@ impl Endpoint {
     pub fn host_key(&self) -> String {
         match &self.place {
             Place::Sqlite(_) => "sqlite".into(),
-            Place::Postgres(place) | Place::MySql(place) => {
-                format!("{}:{}:{}", place.provider, canonical_host(&place.host), place.port)
+            Place::Postgres(place) | Place::MySql(place) | Place::SqlServer(place) => {
+                let host = canonical_host(&place.host);
+                match &place.instance {
+                    Some(instance) => format!("{}:{host}\\{}", place.provider, encode(&instance.to_lowercase())),
+                    None => format!("{}:{host}:{}", place.provider, place.port),
+                }
             }
+        }
+    }
+
+    /// The database's place, where it is on a server.
+    pub(super) fn server(&self) -> Option<&ServerPlace> {
+        match &self.place {
+            Place::Sqlite(_) => None,
+            Place::Postgres(place) | Place::MySql(place) | Place::SqlServer(place) => Some(place),
         }
     }
 
@@ -86,7 +103,7 @@ impl Endpoint {
     pub fn provider(&self) -> Provider {
         match &self.place {
             Place::Sqlite(_) => Provider::Sqlite,
-            Place::Postgres(place) | Place::MySql(place) => place.provider,
+            Place::Postgres(place) | Place::MySql(place) | Place::SqlServer(place) => place.provider,
         }
     }
 }
@@ -128,7 +145,7 @@ impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {
             Place::Sqlite(file) => write!(f, "sqlite:{}", file.path().display()),
-            Place::Postgres(place) | Place::MySql(place) => {
+            Place::Postgres(place) | Place::MySql(place) | Place::SqlServer(place) => {
                 write!(f, "{}://{}@{}/{}", place.provider, place.username, place.address(), place.database)?;
                 place.schema.as_ref().map_or(Ok(()), |schema| write!(f, "?schema={schema}"))
             }
@@ -203,6 +220,31 @@ mod tests {
         assert_eq!(refused.kind, ErrorKind::Unsupported);
         assert!(server(Provider::MySql, |s| s.database = "ä".repeat(64)).is_ok());
         assert!(server(Provider::MySql, |s| s.database = "x".repeat(65)).is_err());
+    }
+
+    #[test]
+    fn sql_server_is_known_by_port_or_instance() {
+        let sqlserver = |change: fn(&mut ServerConnection)| server(Provider::SqlServer, change);
+        let base = sqlserver(|_| {}).unwrap();
+        assert_eq!(base.fingerprint(), "sqlserver:db.example.com:1433/shop?dbo");
+        assert_eq!(sqlserver(|s| s.database = "Shop".into()).unwrap().fingerprint(), base.fingerprint());
+        let named = sqlserver(|s| drop(s.options.insert("instance".into(), "Sql1".into()))).unwrap();
+        assert_eq!(named.host_key(), "sqlserver:db.example.com\\sql1");
+        assert_eq!(named.to_string(), "sqlserver://keeper@DB.Example.com\\Sql1/shop");
+        for change in [
+            (|s: &mut ServerConnection| {
+                s.options.insert("instance".into(), "a".into());
+                s.port = Some(1433);
+            }) as fn(&mut _),
+            |s| drop(s.options.insert("instance".into(), String::new())),
+            |s| drop(s.options.insert("instance".into(), "a\\b".into())),
+            |s| drop(s.options.insert("encrypt".into(), "no".into())),
+            |s| s.ssl_mode = crate::domain::SslMode::VerifyCa,
+            |s| s.database = "x".repeat(129),
+        ] {
+            assert_eq!(sqlserver(change).unwrap_err().kind, ErrorKind::Unsupported);
+        }
+        assert!(sqlserver(|s| s.database = "x".repeat(128)).is_ok());
     }
 
     #[test]

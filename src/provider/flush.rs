@@ -107,11 +107,12 @@ impl Session {
                 error.position = connection.error_offset(&sql.sql, &error).await;
             }
         }
-        if cause == Cause::Refused && matches!(purpose, Some(Purpose::Fence | Purpose::Record)) {
+        // Not every server says which of our own statements it was; a migration's travel without them or are known.
+        if cause == Cause::Refused && !matches!(purpose, Some(Purpose::Statement { .. })) {
             error = fence_lost();
         }
         let in_doubt = match ended {
-            Ended::Answered => false,
+            Ended::Answered => cause == Cause::TransactionEnded,
             Ended::Goodbye => purpose == Some(Purpose::Commit),
             Ended::Lost => commits,
         };

@@ -8,8 +8,9 @@ use crate::domain::{
 
 use super::connection::{Cause, Failure, Row};
 use super::error::{ErrorKind, ProviderError};
+use super::records::DOWN;
 use super::session::Session;
-use super::sql::{DOWN, MAX_JOURNAL, MAX_ROWS, MAX_TEXT};
+use super::sql::{MAX_JOURNAL, MAX_ROWS, MAX_TEXT};
 
 impl Session {
     /// Reads the whole ledger, in one round trip. A ledger whose table does not exist is empty.

@@ -215,8 +215,15 @@ impl Session {
         let rows = self.ask(&self.sql.fill(try_lock)).await.map_err(|failure| failure.error)?;
         let Some(row) = rows.first().filter(|row| row.is_true(1)) else { return Ok(Attempt::Held(None)) };
         let pid = row.number(0);
+        let mark = row.text(2).ok().flatten();
         if let Some(connection) = &mut self.connection {
             connection.know_pid(pid);
+            if connection.is_lent(pid, mark.as_deref()).await {
+                self.let_go(pid).await;
+                let text = "the session of the server that has the lock also serves other clients: a connection pooler \
+                            hands each transaction to any of its sessions";
+                return Err(ProviderError::new(ErrorKind::Unsupported, text).hint(pooler));
+            }
         }
         let held = self.sql.fill(held);
         let text = format!("{};\n{};\nCOMMIT", self.sql.dialect.begin, self.take(claim, &[&held]));

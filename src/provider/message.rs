@@ -1,3 +1,6 @@
+/// What ends each statement of a message: on a line of its own, because the statement may end in a comment.
+pub(super) const END: &str = "\n;\n";
+
 /// One text of several statements, and what each of them is for.
 #[derive(Debug, Default)]
 pub(super) struct Message {
@@ -23,6 +26,8 @@ pub(super) struct Part {
 pub(super) enum Purpose {
     /// It is a migration's own: the number of the migration in its unit, the statement's index in the migration.
     Statement { work: usize, index: usize },
+    /// It is one of the statements that a migration's own statement stands for.
+    Step { work: usize, index: usize },
     /// It sets the session up or asks something.
     Setting,
     /// It begins the transaction.
@@ -45,9 +50,8 @@ impl Message {
         let length = sql.chars().count();
         self.parts.push(Part { purpose, start: self.text.len(), first: self.chars, length });
         self.text.push_str(sql);
-        // On a line of its own, because the statement may end in a comment.
-        self.text.push_str("\n;\n");
-        self.chars += length + 3;
+        self.text.push_str(END);
+        self.chars += length + END.len();
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -157,8 +157,12 @@ impl Session {
                 let error = ProviderError::new(ErrorKind::Sql, "the statement contains a zero byte");
                 return Err(Break::before(error, Some(purpose)));
             }
-            if one_by_one && !message.is_empty() {
+            if (one_by_one || statement.rebuild.is_some()) && !message.is_empty() {
                 self.flush(message, works, stop, observer).await?;
+            }
+            if let Some(rebuild) = &statement.rebuild {
+                self.rebuild(works, (number, index), rebuild, stop, observer).await?;
+                continue;
             }
             message.push(purpose, &statement.sql);
             if one_by_one || (observer.each_statement() && !afterwards) || message.is_long() {
@@ -203,7 +207,7 @@ impl Session {
         }
         message.push(Purpose::Fence, &self.sql.touch(fence));
         for text in self.sql.dialect.mark {
-            message.push(Purpose::Fence, text);
+            message.push(Purpose::Fence, &self.sql.fill(text));
         }
     }
 

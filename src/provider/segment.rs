@@ -11,9 +11,9 @@ use super::flush::Break;
 use super::hold::Hold;
 use super::lock::Fence;
 use super::message::{Message, Purpose};
+use super::records::Entry;
 use super::run::{Observer, Work, nothing_done};
 use super::session::{Session, Used};
-use super::sql::Entry;
 use super::stop::{Stop, later};
 
 /// Bookkeeping after a statement has run is not cut short by the stop that may have ended it.

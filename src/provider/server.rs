@@ -1,7 +1,7 @@
+use std::fmt;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use sqlx::ConnectOptions;
 use tokio::time::Instant;
 
 use crate::domain::{Provider, Secret, SecretRef, ServerConnection, SslMode, shorten};
@@ -15,6 +15,11 @@ use super::stop::{Backoff, later};
 pub(super) const POSTGRES_NAME: usize = 63;
 /// The longest identifier that MySQL takes, in characters.
 const MYSQL_NAME: usize = 64;
+/// The longest identifier that SQL Server takes, in UTF-16 units.
+const SQLSERVER_NAME: usize = 128;
+/// The options of a SQL Server connection.
+const INSTANCE: &str = "instance";
+const CERTIFICATE_HOST: &str = "certificate_host";
 
 /// A database on a server, with everything filled in.
 #[derive(Clone)]
@@ -29,6 +34,10 @@ pub(super) struct ServerPlace {
     pub(super) password_ref: Option<SecretRef>,
     pub(super) ssl_mode: SslMode,
     pub(super) ssl_ca_file: Option<String>,
+    /// SQL Server's named instance, which its browser service knows the port of.
+    pub(super) instance: Option<String>,
+    /// The name that the server's certificate is made out to, where that is not the host.
+    pub(super) certificate_host: Option<String>,
 }
 
 impl ServerPlace {
@@ -52,14 +61,37 @@ impl ServerPlace {
         for (what, name) in [("database", &server.database), ("schema", &server.schema)] {
             let (length, limit, unit) = match provider {
                 Provider::MySql => (name.chars().count(), MYSQL_NAME, "characters that MySQL takes"),
+                Provider::SqlServer => {
+                    (name.encode_utf16().count(), SQLSERVER_NAME, "characters that SQL Server takes")
+                }
                 _ => (name.len(), POSTGRES_NAME, "bytes that PostgreSQL keeps"),
             };
             if length > limit {
                 return refuse(format!("the {what} name is longer than the {limit} {unit}"), "shorten it");
             }
         }
-        if let Some(key) = server.options.keys().next() {
-            return refuse(format!("the connection option '{}' is not known", shorten(key, 60)), "remove it");
+        let known = |key: &str| provider == Provider::SqlServer && matches!(key, INSTANCE | CERTIFICATE_HOST);
+        for (key, value) in &server.options {
+            if !known(key) {
+                return refuse(format!("the connection option '{}' is not known", shorten(key, 60)), "remove it");
+            }
+            if value.is_empty() || value.chars().any(|ch| ch.is_control() || ch == '\\') || value.chars().count() > 255
+            {
+                return refuse(format!("the connection option '{key}' has no usable value"), "correct or remove it");
+            }
+        }
+        let option = |key: &str| server.options.get(key).cloned();
+        if option(INSTANCE).is_some() && server.port.is_some() {
+            let hint = "leave the port out to have the server's browser service tell it, or the instance";
+            return refuse("the connection names both a port and an instance".into(), hint);
+        }
+        if provider == Provider::SqlServer && server.ssl_mode == SslMode::VerifyCa {
+            let hint = "use verify_full; where the certificate is for another name, say so with the option \
+                        certificate_host";
+            return refuse(
+                "ssl_mode verify_ca can't be had on SQL Server: the host is always verified too".into(),
+                hint,
+            );
         }
         if server.port == Some(0) {
             return refuse("port 0 is not a port".into(), "use 1 to 65535");
@@ -74,12 +106,17 @@ impl ServerPlace {
             password_ref: server.password_ref.clone(),
             ssl_mode: server.ssl_mode,
             ssl_ca_file: Some(server.ssl_ca_file.clone()).filter(|file| !file.is_empty()),
+            instance: option(INSTANCE),
+            certificate_host: option(CERTIFICATE_HOST),
         })
     }
 
     /// Host and port, for messages.
     pub(super) fn address(&self) -> String {
-        format!("{}:{}", self.host, self.port)
+        match &self.instance {
+            Some(instance) => format!("{}\\{instance}", self.host),
+            None => format!("{}:{}", self.host, self.port),
+        }
     }
 
     /// The password, fetched now; `None` when the branch has none.
@@ -132,27 +169,54 @@ impl ServerPlace {
     /// What an error means that the driver reports and not the server. `connecting` tells a server that can't be reached
     /// from one that was lost.
     pub(super) fn driver_error(&self, error: sqlx::Error, connecting: bool) -> ProviderError {
-        let at = self.address();
         match error {
             sqlx::Error::Io(error) if is_about_tls(&error) => {
                 self.driver_error(sqlx::Error::Tls(error.into()), connecting)
             }
-            sqlx::Error::Io(error) if connecting => {
-                ProviderError::new(ErrorKind::Unreachable, format!("{at} can't be reached: {error}")).hint(CHECK_PLACE)
-            }
-            sqlx::Error::Tls(error) => {
-                ProviderError::new(ErrorKind::Unreachable, format!("no encrypted connection to {at}: {error}")).hint(
-                    "check ssl_mode and ssl_ca_file: require needs a server with TLS, verify_ca and verify_full its \
-                     authority",
-                )
-            }
+            sqlx::Error::Io(error) if connecting => self.unreachable(&error),
+            sqlx::Error::Tls(error) => self.unencrypted(&error),
             error if connecting => {
                 let product = if self.provider == Provider::MySql { "MySQL or MariaDB" } else { "PostgreSQL" };
-                ProviderError::new(ErrorKind::Unreachable, format!("the server at {at} answers strangely: {error}"))
-                    .hint(format!("check that it is a {product} server"))
+                self.strange(&error, product)
             }
-            error => ProviderError::new(ErrorKind::Lost, format!("the connection to {at} was lost: {error}")),
+            error => self.lost(&error),
         }
+    }
+}
+
+impl ServerPlace {
+    /// Nobody answers there.
+    pub(super) fn unreachable(&self, said: &dyn fmt::Display) -> ProviderError {
+        let text = format!("{} can't be reached: {said}", self.address());
+        ProviderError::new(ErrorKind::Unreachable, text).hint(CHECK_PLACE)
+    }
+
+    /// Encryption or the proof of who the server is could not be had.
+    pub(super) fn unencrypted(&self, said: &dyn fmt::Display) -> ProviderError {
+        let text = format!("no encrypted connection to {}: {said}", self.address());
+        ProviderError::new(ErrorKind::Unreachable, text).hint(
+            "check ssl_mode and ssl_ca_file: require needs a server with TLS, verify_ca and verify_full its authority",
+        )
+    }
+
+    /// Somebody answers who does not speak the protocol.
+    pub(super) fn strange(&self, said: &dyn fmt::Display, product: &str) -> ProviderError {
+        let text = format!("the server at {} answers strangely: {said}", self.address());
+        ProviderError::new(ErrorKind::Unreachable, text).hint(format!("check that it is a {product} server"))
+    }
+
+    /// The connection broke after it was made.
+    pub(super) fn lost(&self, said: &dyn fmt::Display) -> ProviderError {
+        ProviderError::new(ErrorKind::Lost, format!("the connection to {} was lost: {said}", self.address()))
+    }
+
+    /// Something could not be created; `denied` when the user may not.
+    pub(super) fn not_created(&self, mut error: ProviderError, what: &str, denied: &[&str]) -> ProviderError {
+        error.message = format!("{what} could not be created at {}: {}", self.address(), error.message);
+        if denied.contains(&&*error.code) {
+            error.hint = format!("create it by hand, or allow '{}' to create it", self.username);
+        }
+        error
     }
 }
 
@@ -164,17 +228,17 @@ fn is_about_tls(error: &std::io::Error) -> bool {
 const CHECK_PLACE: &str = "check host, port and firewall, and that the server is running";
 
 /// Sends a text through a connection of one driver.
-pub(super) type Send<C> = for<'c> fn(&'c mut C, String) -> BoxFuture<'c, Result<(), sqlx::Error>>;
+pub(super) type Send<C> = for<'c> fn(&'c mut C, String) -> BoxFuture<'c, ()>;
 
-/// Stops what a session does from a second connection: sends the first text and, when that is not heeded, the second.
+/// Stops what a session does from a second connection: sends the first text and, when that is not heeded, the next.
 /// Returns when no answer is to be expected any more.
-pub(super) async fn kill<O>(options: &O, texts: [String; 2], send: Send<O::Connection>)
+pub(super) async fn kill<C, F, E>(connect: impl Fn() -> F, texts: impl IntoIterator<Item = String>, send: Send<C>)
 where
-    O: ConnectOptions<Connection: Sized>,
+    F: Future<Output = Result<C, E>>,
 {
     let connect = async {
         loop {
-            match options.connect().await {
+            match connect().await {
                 Ok(second) => return second,
                 Err(_) => tokio::time::sleep(Duration::from_millis(250)).await,
             }

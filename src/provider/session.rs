@@ -9,8 +9,8 @@ use super::hold::Hold;
 use super::server::ServerPlace;
 use super::settings::Settings;
 use super::sql::Sql;
+use super::sqlite;
 use super::stop::{Backoff, Stop};
-use super::{mysql, postgres, sqlite};
 
 /// One connection to a branch's database, and the lock that it may hold.
 ///
@@ -46,15 +46,11 @@ impl Session {
         let limit = settings.connect_timeout;
         let connection = match &endpoint.place {
             Place::Sqlite(file) => Connection::Sqlite(sqlite::Wire::open(file, limit).await?),
-            Place::Postgres(place) => {
-                let wire = postgres::Wire::open(&endpoint.code, place, &place.database, limit).await?;
-                Connection::Postgres(Box::new(wire))
-            }
-            Place::MySql(place) => {
-                Connection::MySql(Box::new(mysql::Wire::open(place, Some(&place.database), limit).await?))
+            Place::Postgres(place) | Place::MySql(place) | Place::SqlServer(place) => {
+                Connection::open(&endpoint.code, place, &place.database, limit).await?
             }
         };
-        let sql = Sql::new(connection.dialect(), endpoint, settings);
+        let sql = Sql::new(endpoint.dialect(), endpoint, settings);
         let mut session = Self {
             connection: Some(connection),
             settings: settings.clone(),
@@ -64,16 +60,28 @@ impl Session {
             stepwise: None,
             place: endpoint.to_string(),
         };
-        if let Place::Postgres(ServerPlace { schema: Some(schema), database, .. }) = &endpoint.place {
-            let name = session.sql.literal(&(session.sql.dialect.quote)(schema));
-            let found = session.query(&format!("SELECT to_regnamespace({name}) IS NOT NULL")).await;
-            let found = found.map_err(|failure| failure.error)?;
-            if !found.first().is_some_and(|row| row.is_true(0)) {
-                let text = format!("the schema '{schema}' does not exist in the database '{database}'");
-                return Err(ProviderError::new(ErrorKind::DatabaseMissing, text));
-            }
+        if let Some(ServerPlace { schema: Some(schema), database, .. }) = endpoint.server() {
+            session.check_schema(schema, database).await?;
         }
         Ok(session)
+    }
+
+    /// Makes sure that the branch's schema is there, and that the names of its migrations mean it.
+    async fn check_schema(&mut self, schema: &str, database: &str) -> Result<(), ProviderError> {
+        let found = self.query(&self.sql.fill(self.sql.dialect.find_schema)).await;
+        let found = found.map_err(|failure| failure.error)?;
+        let Some(row) = found.first().filter(|row| row.is_true(0)) else {
+            let text = format!("the schema '{schema}' does not exist in the database '{database}'");
+            return Err(ProviderError::new(ErrorKind::DatabaseMissing, text));
+        };
+        if !row.is_true(1) {
+            let usual = crate::domain::shorten(&row.text_or_empty(2), 130);
+            let text =
+                format!("the branch's schema is '{schema}', but a name without a schema means '{usual}' to its user");
+            let hint = format!("ALTER USER … WITH DEFAULT_SCHEMA = {}", (self.sql.dialect.quote)(schema));
+            return Err(ProviderError::new(ErrorKind::Unsupported, text).hint(hint));
+        }
+        Ok(())
     }
 
     /// The server's version, in its own words.
@@ -140,7 +148,7 @@ impl Session {
     pub(super) async fn roll_back(&mut self) {
         if self.connection.is_some() {
             let stop = Stop::after(self.settings.connect_timeout);
-            let undone = self.send("ROLLBACK", &stop, Overdue::Abandon, &mut |_| {}).await;
+            let undone = self.send(self.sql.dialect.roll_back, &stop, Overdue::Abandon, &mut |_| {}).await;
             // SQLite has undone some transactions by itself already, and says so with its general error.
             let already = matches!(&undone, Err(failure) if failure.error.message.contains("no transaction is active"));
             if undone.is_err() && !already {

@@ -3,12 +3,11 @@ use std::time::Duration;
 
 use chrono::SecondsFormat;
 
-use crate::domain::{Checksum, Clock, Direction, StatementDigest, Time};
+use crate::domain::{Checksum, Clock, Provider, Time};
 
 use super::dialect::{ClockSource, Dialect, LockMeans, SessionLimits};
 use super::endpoint::{Endpoint, Place};
 use super::lock::{Claim, Fence};
-use super::run::Work;
 use super::settings::Settings;
 
 /// The longest text of a ledger column that is read, in characters; what is longer is refused.
@@ -18,13 +17,10 @@ pub(super) const MAX_JOURNAL: usize = 3_500_000;
 /// The most rows of a ledger that are read.
 pub(super) const MAX_ROWS: usize = 100_000;
 
-/// What a journal of a migration that is being undone begins with. No digest reads so.
-pub(super) const DOWN: &str = "down";
-
 /// Builds every text of our own from a dialect and the names of one branch.
 pub(super) struct Sql {
     pub(super) dialect: &'static Dialect,
-    history: String,
+    pub(super) history: String,
     lock: String,
     schema: Option<String>,
     /// The schema that an unqualified name of a migration is in at first.
@@ -35,27 +31,23 @@ pub(super) struct Sql {
     wait: Duration,
 }
 
-/// What a write to the journal of a migration says.
-pub(super) enum Entry {
-    /// This statement is about to run.
-    Intent(StatementDigest),
-    /// These statements are done; `last` when they end the migration.
-    Done { digests: Vec<StatementDigest>, last: bool, took: Option<Duration> },
-    /// The statement that was about to run has not taken effect.
-    Withdrawn,
-}
-
 impl Sql {
     pub(super) fn new(dialect: &'static Dialect, endpoint: &Endpoint, settings: &Settings) -> Self {
         let (database, schema) = match &endpoint.place {
             Place::Sqlite(_) => ("", None),
-            Place::Postgres(place) | Place::MySql(place) => (&*place.database, place.schema.clone()),
+            Place::Postgres(place) | Place::MySql(place) | Place::SqlServer(place) => {
+                (&*place.database, place.schema.clone())
+            }
         };
         let home = schema.clone().unwrap_or_else(|| dialect.default_schema.unwrap_or(database).to_owned());
-        let key = match dialect.default_schema {
-            Some(_) => lock_key(database, &home, &settings.history_table),
-            // Names that differ in letter case only may mean the same database.
-            None => lock_key(&database.to_lowercase(), "", &settings.history_table),
+        let key = match endpoint.provider() {
+            // Names that differ in letter case only may mean the same database, or the same schema of it.
+            Provider::MySql => lock_key(&database.to_lowercase(), "", &settings.history_table),
+            Provider::SqlServer => {
+                let table = settings.history_table.to_lowercase();
+                lock_key(&database.to_lowercase(), &home.to_lowercase(), &table)
+            }
+            _ => lock_key(database, &home, &settings.history_table),
         };
         let table = |name: &str| format!("{}.{}", (dialect.quote)(&home), (dialect.quote)(name));
         Self {
@@ -97,10 +89,17 @@ impl Sql {
             &[
                 ("history", &self.history),
                 ("lock", &self.lock),
+                ("history_text", &self.literal(&self.history)),
+                ("lock_text", &self.literal(&self.lock)),
                 ("key", &self.key.to_string()),
+                ("hex", &format!("{key:016x}")),
                 ("high", &(key >> 32).to_string()),
                 ("low", &(key & 0xffff_ffff).to_string()),
                 ("schema", &self.schema.as_ref().map_or_else(|| "NULL".into(), |schema| self.literal(schema))),
+                (
+                    "schema_quoted",
+                    &self.schema.as_ref().map_or_else(|| "NULL".into(), |s| self.literal(&(self.dialect.quote)(s))),
+                ),
                 ("home", &(self.dialect.quote)(&self.home)),
                 ("home_text", &self.literal(&self.home)),
                 ("text", &(MAX_TEXT + 1).to_string()),
@@ -185,147 +184,19 @@ impl Sql {
         format!("UPDATE {} SET expires_at = {} WHERE id = 1", self.lock, self.after(lease))
     }
 
-    /// The ledger row of a migration that is wholly applied.
-    pub(super) fn insert_applied(&self, fence: &Fence, work: &Work<'_>, took: Option<Duration>) -> String {
-        self.insert(fence, work, "applied", &self.took(took), "")
-    }
-
-    /// Removes a migration's row, such as that of an earlier content of a repeatable migration.
-    pub(super) fn delete(&self, work: &Work<'_>) -> String {
-        format!("DELETE FROM {} WHERE migration_id = {}", self.history, self.id(work))
-    }
-
-    /// Begins the journal of a migration where there is none.
-    pub(super) fn begin_journal(&self, fence: &Fence, work: &Work<'_>) -> String {
-        let absent =
-            format!("WHERE NOT EXISTS (SELECT 1 FROM {} WHERE migration_id = {})", self.history, self.id(work));
-        self.insert(fence, work, "partial", "0", &absent)
-    }
-
-    fn insert(&self, fence: &Fence, work: &Work<'_>, state: &str, took: &str, condition: &str) -> String {
-        let migration = &work.planned.migration;
-        format!(
-            "INSERT INTO {} (migration_id, checksum, format, state, statements_done, statements_total, intent, applied_at, \
-             duration_us, product_version, run_id, sequence, fence) SELECT {}, {}, {}, '{state}', '', {}, NULL, \
-             {}, {took}, {}, {}, {}, {}{} {condition}",
-            self.history,
-            self.id(work),
-            self.literal(migration.checksum.as_str()),
-            Direction::Up.ledger_format(),
-            migration.up.statements.len(),
-            self.now(),
-            self.literal(env!("CARGO_PKG_VERSION")),
-            self.literal(&work.run_id.to_string()),
-            self.next_sequence(),
-            self.proof(fence),
-            self.dialect.dual,
-        )
-    }
-
-    /// Writes to a migration's journal. `fresh` when nothing that the row says about statements counts any more.
-    pub(super) fn journal(&self, fence: &Fence, work: &Work<'_>, entry: &Entry, fresh: bool) -> String {
-        let migration = &work.planned.migration;
-        let (applied, digests, intent, took) = match entry {
-            Entry::Intent(digest) => (false, &[][..], self.literal(digest.as_str()), None),
-            Entry::Done { digests, last, took } => (*last, digests.as_slice(), "NULL".into(), Some(took)),
-            Entry::Withdrawn => (false, &[][..], "NULL".into(), None),
-        };
-        let added: String = digests.iter().flat_map(|digest| [" ", digest.as_str()]).collect();
-        let done = match () {
-            () if applied => "''".into(),
-            () if fresh => self.literal(&added),
-            () => format!("CONCAT(statements_done, {})", self.literal(&added)),
-        };
-        let before = if fresh { "0" } else { "duration_us" };
-        let duration = took.map_or_else(|| before.into(), |took| format!("{before} + {}", self.took(*took)));
-        let sequence = if fresh { format!(", sequence = {}", self.next_sequence()) } else { String::new() };
-        format!(
-            "UPDATE {} SET checksum = {}, format = {}, state = '{}', statements_done = {done}, \
-             statements_total = {}, intent = {intent}, applied_at = {}, duration_us = {duration}, product_version = {}, \
-             run_id = {}, fence = {}{sequence} WHERE migration_id = {}",
-            self.history,
-            self.literal(migration.checksum.as_str()),
-            Direction::Up.ledger_format(),
-            if applied { "applied" } else { "partial" },
-            migration.up.statements.len(),
-            self.now(),
-            self.literal(env!("CARGO_PKG_VERSION")),
-            self.literal(&work.run_id.to_string()),
-            self.proof(fence),
-            self.id(work),
-        )
-    }
-
-    /// Removes the row of a migration that is undone. The first statement fails if the lock is not ours any more.
-    pub(super) fn remove(&self, fence: &Fence, work: &Work<'_>) -> [String; 2] {
-        let prove =
-            format!("UPDATE {} SET fence = {} WHERE migration_id = {}", self.history, self.proof(fence), self.id(work));
-        [prove, self.delete(work)]
-    }
-
-    /// Writes to the journal of a migration that is being undone. What the row says of how it was applied stays; the word
-    /// [`DOWN`] at the journal's beginning tells the direction. `fresh` when the migration stands wholly applied.
-    pub(super) fn journal_down(&self, fence: &Fence, work: &Work<'_>, entry: &Entry, fresh: bool) -> String {
-        let (digests, intent) = match entry {
-            Entry::Intent(digest) => (&[][..], self.literal(digest.as_str())),
-            Entry::Done { digests, .. } => (digests.as_slice(), "NULL".into()),
-            Entry::Withdrawn => (&[][..], "NULL".into()),
-        };
-        let added: String = digests.iter().flat_map(|digest| [" ", digest.as_str()]).collect();
-        let done = match fresh {
-            true => self.literal(&format!("{DOWN}{added}")),
-            false => format!("CONCAT(statements_done, {})", self.literal(&added)),
-        };
-        format!(
-            "UPDATE {} SET format = {}, state = 'partial', statements_done = {done}, statements_total = {}, \
-             intent = {intent}, fence = {} WHERE migration_id = {}",
-            self.history,
-            Direction::Down.ledger_format(),
-            work.planned.script().statements.len(),
-            self.proof(fence),
-            self.id(work),
-        )
-    }
-
-    /// Makes the row again what it was before its migration's undoing began.
-    pub(super) fn still_applied(&self, fence: &Fence, work: &Work<'_>) -> String {
-        format!(
-            "UPDATE {} SET format = {}, state = 'applied', statements_done = '', statements_total = {}, intent = NULL, \
-             fence = {} WHERE migration_id = {}",
-            self.history,
-            Direction::Up.ledger_format(),
-            work.planned.migration.up.statements.len(),
-            self.proof(fence),
-            self.id(work),
-        )
-    }
-
-    /// Removes a journal that has nothing to say.
-    pub(super) fn drop_empty_journal(&self, work: &Work<'_>) -> String {
-        format!(
-            "DELETE FROM {} WHERE migration_id = {} AND state = 'partial' AND statements_done = '' AND intent IS NULL",
-            self.history,
-            self.id(work)
-        )
-    }
-
-    fn id(&self, work: &Work<'_>) -> String {
-        self.literal(work.planned.migration.id.as_str())
-    }
-
-    fn next_sequence(&self) -> String {
+    pub(super) fn next_sequence(&self) -> String {
         // Wrapped up, because MySQL refuses to read the table that it updates.
         format!("(SELECT n FROM (SELECT COALESCE(MAX(sequence), 0) + 1 AS n FROM {}) AS numbered)", self.history)
     }
 
     /// The epoch if the lock is ours and was touched in this transaction, otherwise what the ledger does not take.
-    fn proof(&self, fence: &Fence) -> String {
+    pub(super) fn proof(&self, fence: &Fence) -> String {
         format!(
             "(SELECT CASE WHEN COUNT(*) = 1 THEN MAX(fence) ELSE {} END FROM {} WHERE {}{})",
             self.refusal("COUNT(*) * 0"),
             self.lock,
             self.ours(fence),
-            self.dialect.same_transaction
+            self.fill(self.dialect.same_transaction)
         )
     }
 
@@ -343,11 +214,11 @@ impl Sql {
 
     fn same_holder(&self, fence: &Fence) -> String {
         let pid = fence.pid.unwrap_or_default().to_string();
-        let session = render(self.dialect.same_session, &[("pid", &pid)]);
+        let session = self.fill(&render(self.dialect.same_session, &[("pid", &pid)]));
         format!("fence = {} AND owner = {}{session}", fence.epoch, self.literal(&fence.owner))
     }
 
-    fn now(&self) -> String {
+    pub(super) fn now(&self) -> String {
         match self.dialect.clock {
             ClockSource::Server { now, .. } => now.into(),
             ClockSource::Client => self.literal(&time_text(self.clock.now())),
@@ -365,7 +236,7 @@ impl Sql {
         }
     }
 
-    fn took(&self, measured: Option<Duration>) -> String {
+    pub(super) fn took(&self, measured: Option<Duration>) -> String {
         match (measured, &self.dialect.clock) {
             (None, ClockSource::Server { took, .. }) => self.fill(took),
             (measured, _) => measured.unwrap_or_default().as_micros().to_string(),

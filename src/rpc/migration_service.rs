@@ -148,6 +148,8 @@ impl proto::migration_service_server::MigrationService for MigrationService {
         request: Request<proto::RollbackRequest>,
     ) -> Result<Response<proto::RollbackResponse>, Status> {
         let (manager, caller) = (self.manager.clone(), caller(&request));
+        caller.about(&request.get_ref().branch);
+        caller.request_id(&request.get_ref().request_id);
         let command = convert::rollback_command(request.into_inner()).map_err(invalid)?;
         let _slot = self.followers.slot()?;
         let run = to_the_end(async move { manager.rollback(command, &caller).await }).await?;

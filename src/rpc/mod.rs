@@ -10,6 +10,7 @@ mod convert;
 mod events;
 mod health;
 mod migration_service;
+mod notification_service;
 mod origins;
 mod pages;
 pub mod proto;

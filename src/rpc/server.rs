@@ -27,6 +27,7 @@ use super::connections::{Acceptor, Listeners, TlsSettings};
 use super::events::Followers;
 use super::health;
 use super::migration_service::MigrationService;
+use super::notification_service::NotificationService;
 use super::origins::{Origins, refuse_strangers};
 use super::pages::Sizes;
 use super::proto;
@@ -34,6 +35,7 @@ use super::proto::access_service_server::AccessServiceServer;
 use super::proto::audit_service_server::AuditServiceServer;
 use super::proto::branch_service_server::BranchServiceServer;
 use super::proto::migration_service_server::MigrationServiceServer;
+use super::proto::notification_service_server::NotificationServiceServer;
 use super::registry::Registry;
 
 /// How the server listens, and what it bounds.
@@ -223,6 +225,7 @@ fn services(
     add!(BranchServiceServer::new(BranchService::new(manager.clone(), sizes)));
     add!(AccessServiceServer::new(AccessService::new(manager.clone(), sizes)));
     add!(AuditServiceServer::new(AuditService::new(manager.clone(), sizes)));
+    add!(NotificationServiceServer::new(NotificationService::new(manager.clone(), sizes)));
 
     let mut support = Registry::default();
     let health = tonic_health::server::HealthService::from_health_reporter(reporter.clone());

@@ -9,15 +9,14 @@ pub struct Counts {
     pub versioned: usize,
     /// Repeatable migrations.
     pub repeatable: usize,
-    /// Versioned migrations that have a down file.
+    /// Versioned migrations that can be undone.
     pub reversible: usize,
     /// Statements of all up files.
     pub statements: usize,
 }
 
-/// Counts a catalogue's migrations for each provider that this build supports.
+/// Counts a catalogue's migrations for each provider.
 pub fn counts(catalogue: &Catalogue) -> Vec<Counts> {
-    let supported = Provider::ALL.into_iter().filter(|provider| provider.is_supported());
     let count = |provider| {
         let migrations = catalogue.of(provider).migrations();
         let repeatable = migrations.iter().filter(|each| each.id.is_repeatable()).count();
@@ -29,5 +28,5 @@ pub fn counts(catalogue: &Catalogue) -> Vec<Counts> {
             statements: migrations.iter().map(|each| each.up.statements.len()).sum(),
         }
     };
-    supported.map(count).collect()
+    Provider::ALL.into_iter().map(count).collect()
 }

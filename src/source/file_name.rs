@@ -1,5 +1,6 @@
 use std::str::FromStr;
 
+use super::portable::SCHEMA_FILE;
 use super::problem::shown;
 use super::suggest::nearest;
 use crate::domain::{MigrationId, Provider};
@@ -47,7 +48,7 @@ pub(super) fn is_portable(name: &str) -> bool {
 /// Whether the folder may hold a file or folder of this name without it being a migration.
 pub(super) fn is_ignored(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    name.starts_with('.') || lower.starts_with("readme") || lower.ends_with(".md")
+    name.starts_with('.') || name == SCHEMA_FILE || lower.starts_with("readme") || lower.ends_with(".md")
 }
 
 /// Takes a file's name apart; the error is what is wrong with it and what to do.
@@ -191,7 +192,7 @@ mod tests {
 
     #[test]
     fn only_hidden_files_and_notes_are_ignored() {
-        for name in [".gitkeep", ".#10_A.sql", ".10_A.sql.swp", "README", "readme.txt", "NOTES.md"] {
+        for name in [".gitkeep", ".#10_A.sql", ".10_A.sql.swp", "README", "readme.txt", "NOTES.md", SCHEMA_FILE] {
             assert!(is_ignored(name), "{name}");
         }
         for name in ["10_A.sql", "10_A.sql~", "#10_A.sql#", "LICENSE", "x.txt"] {

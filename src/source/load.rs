@@ -28,7 +28,7 @@ pub(super) fn load_listing(folder: &Path, listing: Listing) -> Result<Catalogue,
         let mut files =
             Reader { groups: &groups, id, files, texts: &texts, read: BTreeMap::new(), irreversible: BTreeMap::new() };
         files.read_all(&mut problems);
-        for provider in supported() {
+        for provider in Provider::ALL {
             if let Some(migration) = files.migration(provider) {
                 migrations.entry(provider).or_default().push(migration);
             }
@@ -47,10 +47,6 @@ pub(super) fn load_listing(folder: &Path, listing: Listing) -> Result<Catalogue,
         list
     });
     Ok(catalogue)
-}
-
-fn supported() -> impl Iterator<Item = Provider> {
-    Provider::ALL.into_iter().filter(|provider| provider.is_supported())
 }
 
 struct Text {
@@ -87,7 +83,7 @@ impl Reader<'_> {
                 let is_reached = self.files.of(Direction::Up, *provider).is_some();
                 is_reached && self.files.of(direction, *provider) == Some(file)
             };
-            let readers: Vec<Provider> = supported().filter(uses).collect();
+            let readers: Vec<Provider> = Provider::ALL.into_iter().filter(uses).collect();
             if is_portable(file) {
                 self.read_portable(file, &text.text, &readers, problems);
                 continue;
@@ -100,7 +96,7 @@ impl Reader<'_> {
             for provider in &readers {
                 found.push((*provider, self.read_one(direction, file, &text.text, *provider)));
             }
-            problems.extend(merge(found));
+            problems.extend(merge(readers.len(), found, in_the_name));
         }
     }
 
@@ -129,7 +125,7 @@ impl Reader<'_> {
             depends_on: document.depends_on.clone(),
             description: document.description.clone(),
         };
-        let mut dependencies = Vec::new();
+        let (mut dependencies, mut refused) = (Vec::new(), Vec::new());
         for provider in readers {
             dependencies.push((*provider, self.dependencies(file, *provider, &directives)));
             let down_file = self.files.of(Direction::Down, *provider);
@@ -146,10 +142,12 @@ impl Reader<'_> {
                         scripts.irreversible.map(|reason| self.irreversible.insert(*provider, reason));
                     }
                 }
-                Err(found) => problems.extend(found),
+                Err(problems) => refused.push((*provider, problems)),
             }
         }
-        problems.extend(merge(dependencies));
+        problems.extend(merge(readers.len(), dependencies, in_the_name));
+        let in_the_operation = |_: &str| "say with 'providers' where the operation is meant for".to_owned();
+        problems.extend(merge(readers.len(), refused, in_the_operation));
     }
 
     fn dependencies(&self, file: &str, provider: Provider, directives: &Directives) -> Vec<Problem> {
@@ -181,9 +179,13 @@ fn empty(file: &str) -> Problem {
     Problem::of_file(file, "has no statement", "where there is nothing to do, write 'SELECT 1;'")
 }
 
-/// The problems that a file's readers found, each once; those that only some of them found say whose they are.
-fn merge(found: Vec<(Provider, Vec<Problem>)>) -> Vec<Problem> {
-    let readers = found.len();
+fn in_the_name(providers: &str) -> String {
+    format!("if it is not meant for {providers}, put the provider that it is meant for into its name")
+}
+
+/// The problems that a file's readers found, each once. Those that only some of them found say whose they are, and
+/// `elsewhere` what to do when it is not meant for these.
+fn merge(readers: usize, found: Vec<(Provider, Vec<Problem>)>, elsewhere: impl Fn(&str) -> String) -> Vec<Problem> {
     let mut by_problem: BTreeMap<Problem, Vec<&'static str>> = BTreeMap::new();
     for (provider, problems) in found {
         for problem in problems {
@@ -191,11 +193,12 @@ fn merge(found: Vec<(Provider, Vec<Problem>)>) -> Vec<Problem> {
         }
     }
     let named = |(mut problem, providers): (Problem, Vec<&str>)| {
-        if providers.len() < readers {
+        // What an operation cannot become names its provider itself.
+        let says_so = providers.iter().any(|provider| problem.message.contains(&format!(" on {provider}: ")));
+        if providers.len() < readers && !says_so {
             let providers = providers.join(" and ");
             problem.message = format!("for {providers}: {}", problem.message);
-            let not_meant =
-                format!("if it is not meant for {providers}, put the provider that it is meant for into its name");
+            let not_meant = elsewhere(&providers);
             problem.hint = if problem.hint.is_empty() { not_meant } else { format!("{}; {not_meant}", problem.hint) };
         }
         problem

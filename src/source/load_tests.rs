@@ -3,7 +3,7 @@ use std::fs;
 use tempfile::TempDir;
 
 use super::*;
-use crate::domain::TransactionMode;
+use crate::domain::{ObjectName, TransactionMode};
 use crate::source::{MAX_FILE_BYTES, counts};
 
 fn folder(files: &[(&str, &str)]) -> TempDir {
@@ -50,14 +50,14 @@ fn files_come_together_for_each_provider() {
         ("10_Both.down.sql", "d;"),
         ("11_Only.postgres.up.sql", "o;"),
         ("11_Only.down.sql", "[;"),
-        ("12_Other.sqlserver.up.sql", "not [ read"),
+        ("12_Other.sqlserver.up.sql", "n;\nGO\nn"),
         ("13_Mine.mysql.up.sql", "m;"),
         ("R__views.sqlite.sql", "v;"),
     ]);
     assert_eq!(ids(&catalogue, Provider::Sqlite), ["9_First", "10_Both", "R__views"]);
     assert_eq!(ids(&catalogue, Provider::Postgres), ["9_First", "10_Both", "11_Only"]);
     assert_eq!(ids(&catalogue, Provider::MySql), ["9_First", "10_Both", "13_Mine"]);
-    assert!(ids(&catalogue, Provider::SqlServer).is_empty());
+    assert_eq!(ids(&catalogue, Provider::SqlServer), ["9_First", "10_Both", "12_Other"]);
     assert_eq!(up(&catalogue, Provider::Sqlite, "10"), ("10_Both.up.sql", "b"));
     assert_eq!(up(&catalogue, Provider::Postgres, "10"), ("10_Both.postgres.up.sql", "p"));
     let both = catalogue.of(Provider::Postgres).find("10").unwrap();
@@ -66,7 +66,8 @@ fn files_come_together_for_each_provider() {
     assert!(catalogue.of(Provider::Sqlite).find("9").unwrap().down.is_none());
     let counts = counts(&catalogue);
     assert_eq!((counts[0].provider, counts[0].versioned, counts[0].repeatable), (Provider::Sqlite, 2, 1));
-    assert_eq!((counts[1].versioned, counts[1].reversible, counts[1].statements), (3, 2, 3));
+    assert_eq!((counts[1].provider, counts[1].versioned, counts[1].statements), (Provider::SqlServer, 3, 4));
+    assert_eq!((counts[2].versioned, counts[2].reversible, counts[2].statements), (3, 2, 3));
 }
 
 #[test]
@@ -84,7 +85,7 @@ fn directives_and_dependencies_reach_the_migration() {
 fn a_windows_checkout_reads_the_same() {
     let unix = good(&[("1_A.sql", "-- x\nINSERT INTO a VALUES ('b\nc');\n d;\n")]);
     let windows = good(&[("1_A.sql", "\u{feff}-- x\r\nINSERT INTO a VALUES ('b\r\nc');\r\n d;\r\n")]);
-    for provider in supported() {
+    for provider in Provider::ALL {
         assert_eq!(unix.of(provider).migrations(), windows.of(provider).migrations());
         assert_eq!(unix.of(provider).digest(), windows.of(provider).digest());
     }
@@ -106,7 +107,7 @@ fn everything_wrong_with_names_is_reported_at_once() {
         ("R__v.sql", "a"),
         ("R__V.sql", "a"),
         ("R__w.down.sql", "a"),
-        ("14_F.yaml", "up:"),
+        ("14_F.yml", "up:"),
         ("15_G.oracle.sql", "a"),
         ("notes.txt", "a"),
     ]);
@@ -115,12 +116,12 @@ fn everything_wrong_with_names_is_reported_at_once() {
         "11_D.down.sql: is a down file without an up file (add the up file, or delete this one)",
         "12_E.sqlite.down.sql: undoes a migration that has no up file for sqlite (add the up file, or delete this one)",
         "13_Fo.down.sql: is a down file without an up file (did you mean 13_Foo?)",
-        "14_F.yaml: portable migration files are not supported yet (write it as .up.sql and .down.sql files)",
+        "14_F.yml: '14_F.yml' is not a migration file's name (rename it to '14_F.yaml')",
         "15_G.oracle.sql: 'oracle' is neither a provider nor up or down (use sqlite, sqlserver, postgres, mysql)",
         "1_A.up.sql: is the same migration file as 1_A.sql (keep one of the two)",
         "R__v.sql: has the same name as R__V (letter case does not tell names apart)",
         "R__w.down.sql: a repeatable migration has no down file (delete it)",
-        "notes.txt: 'notes.txt' is not a migration file's name (use <number>_<Name>[.<provider>].up.sql, .down.sql or .sql, or R__<name>[.<provider>].sql)",
+        "notes.txt: 'notes.txt' is not a migration file's name (use <number>_<Name>[.<provider>].yaml, .up.sql, .down.sql or .sql, or R__<name>[.<provider>].sql)",
     ];
     assert_eq!(found, expected);
 }
@@ -168,6 +169,7 @@ fn dependencies_have_to_exist_and_come_before() {
     let expected = [
         "3_C.sql:1:33: for mysql: depends on 2_B, which has no up file for mysql (add 2_B.mysql.up.sql, or remove it from depends-on; if it is not meant for mysql, put the provider that it is meant for into its name)",
         "3_C.sql:1:33: for sqlite: depends on 2_B, which has no up file for sqlite (add 2_B.sqlite.up.sql, or remove it from depends-on; if it is not meant for sqlite, put the provider that it is meant for into its name)",
+        "3_C.sql:1:33: for sqlserver: depends on 2_B, which has no up file for sqlserver (add 2_B.sqlserver.up.sql, or remove it from depends-on; if it is not meant for sqlserver, put the provider that it is meant for into its name)",
         "4_D.sql:1:29: 4_D depends on itself (remove it from depends-on)",
         "4_D.sql:1:33: depends on 5_E, which comes later (a migration can only depend on earlier ones)",
         "4_D.sql:1:37: depends on 1_AA, which is not in the folder (did you mean 1_A?)",
@@ -228,4 +230,62 @@ fn a_missing_folder_is_a_problem() {
 fn sqlite_tables_are_tracked_without_regard_to_case() {
     let catalogue = good(&[("1_A.sqlite.sql", "CREATE TABLE Foo(a)"), ("2_B.sqlite.sql", "DROP TABLE foo")]);
     assert!(catalogue.of(Provider::Sqlite).tables(|_| true).is_empty());
+}
+
+#[test]
+fn portable_files_read_for_every_provider() {
+    let yaml = "description: Notes\ndepends_on: 1_A\ntransaction_mode: None\ntimeout: 5m\nup:\n  - sql: { postgres: |\n      a;\n      b }\n";
+    let yaml = yaml.replace("{ postgres: |\n      a;\n      b }", "\n      postgres: |\n        a;\n        b");
+    let table = "up:\n  - create_table: { name: T, columns: { Id: { type: int, primary_key: true } } }\n  - drop_table: { name: U }\n";
+    let catalogue = good(&[
+        ("1_A.sql", "a"),
+        ("2_B.yaml", &yaml),
+        ("3_C.yaml", table),
+        ("3_C.sqlite.up.sql", "own"),
+        ("4_D.yaml", "up:\n  - add_column: { table: T, name: N, type: int, nullable: true }\n"),
+        ("4_D.mysql.down.sql", "mine"),
+    ]);
+    let of = |provider, id: &str| Migration::clone(catalogue.of(provider).find(id).unwrap());
+    let postgres = of(Provider::Postgres, "2");
+    assert_eq!((postgres.description.as_str(), postgres.timeout.unwrap().as_secs()), ("Notes", 300));
+    assert_eq!(postgres.transaction_mode, Some(TransactionMode::None));
+    assert_eq!(postgres.depends_on, ["1_A".parse().unwrap()]);
+    let places: Vec<_> =
+        postgres.up.statements.iter().map(|each| (each.sql.as_str(), each.line, each.column)).collect();
+    assert_eq!(places, [("a", 8, 9), ("b", 9, 9)]);
+    assert!(of(Provider::Sqlite, "2").up.statements.is_empty());
+    assert_eq!(postgres.checksum, Checksum::of_text(&yaml));
+    assert_eq!(postgres.checksum, of(Provider::MySql, "2").checksum);
+    assert_eq!(postgres.irreversible.unwrap(), "line 6: sql can't be undone by itself; write 'down:'");
+
+    let own = of(Provider::Sqlite, "3");
+    assert_eq!((own.up.statements[0].sql.as_str(), own.down, own.irreversible), ("own", None, None));
+    let made = of(Provider::Postgres, "3");
+    assert_eq!(made.up.statements[0].tables, [crate::domain::TableChange::Created(ObjectName::bare("T"))]);
+    assert_eq!((made.up.statements[1].line, made.up.statements[1].column), (3, 5));
+    assert!(made.up.statements[1].risk.destroys.is_some() && made.down.is_none());
+    let mysql = of(Provider::MySql, "4");
+    assert_eq!(mysql.down.unwrap().file, "4_D.mysql.down.sql");
+    assert!(mysql.up.statements[0].alone.is_some());
+    assert_eq!(of(Provider::Postgres, "4").down.unwrap().statements.len(), 1);
+}
+
+#[test]
+fn portable_files_share_the_rules_of_the_folder() {
+    let column = "up:\n  - add_column: { table: T, name: N, type: int, nullable: true }\n";
+    let found = bad(&[
+        ("1_A.yaml", column),
+        ("1_A.up.sql", "a"),
+        ("2_B.yaml", &format!("{column}down:\n")),
+        ("2_B.down.sql", "a"),
+        ("3_C.yaml", &format!("depends_on: [9_Z]\n{column}")),
+        ("4_D.yaml", ""),
+    ]);
+    let expected = [
+        "1_A.yaml: is the same migration file as 1_A.up.sql (keep one of the two)",
+        "2_B.down.sql: undoes a migration that has a 'down' of its own in 2_B.yaml (keep one of the two)",
+        "3_C.yaml:1:14: depends on 9_Z, which is not in the folder (name a migration of this folder)",
+        "4_D.yaml: holds nothing (write 'up:' and operations under it)",
+    ];
+    assert_eq!(found, expected);
 }

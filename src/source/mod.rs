@@ -23,6 +23,7 @@ mod sample_tests;
 pub use counts::{Counts, counts};
 pub use folder::{MAX_FILE_BYTES, MAX_FILES, MAX_FOLDER_BYTES};
 pub use load::load;
+pub use portable::{SCHEMA_FILE, json_schema};
 pub use problem::{Problem, Problems};
 pub use script::{MAX_STATEMENTS, split};
 pub use watch::{Reload, Watcher};

@@ -1,10 +1,11 @@
 use super::db::Tx;
 use super::filter::Query;
 use super::head_office::to_micros;
+use super::notices::{self, Turn};
 use super::value::{args, json};
 use super::writer::{Command, Reply};
 use super::{HeadOffice, StoreError, codec, leases};
-use crate::domain::{BranchId, BranchOutcome, BranchState, Event, EventBody, RunId, Time};
+use crate::domain::{BranchId, BranchOutcome, BranchState, Event, EventBody, Routes, RunId, Time};
 
 /// What one replica records of a run in one step: all of it or nothing.
 #[derive(Debug, Clone)]
@@ -58,8 +59,15 @@ impl HeadOffice {
     }
 
     async fn record_batch(&self, batch: Batch, after: Option<i64>) -> Result<Recorded, StoreError> {
-        match self.write(Command::Record { batch: Box::new(batch), after }).await? {
-            Reply::Recorded(recorded) => Ok(recorded),
+        let routes = self.routes();
+        let finishes = routes.is_some() && !batch.finished.is_empty();
+        match self.write(Command::Record { batch: Box::new(batch), after, routes }).await? {
+            Reply::Recorded(recorded) => {
+                if finishes {
+                    self.news().notify_one();
+                }
+                Ok(recorded)
+            }
             other => Err(other.unexpected()),
         }
     }
@@ -84,7 +92,13 @@ impl HeadOffice {
 }
 
 /// See [`HeadOffice::record`] and [`HeadOffice::record_after`]. Refuses before it writes anything.
-pub(super) async fn record(tx: &mut Tx, batch: &Batch, after: Option<i64>) -> Result<Recorded, StoreError> {
+pub(super) async fn record(
+    tx: &mut Tx,
+    batch: &Batch,
+    after: Option<i64>,
+    routes: Option<&Routes>,
+    now: Time,
+) -> Result<Recorded, StoreError> {
     if let Some(after) = after
         && let Some(events) = recorded_before(tx, batch, after).await?
     {
@@ -95,6 +109,7 @@ pub(super) async fn record(tx: &mut Tx, batch: &Batch, after: Option<i64>) -> Re
     let mut recorded = Recorded { events, lost: Vec::new() };
     let mut finished: Vec<&Finished> = batch.finished.iter().collect();
     finished.sort_by_key(|finished| finished.outcome.branch_id);
+    let mut turns = Vec::new();
     for Finished { outcome, next } in finished {
         let sql = "UPDATE run_branches SET status = $3, applied = $4, error = $5, duration_us = $6, notes = $7 \
                    WHERE run_id = $1 AND branch_id = $2 AND status IS NULL";
@@ -108,11 +123,15 @@ pub(super) async fn record(tx: &mut Tx, batch: &Batch, after: Option<i64>) -> Re
             (!outcome.notes.is_empty()).then(|| json(&outcome.notes)).transpose()?,
         ];
         tx.run(sql, values).await?;
-        if let Some((token, state)) = next
-            && !leases::release(tx, outcome.branch_id, *token, state).await?
-        {
+        let Some((token, state)) = next else { continue };
+        if leases::release(tx, outcome.branch_id, *token, state).await? {
+            turns.push(Turn { branch: outcome.branch_id, outcome: outcome.status, next: state });
+        } else {
             recorded.lost.push(outcome.branch_id);
         }
+    }
+    if let Some(routes) = routes.filter(|_| !turns.is_empty()) {
+        notices::tell(tx, routes, &turns, Some(batch.run_id), now).await?;
     }
     Ok(recorded)
 }

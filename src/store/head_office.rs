@@ -1,16 +1,16 @@
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use chrono::{DurationRound, TimeDelta};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
 use super::db::Db;
 use super::value::args;
 use super::writer::{self, Job};
 use super::{Location, StoreError, migrate};
-use crate::domain::{Clock, Time};
+use crate::domain::{Clock, Routes, Time};
 
 /// The service's own state. Cheap to clone; all clones are the same head office.
 ///
@@ -23,6 +23,9 @@ struct Inner {
     db: Db,
     clock: Arc<dyn Clock>,
     writer: Mutex<Option<Writer>>,
+    routes: OnceLock<Arc<Routes>>,
+    /// Rung when there may be something to deliver.
+    news: Notify,
 }
 
 /// The task that commits small writes in groups; it ends with its channel.
@@ -47,7 +50,8 @@ impl HeadOffice {
         let (jobs, queue) = mpsc::channel(writer::QUEUE);
         let task = tokio::spawn(writer::write(db.clone(), Arc::clone(&clock), queue));
         let writer = Mutex::new(Some(Writer { jobs, task }));
-        Ok(Self(Arc::new(Inner { id, db, clock, writer })))
+        let (routes, news) = (OnceLock::new(), Notify::new());
+        Ok(Self(Arc::new(Inner { id, db, clock, writer, routes, news })))
     }
 
     /// The identity of this head office, made once when its tables were.
@@ -82,6 +86,20 @@ impl HeadOffice {
             let _ = task.await;
         }
         self.db().close().await;
+    }
+
+    /// Rung when this process has written something to deliver.
+    pub fn news(&self) -> &Notify {
+        &self.0.news
+    }
+
+    /// Who is told what; `None` when nobody is told anything.
+    pub(super) fn routes(&self) -> Option<Arc<Routes>> {
+        self.0.routes.get().filter(|routes| !routes.is_empty()).cloned()
+    }
+
+    pub(super) fn set_routes(&self, routes: Arc<Routes>) {
+        let _ = self.0.routes.set(routes);
     }
 
     pub(super) fn db(&self) -> &Db {

@@ -1,7 +1,9 @@
 use super::db::Tx;
 use super::value::{Row, args, json};
-use super::{HeadOffice, StoreError, codec, events};
-use crate::domain::{EventBody, MigrationId, MigrationResult, OutcomeStatus, Run, RunId, RunKind, RunState, Time};
+use super::{HeadOffice, StoreError, codec, events, outbox};
+use crate::domain::{
+    EventBody, MigrationId, MigrationResult, Notification, OutcomeStatus, Run, RunId, RunKind, RunState, Time,
+};
 
 /// Why a run ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +78,11 @@ impl HeadOffice {
             // Nothing was tried, so the same request sent again is to be tried, not answered with this.
             tx.run("UPDATE runs SET request_id = NULL WHERE id = $1", args![id]).await?;
         }
+        if let Some(routes) = self.routes().filter(|_| !run.request.dry_run) {
+            outbox::enqueue(&mut tx, &routes, &[Notification::of_run(&run, now)], now).await?;
+        }
         tx.commit().await?;
+        self.news().notify_one();
         Ok(run)
     }
 }

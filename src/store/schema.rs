@@ -4,7 +4,7 @@
 //! same order whatever the PostgreSQL database's language is.
 
 /// The statements that lead from one version to the next; the first entry makes version 1.
-pub(super) const VERSIONS: &[&[&str]] = &[FIRST, UNDO, EDGE];
+pub(super) const VERSIONS: &[&[&str]] = &[FIRST, UNDO, EDGE, OUTBOX];
 
 /// What a rollback has undone stays so: the hold of a branch, and the digest of the catalogue that it was last compared
 /// with. `undo` is what a rollback is about to undo, `notes` what a dry run could not try.
@@ -13,6 +13,44 @@ const UNDO: &[&str] = &[
     "ALTER TABLE branch_states ADD COLUMN held_digest TEXT",
     "ALTER TABLE run_branches ADD COLUMN undo TEXT",
     "ALTER TABLE run_branches ADD COLUMN notes TEXT",
+];
+
+/// Notifications. A message is due at `next_attempt`, and `claim` says that a replica is delivering it until then; both are
+/// NULL once it is settled. `notices` has what was told of whom, `quotas` how much went to a target lately, and
+/// `held_back` what did not.
+const OUTBOX: &[&str] = &[
+    "CREATE TABLE outbox (
+        id {key} NOT NULL PRIMARY KEY,
+        target {key} NOT NULL,
+        kind {key} NOT NULL,
+        subject TEXT NOT NULL,
+        body TEXT NOT NULL,
+        state {key} NOT NULL,
+        attempts BIGINT NOT NULL,
+        create_time BIGINT NOT NULL,
+        next_attempt BIGINT,
+        claim TEXT,
+        settle_time BIGINT,
+        error TEXT
+    )",
+    "CREATE INDEX outbox_due ON outbox (target, next_attempt)",
+    "CREATE INDEX outbox_waiting ON outbox (next_attempt) WHERE next_attempt IS NOT NULL",
+    "CREATE INDEX outbox_by_time ON outbox (create_time, id)",
+    "CREATE INDEX outbox_settled ON outbox (settle_time)",
+    "CREATE TABLE notices (
+        subject {key} NOT NULL,
+        kind {key} NOT NULL,
+        error_key {key} NOT NULL,
+        time BIGINT NOT NULL,
+        PRIMARY KEY (subject, kind, error_key)
+    )",
+    "CREATE TABLE quotas (target {key} NOT NULL PRIMARY KEY, span_start BIGINT NOT NULL, number BIGINT NOT NULL)",
+    "CREATE TABLE held_back (
+        target {key} NOT NULL,
+        kind {key} NOT NULL,
+        number BIGINT NOT NULL,
+        PRIMARY KEY (target, kind)
+    )",
 ];
 
 const FIRST: &[&str] = &[

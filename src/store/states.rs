@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use super::db::Tx;
 use super::filter::Query;
+use super::notices::{self, Turn};
 use super::value::args;
 use super::{HeadOffice, Page, Paged, StoreError, codec};
 use crate::domain::{
@@ -102,7 +103,12 @@ impl HeadOffice {
         }
         let next = observed(state, seen);
         tx.run(codec::WRITE_STATE, codec::state_args(&next)?).await?;
+        if let Some(routes) = self.routes().filter(|_| next.status == MigrationStatus::Completed) {
+            let turn = Turn { branch: id, outcome: OutcomeStatus::Succeeded, next: &next };
+            notices::tell(&mut tx, &routes, &[turn], None, self.now()).await?;
+        }
         tx.commit().await?;
+        self.news().notify_one();
         Ok(Some(next))
     }
 

@@ -13,7 +13,7 @@ use super::head_office::to_micros;
 use super::leases::{self, Acquire};
 use super::runs::{self, KeptRun};
 use super::{HeadOffice, StoreError, audit_chain};
-use crate::domain::{BranchId, BranchState, Clock, Time};
+use crate::domain::{BranchId, BranchState, Clock, Routes, Time};
 
 /// How many commands wait before callers do.
 pub(super) const QUEUE: usize = 1024;
@@ -26,7 +26,7 @@ pub(super) enum Command {
     Acquire { id: BranchId, owner: String, ttl: Duration, floor: i64 },
     Renew { id: BranchId, token: i64, ttl: Duration },
     Release { id: BranchId, token: i64, state: Box<BranchState> },
-    Record { batch: Box<Batch>, after: Option<i64> },
+    Record { batch: Box<Batch>, after: Option<i64>, routes: Option<Arc<Routes>> },
     KeepRuns { owner: String, ttl: Duration },
     Audit { entry: Box<AuditEntry> },
 }
@@ -91,7 +91,9 @@ impl Command {
             }
             Self::Renew { id, token, ttl } => leases::renew(tx, now, *id, *token, *ttl).await.map(Reply::Done),
             Self::Release { id, token, state } => leases::release(tx, *id, *token, state).await.map(Reply::Done),
-            Self::Record { batch, after } => events::record(tx, batch, *after).await.map(Reply::Recorded),
+            Self::Record { batch, after, routes } => {
+                events::record(tx, batch, *after, routes.as_deref(), now).await.map(Reply::Recorded)
+            }
             Self::KeepRuns { owner, ttl } => runs::keep(tx, now, owner, *ttl).await.map(Reply::Kept),
             Self::Audit { entry } => audit_chain::append(tx, entry).await.map(|()| Reply::Done(true)),
         }

@@ -21,7 +21,7 @@ impl Format {
 }
 
 /// Libraries whose own news below a warning is noise to an operator.
-const QUIET: [&str; 6] = ["h2", "hyper", "hyper_util", "rustls", "sqlx", "tower"];
+const QUIET: [&str; 7] = ["h2", "hyper", "hyper_util", "rustls", "sqlx", "tiberius", "tower"];
 
 /// Sends tracing events of `level` (`error`, `warn`, `info`, `debug`, `trace`) and above to standard error.
 ///

@@ -15,6 +15,8 @@ mod edge;
 mod engine;
 mod field_cases;
 mod fleet;
+mod notify;
+mod portable;
 mod provider;
 mod resolve;
 mod restart;

@@ -32,7 +32,7 @@ const (
 	Provider_PROVIDER_UNSPECIFIED Provider = 0
 	// A SQLite file on the service's machine.
 	Provider_PROVIDER_SQLITE Provider = 1
-	// Microsoft SQL Server. Not supported yet.
+	// Microsoft SQL Server 2016 or newer, and Azure SQL Database.
 	Provider_PROVIDER_SQLSERVER Provider = 2
 	// PostgreSQL 12 or newer.
 	Provider_PROVIDER_POSTGRES Provider = 3
@@ -92,13 +92,13 @@ type SslMode int32
 const (
 	// The same as PREFER.
 	SslMode_SSL_MODE_UNSPECIFIED SslMode = 0
-	// No encryption.
+	// No encryption. On SQL Server the login is encrypted all the same, as its own tools do it.
 	SslMode_SSL_MODE_DISABLE SslMode = 1
 	// Encrypted when the server offers it, otherwise not. The server is not verified.
 	SslMode_SSL_MODE_PREFER SslMode = 2
 	// Encrypted, or no connection. The server is not verified.
 	SslMode_SSL_MODE_REQUIRE SslMode = 3
-	// Encrypted, and the certificate is signed by a known authority.
+	// Encrypted, and the certificate is signed by a known authority. Refused on SQL Server: use VERIFY_FULL.
 	SslMode_SSL_MODE_VERIFY_CA SslMode = 4
 	// As VERIFY_CA, and the certificate is for the host that was asked for.
 	SslMode_SSL_MODE_VERIFY_FULL SslMode = 5
@@ -423,7 +423,7 @@ type ServerConnection struct {
 	// The database. It is created when it does not exist.
 	Database string `protobuf:"bytes,3,opt,name=database,proto3" json:"database,omitempty"`
 	// The schema inside the database; empty means the provider's usual one. It is created when it does not exist.
-	// MySQL has none: there it must be empty.
+	// MySQL has none: there it must be empty. On SQL Server it must be the user's default schema.
 	Schema string `protobuf:"bytes,4,opt,name=schema,proto3" json:"schema,omitempty"`
 	// The user to connect as.
 	Username string `protobuf:"bytes,5,opt,name=username,proto3" json:"username,omitempty"`
@@ -436,7 +436,8 @@ type ServerConnection struct {
 	// A PEM file on the service's machine with the authority that signed the server's certificate. Empty means the
 	// well-known ones.
 	SslCaFile string `protobuf:"bytes,9,opt,name=ssl_ca_file,json=sslCaFile,proto3" json:"ssl_ca_file,omitempty"`
-	// The provider's own options. None are defined yet.
+	// The provider's own options, of which only SQL Server has any: `instance`, the named instance, instead of a port;
+	// `certificate_host`, the name in the server's certificate where that is not the host.
 	Options       map[string]string `protobuf:"bytes,10,rep,name=options,proto3" json:"options,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -7,6 +7,8 @@ mod look;
 mod url;
 mod values;
 
+pub(super) use self::url::parse_url;
+pub(super) use self::values::connection_message;
 use clap::Subcommand;
 
 use super::Context;

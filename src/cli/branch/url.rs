@@ -5,7 +5,7 @@ use crate::domain::{Provider, ServerConnection, SslMode};
 /// Reads a connection URL such as `postgres://keeper@db:5432/shop?schema=pos&sslmode=verify-full`.
 ///
 /// Errors never repeat the URL, or any value of it: there may be a password in it.
-pub(super) fn parse_url(provider: Provider, url: &str) -> Result<ServerConnection, String> {
+pub(in crate::cli) fn parse_url(provider: Provider, url: &str) -> Result<ServerConnection, String> {
     let schemes: &[&str] = match provider {
         Provider::Sqlite => return Err("a SQLite branch has no URL; give its file with --path".into()),
         Provider::Postgres => &["postgres", "postgresql"],
@@ -48,8 +48,15 @@ pub(super) fn parse_url(provider: Provider, url: &str) -> Result<ServerConnectio
             "schema" | "currentschema" => connection.schema = value,
             "sslmode" => connection.ssl_mode = ssl_mode(&value)?,
             "sslrootcert" => connection.ssl_ca_file = value,
+            "passwordref" => connection.password_ref = Some(value.parse().map_err(|_| REFERENCE)?),
+            "instance" | "certificate_host" if provider == Provider::SqlServer => {
+                connection.options.insert(key.to_ascii_lowercase(), value);
+            }
             "password" => return Err(PASSWORD.into()),
-            _ => return Err(format!("the URL's setting '{}' is not known; {KNOWN}", crate::domain::shorten(key, 40))),
+            _ => {
+                let known = if provider == Provider::SqlServer { KNOWN_TO_SQLSERVER } else { KNOWN };
+                return Err(format!("the URL's setting '{}' is not known; {known}", crate::domain::shorten(key, 40)));
+            }
         }
     }
     Ok(connection)
@@ -59,7 +66,10 @@ const PASSWORD: &str = "the URL holds a password, and passwords cannot be stored
                         service finds it with --password-ref env:NAME or --password-ref file:PATH (if this was a real \
                         password, it may now be in your shell's history)";
 
-const KNOWN: &str = "use schema, sslmode and sslrootcert";
+const REFERENCE: &str = "the URL's passwordref (not shown) is not env:NAME or file:PATH";
+
+const KNOWN: &str = "use schema, sslmode, sslrootcert and passwordref";
+const KNOWN_TO_SQLSERVER: &str = "use schema, sslmode, sslrootcert, passwordref, instance and certificate_host";
 
 fn ssl_mode(text: &str) -> Result<SslMode, String> {
     match text.replace('_', "-").as_str() {
@@ -92,8 +102,22 @@ mod tests {
         assert_eq!((read.username.as_str(), read.database.as_str()), ("kee@per", "shop one"));
         assert_eq!((read.schema.as_str(), read.ssl_ca_file.as_str()), ("pos", "/ca.pem"));
         assert_eq!(read.ssl_mode, SslMode::VerifyFull);
+        let read = parse_url(Provider::MySql, "mysql://k@db/d?passwordref=env:DB_PASSWORD").unwrap();
+        assert_eq!(read.password_ref.map(String::from).as_deref(), Some("env:DB_PASSWORD"));
         let read = parse_url(Provider::Postgres, "postgresql://k@[::1]/d").unwrap();
         assert_eq!((read.host.as_str(), read.port, read.ssl_mode), ("::1", None, SslMode::Prefer));
+    }
+
+    #[test]
+    fn sql_server_has_instances() {
+        let url = "sqlserver://sa@db/shop?instance=SQLEXPRESS&sslmode=verify_full&Certificate_Host=sql.example";
+        let read = parse_url(Provider::SqlServer, url).unwrap();
+        assert_eq!((read.host.as_str(), read.port, read.database.as_str()), ("db", None, "shop"));
+        assert_eq!((&*read.options["instance"], &*read.options["certificate_host"]), ("SQLEXPRESS", "sql.example"));
+        assert_eq!(parse_url(Provider::SqlServer, "mssql://sa@db:1433/shop").unwrap().port, Some(1433));
+        assert!(parse_url(Provider::Postgres, "postgres://k@db/d?instance=x").is_err());
+        let error = parse_url(Provider::SqlServer, "sqlserver://sa@db/shop?encrypt=true").unwrap_err();
+        assert!(error.contains("certificate_host"), "{error}");
     }
 
     #[test]
@@ -108,6 +132,7 @@ mod tests {
             "postgres://k@db/hunter2 x",
             "postgres://k@db/d?hunter=hunter2",
             "postgres://k@db/d?sslmode=hunter2",
+            "postgres://k@db/d?passwordref=hunter2",
             "postgres://k@db:hunter2/d",
         ] {
             let error = parse_url(Provider::Postgres, url).unwrap_err();

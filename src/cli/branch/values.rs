@@ -5,7 +5,7 @@ use crate::rpc::proto;
 use crate::rpc::proto::connection::Kind;
 
 /// The contract's message for a connection.
-pub(super) fn connection_message(connection: Connection) -> proto::Connection {
+pub(in crate::cli) fn connection_message(connection: Connection) -> proto::Connection {
     let kind = match connection {
         Connection::Sqlite(sqlite) => Kind::Sqlite(proto::SqliteConnection { path: sqlite.path }),
         Connection::Server(server) => Kind::Server(proto::ServerConnection {

@@ -5,6 +5,7 @@
 
 mod fleet;
 mod folder;
+mod servers;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -14,6 +15,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use self::servers::Server;
 use super::Context;
 use super::args::up_to;
 use super::client::{Client, QUICK, answer};
@@ -25,6 +27,7 @@ use super::output::{Style, notice};
 use super::progress::{Origin, View, follow_until};
 use super::serve::{PlaceArgs, config_failure, start_log, stop_on_signal};
 use crate::config::{Config, LogLevel, load};
+use crate::domain::Provider;
 use crate::rpc::proto;
 
 /// What `demo` takes.
@@ -33,6 +36,12 @@ use crate::rpc::proto;
 Examples:
   branchkeeper demo
   branchkeeper demo --branches 200 --listen 127.0.0.1:0
+  branchkeeper demo --providers 'postgres://keeper@127.0.0.1:5432?passwordref=env:PG_PASSWORD' \\
+      'mysql://keeper@127.0.0.1:3306?passwordref=env:MYSQL_PASSWORD'
+
+The branches take turns on SQLite and the servers of --providers. Each has a new database there, whose name begins with
+branchkeeper_demo and a mark of this demo, so that nothing existing is touched; they stay when the demo ends. A name
+behind the URL's last '/' takes the place of branchkeeper_demo.
 
 Serves until Ctrl-C. Its files are in the folder 'demo' of the data folder, which is emptied at each start; no
 configuration file is read, and nothing is migrated but what the demo itself migrates.")]
@@ -40,6 +49,10 @@ pub(crate) struct DemoArgs {
     /// How many branches to make up, 1 to 10000
     #[arg(long, value_name = "N", default_value = "8", value_parser = up_to(10_000))]
     branches: u32,
+    /// Servers to show besides SQLite: postgres://, mysql://, mariadb:// or sqlserver:// URLs without a password,
+    /// which '?passwordref=env:NAME' or '?passwordref=file:PATH' names
+    #[arg(long, value_name = "URL", num_args = 1..)]
+    providers: Vec<String>,
     #[command(flatten)]
     place: PlaceArgs,
 }
@@ -51,6 +64,7 @@ const SHOWN: usize = 20;
 
 /// Runs the demo.
 pub(crate) async fn run(context: &Context, args: &DemoArgs) -> Result<Outcome, Failure> {
+    let servers = servers::read(&args.providers, &format!("{:06x}", rand::random::<u32>() & 0xff_ffff))?;
     let mut config = demo_config(&args.place)?;
     check_migrations(&config.migrations)?;
     check_port(config.server.listen)?;
@@ -63,7 +77,7 @@ pub(crate) async fn run(context: &Context, args: &DemoArgs) -> Result<Outcome, F
     let (ready, is_ready) = oneshot::channel();
     let service = tokio::spawn(crate::app::run(config, stop.clone(), ready));
     let shown = match is_ready.await {
-        Ok(address) => show(context, args, address, &folder, &stop).await,
+        Ok(address) => show(context, args, &servers, address, &folder, &stop).await,
         // Why is what the service itself returns.
         Err(_) => Ok(Outcome::Done),
     };
@@ -124,6 +138,7 @@ fn check_port(listen: SocketAddr) -> Result<(), Failure> {
 async fn show(
     context: &Context,
     args: &DemoArgs,
+    servers: &[Server],
     address: SocketAddr,
     folder: &folder::Fresh,
     stop: &CancellationToken,
@@ -133,8 +148,9 @@ async fn show(
     let files = folder.path().display();
     notice(&format!("Branchkeeper serves on {address}. Its files are in {files}, made anew for each demo.\n"));
     let mut client = context.connect().await?;
-    register(&client, args.branches).await?;
-    notice(&format!("Registered {} on SQLite. Migrating all of them:\n", count(args.branches, "branch", "branches")));
+    register(&client, args.branches, servers).await?;
+    let branches = count(args.branches, "branch", "branches");
+    notice(&format!("Registered {branches} on {}. Migrating all of them:\n", shown(args.branches, servers)));
 
     let request = proto::ApplyAllRequest { request_id: format!("demo-{}", uuid::Uuid::new_v4()), ..Default::default() };
     let mut view = View::new(context.printer);
@@ -151,10 +167,21 @@ async fn show(
     Ok(Outcome::of(result.success))
 }
 
-async fn register(client: &Client, branches: u32) -> Result<(), Failure> {
+/// Where the branches live, and what could be shown besides.
+fn shown(branches: u32, servers: &[Server]) -> String {
+    let places = std::iter::once("SQLite".to_owned()).chain(servers.iter().map(Server::describe));
+    let places: Vec<String> = places.take(branches as usize).collect();
+    let absent = Provider::ALL.into_iter().filter(|provider| *provider != Provider::Sqlite);
+    let absent = absent.filter(|provider| servers.iter().all(|server| server.provider != *provider));
+    let absent: Vec<&str> = absent.map(servers::title).collect();
+    let places = places.join(", ");
+    if absent.is_empty() { places } else { format!("{places} (not on {}: see --providers)", absent.join(", ")) }
+}
+
+async fn register(client: &Client, branches: u32, servers: &[Server]) -> Result<(), Failure> {
     let create = |number| {
         let mut client = client.branches.clone();
-        let request = proto::CreateBranchRequest { branch: Some(fleet::branch(number)) };
+        let request = proto::CreateBranchRequest { branch: Some(fleet::branch(number, servers)) };
         async move { answer(QUICK, client.create_branch(request)).await.map(drop) }
     };
     stream::iter((1..=branches).map(create)).buffer_unordered(AT_ONCE).try_collect().await

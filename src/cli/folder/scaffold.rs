@@ -8,21 +8,27 @@ use super::super::args::provider_parser;
 use super::super::failure::{Failure, Outcome};
 use super::migrations_folder;
 use crate::domain::{MigrationId, Provider};
+use crate::source::{SCHEMA_FILE, json_schema};
 
 /// What `new` takes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   branchkeeper new AddDiscountToSales
+  branchkeeper new AddSearch --sql
   branchkeeper new AddReporting --provider postgres
 
-Writes <yyyyMMddHHmmss>_<NAME>.up.sql and .down.sql, or with --provider a pair for each provider that is named. Files that
-exist are never overwritten.")]
+Writes <yyyyMMddHHmmss>_<NAME>.yaml, whose operations become each provider's own SQL, and beside it the schema by which
+editors complete it. With --sql it writes <NAME>.up.sql and .down.sql, with --provider such a pair for each provider that is
+named. Files that exist are never overwritten.")]
 pub(crate) struct NewArgs {
     /// What the migration does: letters, digits, '_' and '-'
     #[arg(value_name = "NAME")]
     name: String,
-    /// A provider to write files of its own for; may be given again
+    /// Write SQL files instead of a portable one
+    #[arg(long)]
+    sql: bool,
+    /// A provider to write SQL files of its own for; may be given again
     #[arg(long = "provider", value_name = "PROVIDER", value_parser = provider_parser())]
     providers: Vec<Provider>,
     /// The folder to write to [env: BRANCHKEEPER_MIGRATIONS] [default: branch_migrations]
@@ -32,7 +38,8 @@ pub(crate) struct NewArgs {
 
 /// Writes a new migration's files.
 pub(crate) fn new(context: &Context, args: &NewArgs) -> Result<Outcome, Failure> {
-    let files = plan(&args.name, &args.providers, Utc::now())?;
+    let is_sql = args.sql || !args.providers.is_empty();
+    let files = plan(&args.name, is_sql, &args.providers, Utc::now())?;
     let folder = migrations_folder(args.dir.as_deref())?;
     std::fs::create_dir_all(&folder).map_err(|error| cannot("create the folder", &folder, &error))?;
     let mut written = Vec::new();
@@ -40,6 +47,11 @@ pub(crate) fn new(context: &Context, args: &NewArgs) -> Result<Outcome, Failure>
         let path = folder.join(name);
         write_new(&path, content).map_err(|error| cannot("write", &path, &error))?;
         written.push(path.display().to_string());
+    }
+    let schema = folder.join(SCHEMA_FILE);
+    if !is_sql && !schema.exists() {
+        write_new(&schema, &json_schema()).map_err(|error| cannot("write", &schema, &error))?;
+        written.push(schema.display().to_string());
     }
     if context.printer.is_json() {
         context.printer.json(&serde_json::json!({ "files": written }))?;
@@ -60,13 +72,21 @@ fn write_new(path: &Path, content: &str) -> std::io::Result<()> {
 }
 
 /// The files of a migration of this name, made at `now`.
-fn plan(name: &str, providers: &[Provider], now: DateTime<Utc>) -> Result<Vec<(String, String)>, Failure> {
+fn plan(
+    name: &str,
+    is_sql: bool,
+    providers: &[Provider],
+    now: DateTime<Utc>,
+) -> Result<Vec<(String, String)>, Failure> {
     let stem = format!("{}_{name}", now.format("%Y%m%d%H%M%S"));
     if let Err(error) = stem.parse::<MigrationId>() {
         return Err(Failure::usage(
             format!("'{}' cannot name a migration: {error}", crate::domain::shorten(name, 60)),
             "use letters, digits, '_' and '-', beginning with a letter or digit, such as AddUserIdToSales",
         ));
+    }
+    if !is_sql {
+        return Ok(vec![(format!("{stem}.yaml"), portable(name))]);
     }
     let mut providers = providers.to_vec();
     providers.sort_unstable();
@@ -79,6 +99,17 @@ fn plan(name: &str, providers: &[Provider], now: DateTime<Utc>) -> Result<Vec<(S
         [(format!("{stem}{infix}.up.sql"), up(name)), (format!("{stem}{infix}.down.sql"), DOWN.to_owned())]
     };
     Ok(infixes.into_iter().flat_map(pair).collect())
+}
+
+fn portable(name: &str) -> String {
+    format!(
+        "# yaml-language-server: $schema={SCHEMA_FILE}\n\
+         description: {name}\n\
+         # What the migration does, one operation after the other, in place of the []:\n\
+         #   - add_column: {{ table: Customers, name: Points, type: int, default: 0 }}\n\
+         up: []\n\
+         # What undoes it follows from that where it can; otherwise write it under 'down:'.\n"
+    )
 }
 
 fn up(name: &str) -> String {
@@ -101,7 +132,7 @@ mod tests {
     }
 
     fn names(name: &str, providers: &[Provider]) -> Vec<String> {
-        plan(name, providers, at()).unwrap().into_iter().map(|(name, _)| name).collect()
+        plan(name, true, providers, at()).unwrap().into_iter().map(|(name, _)| name).collect()
     }
 
     #[test]
@@ -115,14 +146,14 @@ mod tests {
     #[test]
     fn names_that_do_not_fit_are_refused() {
         for bad in ["", "a b", "../x", "-x", "ä", "x.up", &"x".repeat(200)] {
-            assert!(matches!(plan(bad, &[], at()), Err(Failure::Usage { .. })), "{bad}");
+            assert!(matches!(plan(bad, false, &[], at()), Err(Failure::Usage { .. })), "{bad}");
         }
     }
 
     #[test]
     fn what_is_written_can_be_read_once_it_has_statements() {
         let folder = tempfile::tempdir().unwrap();
-        for (name, content) in plan("AddX", &[], at()).unwrap() {
+        for (name, content) in plan("AddX", true, &[], at()).unwrap() {
             std::fs::write(folder.path().join(name), content + "SELECT 1;\n").unwrap();
         }
         let catalogue = crate::source::load(folder.path()).unwrap();
@@ -130,6 +161,19 @@ mod tests {
         assert_eq!(migrations.len(), 1);
         assert_eq!(migrations[0].description, "AddX");
         assert_eq!(migrations[0].transaction_mode, None);
+    }
+
+    #[test]
+    fn the_portable_file_can_be_read_once_it_has_operations() {
+        let folder = tempfile::tempdir().unwrap();
+        let [(name, content)] = plan("AddX", false, &[], at()).unwrap().try_into().unwrap();
+        assert_eq!(name, "20251202101429_AddX.yaml");
+        std::fs::write(folder.path().join(&name), &content).unwrap();
+        let problems = crate::source::load(folder.path()).unwrap_err().to_string();
+        assert_eq!(problems, "20251202101429_AddX.yaml:5:5: up has no operation (write at least one)");
+        std::fs::write(folder.path().join(&name), content.replace("[]", "\n  - sql: SELECT 1")).unwrap();
+        let catalogue = crate::source::load(folder.path()).unwrap();
+        assert_eq!(catalogue.of(Provider::Sqlite).migrations()[0].description, "AddX");
     }
 
     #[test]

@@ -125,6 +125,13 @@ messages! {
     StatusResponse { branches, totals, total_branches }
     ListBranchesResponse { branches }
     ListRunsResponse { runs }
+    TestNotificationResponse { results }
+    NotificationTest { target, delivered, message, latency }
+    ListNotificationsResponse { notifications }
+    Notification {
+        id, target, kind, subject, summary, state as notification_state, attempts, create_time, next_attempt_time,
+        settle_time, error,
+    }
     Run {
         id, kind as run_kind, state as run_state, requested_by, request_id, create_time, start_time, end_time, result,
         last_sequence, branches_total, dry_run,

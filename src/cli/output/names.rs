@@ -21,6 +21,8 @@ names! {
     status: MigrationStatus, "MIGRATION_STATUS_", pascal;
     /// Where a run stands.
     run_state: RunState, "RUN_STATE_", pascal;
+    /// Where a notification stands.
+    notification_state: NotificationState, "NOTIFICATION_STATE_", pascal;
     /// What a run does.
     run_kind: RunKind, "RUN_KIND_", pascal;
     /// Why an attempt failed.
@@ -61,6 +63,16 @@ pub(crate) fn status_style(value: i32) -> Style {
         Ok(proto::MigrationStatus::Completed) => Style::Good,
         Ok(proto::MigrationStatus::Pending | proto::MigrationStatus::InProgress) => Style::Busy,
         Ok(proto::MigrationStatus::Failed | proto::MigrationStatus::RequiresManualIntervention) => Style::Bad,
+        _ => Style::Plain,
+    }
+}
+
+/// The style of a notification's state.
+pub(crate) fn notification_state_style(value: i32) -> Style {
+    match proto::NotificationState::try_from(value) {
+        Ok(proto::NotificationState::Delivered) => Style::Good,
+        Ok(proto::NotificationState::Pending) => Style::Busy,
+        Ok(proto::NotificationState::Failed) => Style::Bad,
         _ => Style::Plain,
     }
 }

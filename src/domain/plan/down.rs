@@ -69,7 +69,11 @@ pub fn plan_down(
             refusals.push(checksum_changed(migration, row));
         }
         if migration.down.is_none() {
-            refusals.push(Refusal::Irreversible { id: migration.id.clone(), file: migration.up.file.clone() });
+            refusals.push(Refusal::Irreversible {
+                id: migration.id.clone(),
+                file: migration.up.file.clone(),
+                reason: migration.irreversible.clone(),
+            });
             continue;
         }
         let resume = match &row.state {

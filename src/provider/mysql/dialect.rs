@@ -1,9 +1,9 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use crate::provider::dialect::{ClockSource, Dialect, LockMeans, Objects, Probes, SessionLimits};
+use crate::provider::dialect::{ClockSource, Creation, Dialect, LockMeans, Objects, Probes, SessionLimits};
 
-pub(super) fn quote(name: &str) -> String {
+fn quote(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
 }
 
@@ -114,6 +114,7 @@ pub(in crate::provider) static DIALECT: Dialect = Dialect {
     // NULL would become 0 where the session is not strict; a number out of range is an error in every mode.
     refusal: "{zero} + 9223372036854775807 + 1",
     begin: "START TRANSACTION",
+    roll_back: "ROLLBACK",
     clock: ClockSource::Server {
         now: "UTC_TIMESTAMP(6)",
         after: "UTC_TIMESTAMP(6) + INTERVAL {us} MICROSECOND",
@@ -193,7 +194,14 @@ FROM {history} AS h ORDER BY h.sequence, h.migration_id LIMIT {rows}",
 FROM {lock} AS l WHERE l.id = 1",
     same_session: " AND CONNECTION_ID() = {pid} AND @branchkeeper_holds = 1",
     same_transaction: "",
-    select_tables: "SELECT TABLE_SCHEMA, TABLE_NAME, 1 FROM information_schema.TABLES
+    creation: Some(Creation {
+        maintenance: &[""],
+        options: " CHARACTER SET utf8mb4",
+        busy: "",
+        denied: &["1044", "1227"],
+    }),
+    find_schema: "",
+    select_tables: "SELECT TABLE_SCHEMA, TABLE_NAME, 1, 0 FROM information_schema.TABLES
 WHERE TABLE_SCHEMA = {home_text} AND TABLE_TYPE NOT LIKE '%VIEW'",
     select_version: "SELECT IF(VERSION() LIKE '%MariaDB%', CONCAT('MariaDB ', SUBSTRING_INDEX(VERSION(), '-', 1)),
   CONCAT('MySQL ', VERSION()))",

@@ -1,13 +1,11 @@
 //! What MySQL and MariaDB contribute. MariaDB is recognised by its version; where the two differ, the texts say so in
 //! comments that only one of them reads: `/*!50720 … */` is MySQL's, `/*M!100100 … */` MariaDB's.
 
-mod create;
 mod dialect;
 mod failure;
 mod options;
 mod place;
 mod wire;
 
-pub(super) use create::create;
 pub(super) use dialect::DIALECT;
 pub(super) use wire::Wire;

@@ -3,6 +3,8 @@
 
 use sqlx::mysql::MySqlDatabaseError;
 
+use crate::provider::word::only_word;
+
 const SYNTAX: u16 = 1064;
 /// How many characters a syntax error quotes at most.
 const QUOTED: usize = 80;
@@ -46,17 +48,6 @@ fn near(text: &str, message: &str) -> Option<usize> {
     text.get(begin..)?.find(quoted).map(|at| begin + at)
 }
 
-/// Where a name stands in a text, if it stands there once.
-fn only_word(text: &str, name: &str) -> Option<usize> {
-    let part_of_name = |ch: char| ch.is_alphanumeric() || ch == '_' || ch == '$';
-    let mut places = text.match_indices(name).map(|(at, _)| at).filter(|at| {
-        let before = text[..*at].chars().next_back().is_none_or(|ch| !part_of_name(ch));
-        before && text[at + name.len()..].chars().next().is_none_or(|ch| !part_of_name(ch))
-    });
-    let first = places.next().filter(|_| !name.is_empty())?;
-    places.next().is_none().then_some(first)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,12 +63,5 @@ mod tests {
         assert_eq!(near("SELECT 1 +", "near '' at line 1"), Some(10));
         assert_eq!(without_line(1064, "near 'x' at line 12"), "near 'x'");
         assert_eq!(without_line(1, "near 'x' at line 12"), "near 'x' at line 12");
-    }
-
-    #[test]
-    fn a_name_counts_when_it_stands_there_once() {
-        assert_eq!(only_word("SELECT nonsense FROM nonsensical", "nonsense"), Some(7));
-        assert_eq!(only_word("SELECT x, x", "x"), None);
-        assert_eq!(only_word("SELECT 1", ""), None);
     }
 }

@@ -28,14 +28,14 @@ pub(in crate::provider) struct Wire {
 }
 
 impl Wire {
-    /// Connects to a database of the place, or to none. A server that has no connection to spare is asked again within
+    /// Connects to a database of the place, or to none where the name is empty. A server that has no connection to spare is asked again within
     /// `limit`.
     pub(in crate::provider) async fn open(
         place: &ServerPlace,
-        database: Option<&str>,
+        database: &str,
         limit: Duration,
     ) -> Result<Self, ProviderError> {
-        let options = options(place, database).await?;
+        let options = options(place, Some(database).filter(|name| !name.is_empty())).await?;
         let wait = whole_seconds(limit);
         let attempt = || async {
             let opened = open(&options, wait).await;
@@ -56,9 +56,11 @@ impl Wire {
         let kill = async {
             if overdue == Overdue::Kill {
                 let texts = ["QUERY", "CONNECTION"].map(|what| format!("KILL {what} {id}"));
-                kill(options, texts, |second, text| {
-                    Box::pin(async move { raw(&text).execute(second).await.map(drop) })
-                })
+                kill(
+                    || options.connect(),
+                    texts,
+                    |second, text| Box::pin(async move { drop(raw(&text).execute(second).await) }),
+                )
                 .await;
             }
         };

@@ -2,14 +2,14 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::failure::POOLER;
-use crate::provider::dialect::{ClockSource, Dialect, LockMeans, Probes, SessionLimits};
+use crate::provider::dialect::{ClockSource, Creation, Dialect, LockMeans, Probes, SessionLimits};
 
-pub(super) fn quote(name: &str) -> String {
+fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// Means the same whether `standard_conforming_strings` is on or off.
-pub(super) fn literal(text: &str) -> String {
+fn literal(text: &str) -> String {
     let quoted = text.replace('\'', "''");
     if quoted.contains('\\') { format!("E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }
 }
@@ -46,13 +46,15 @@ pub(in crate::provider) static DIALECT: Dialect = Dialect {
     dual: "",
     refusal: "NULL",
     begin: "BEGIN",
+    roll_back: "ROLLBACK",
     clock: ClockSource::Server {
         now: "clock_timestamp()",
         after: "clock_timestamp() + {us} * interval '1 microsecond'",
         took: "(SELECT (EXTRACT(EPOCH FROM clock_timestamp() - renewed_at) * 1000000)::bigint FROM {lock} WHERE id = 1)",
     },
     lock: LockMeans::Session {
-        try_lock: "SELECT pg_backend_pid(), pg_try_advisory_lock({key})",
+        // The third is the session's birthmark.
+        try_lock: "SELECT pg_backend_pid(), pg_try_advisory_lock({key}), current_setting('branchkeeper.session', true)",
         held: "SELECT pg_backend_pid(), EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory'
   AND pid = pg_backend_pid() AND classid = '{high}' AND objid = '{low}' AND objsubid = 1 AND granted
   AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))",
@@ -114,8 +116,16 @@ FROM {history} AS h ORDER BY h.sequence, h.migration_id LIMIT {rows}",
     same_session: " AND pg_backend_pid() = {pid}",
     // The row's version was written by this transaction, so no statement in between has ended it.
     same_transaction: " AND xmin::text::bigint = txid_current() % 4294967296",
+    creation: Some(Creation {
+        maintenance: &["postgres", "template1"],
+        options: "",
+        // Somebody is connected to the template.
+        busy: "55006",
+        denied: &["42501"],
+    }),
+    find_schema: "SELECT to_regnamespace({schema_quoted}) IS NOT NULL, true",
     select_tables: "SELECT n.nspname, c.relname,
-  CASE WHEN {schema} IS NULL THEN pg_table_is_visible(c.oid) ELSE n.nspname = {schema} END
+  CASE WHEN {schema} IS NULL THEN pg_table_is_visible(c.oid) ELSE n.nspname = {schema} END, true
 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p') AND left(n.nspname, 3) <> 'pg_' AND n.nspname <> 'information_schema'",
     select_version: "SELECT current_setting('server_version')",

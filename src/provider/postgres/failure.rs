@@ -25,6 +25,15 @@ pub(super) fn failure(error: sqlx::Error, place: &ServerPlace, connecting: bool)
     Failure { error, cause: Cause::Other, at: None, ended: Ended::Lost }
 }
 
+/// Whether the request for a connection was refused for a parameter that PostgreSQL itself takes: poolers name it with
+/// PostgreSQL's code for a breach of protocol or for what is not supported.
+pub(super) fn is_refused_parameter(error: &sqlx::Error) -> bool {
+    let Some(database) = error.as_database_error() else { return false };
+    let said = database.message().to_ascii_lowercase();
+    matches!(database.code().as_deref(), Some("08P01" | "0A000" | "42704"))
+        && (said.contains("option") || said.contains("startup parameter"))
+}
+
 fn answered(database: &PgDatabaseError, place: &ServerPlace) -> Failure {
     let at = place.address();
     let code = database.code();

@@ -7,6 +7,7 @@ pub(in crate::provider) static DIALECT: Dialect = Dialect {
     dual: "",
     refusal: "NULL",
     begin: "BEGIN IMMEDIATE",
+    roll_back: "ROLLBACK",
     clock: ClockSource::Client,
     lock: LockMeans::Row,
     settings_survive_commit: false,
@@ -60,7 +61,9 @@ FROM {history} AS h ORDER BY h.sequence, h.migration_id LIMIT {rows}",
   CAST(l.token AS TEXT), CAST(l.expires_at AS TEXT) FROM {lock} AS l WHERE l.id = 1",
     same_session: "",
     same_transaction: "",
-    select_tables: "SELECT 'main', name, '1' FROM main.sqlite_schema
+    creation: None,
+    find_schema: "",
+    select_tables: "SELECT 'main', name, '1', '0' FROM main.sqlite_schema
 WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
     select_version: "SELECT sqlite_version() FROM (SELECT count(*) FROM main.sqlite_schema)",
     probes: Probes {

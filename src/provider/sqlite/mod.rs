@@ -3,6 +3,7 @@
 mod dialect;
 mod file;
 mod offset;
+mod rebuild;
 mod wire;
 
 pub(super) use dialect::DIALECT;

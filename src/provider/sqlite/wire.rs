@@ -67,6 +67,14 @@ impl Wire {
         }
     }
 
+    /// Opens an empty database of its own in memory.
+    pub(in crate::provider) async fn memory() -> Result<Self, ProviderError> {
+        let options = SqliteConnectOptions::new().filename(":memory:").foreign_keys(false).disable_statement_logging();
+        let place = "memory".to_owned();
+        let connection = options.connect().await.map_err(|error| failure(error, &place).error)?;
+        Ok(Self { interrupt: Interrupt(Arc::new(AtomicBool::new(false))), connection, armed: false, place })
+    }
+
     /// Makes statements interruptible. Needed before the first text that may have to be killed.
     async fn arm(&mut self) -> Result<(), sqlx::Error> {
         if !self.armed {

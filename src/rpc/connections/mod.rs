@@ -86,8 +86,11 @@ impl Listeners {
 
     async fn accept_tcp(&self) -> io::Result<(Incoming, Peer)> {
         let (stream, address) = self.tcp.accept().await?;
-        // Small answers would otherwise wait for the acknowledgement of the one before.
-        stream.set_nodelay(true)?;
+        // Small answers would otherwise wait for the acknowledgement of the one before. A connection that was lost as it was
+        // made shows when it is read.
+        if let Err(error) = stream.set_nodelay(true) {
+            debug!(%address, %error, "a connection was lost as it was made");
+        }
         let incoming = if self.tls.is_some() { Incoming::Bare(stream) } else { Incoming::Ready(Wire::Tcp(stream)) };
         Ok((incoming, Peer { address: Some(address.ip().to_canonical()), ..Peer::default() }))
     }

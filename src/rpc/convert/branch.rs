@@ -22,7 +22,7 @@ pub(in crate::rpc) fn new_branch(request: proto::CreateBranchRequest) -> Result<
         fields.bad("branch.id", "must be empty; the service gives ids");
     }
     let code = fields.parse::<BranchCode>("branch.code", &branch.code);
-    let kind = supported(&mut fields, "branch.provider", branch.provider);
+    let kind = fields.choice("branch.provider", branch.provider, provider, PROVIDERS);
     if let Some(kind) = kind
         && kind != Provider::Sqlite
         && branch.connection.is_none()
@@ -140,7 +140,7 @@ pub(in crate::rpc) fn test_target(request: proto::TestConnectionRequest) -> Resu
         }
         Some(Target::Branch(text)) => fields.branch("branch", &text).map(TestTarget::Branch),
         Some(Target::Connection(given)) => {
-            let kind = supported(&mut fields, "provider", request.provider);
+            let kind = fields.choice("provider", request.provider, provider, PROVIDERS);
             let connection = connection(&mut fields, "connection", given);
             if let Some(Connection::Sqlite(SqliteConnection { path })) = &connection
                 && path.is_empty()
@@ -158,15 +158,6 @@ pub(in crate::rpc) fn test_target(request: proto::TestConnectionRequest) -> Resu
         }
     };
     fields.finish(target)
-}
-
-/// A provider that this build can work with.
-fn supported(fields: &mut Fields, field: &str, number: i32) -> Option<Provider> {
-    let kind = fields.choice(field, number, provider, PROVIDERS)?;
-    if !kind.is_supported() {
-        fields.bad(field, format!("{kind} is not supported yet; use {PROVIDERS}"));
-    }
-    Some(kind).filter(|kind| kind.is_supported())
 }
 
 fn connection(fields: &mut Fields, prefix: &str, value: proto::Connection) -> Option<Connection> {

@@ -182,7 +182,7 @@ impl Fields {
 }
 
 /// What a provider field may hold.
-pub(super) const PROVIDERS: &str = "PROVIDER_SQLITE, PROVIDER_POSTGRES or PROVIDER_MYSQL";
+pub(super) const PROVIDERS: &str = "PROVIDER_SQLITE, PROVIDER_SQLSERVER, PROVIDER_POSTGRES or PROVIDER_MYSQL";
 
 /// The branch that a request names.
 pub(in crate::rpc) fn branch_ref(text: &str) -> Result<BranchRef, Violations> {

@@ -9,6 +9,7 @@ mod enums;
 mod event;
 mod fields;
 mod migration;
+mod notification;
 mod plan;
 mod run;
 mod status;
@@ -22,6 +23,7 @@ pub(super) use branch::{
 pub(super) use event::event_to_proto;
 pub(super) use fields::branch_ref;
 pub(super) use migration::{finding_to_proto, history_to_proto, is_valid, migration_to_proto};
+pub(super) use notification::{message_filter, message_to_proto, target_test_to_proto};
 pub(super) use plan::{plan_command, plan_to_proto};
 pub(super) use run::{
     apply_all_command, apply_command, resolve_command, rollback_command, run_id, run_list, run_to_proto, watch,

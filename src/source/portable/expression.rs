@@ -1,5 +1,5 @@
 //! SQL that is meant for every server: names stand in double quotes, or are columns that are known, and get the server's
-//! own quotes; texts get its own literals.
+//! own quotes; texts get its own literals, and `length` counts characters.
 
 use super::dialect::Dialect;
 
@@ -26,6 +26,8 @@ pub(super) fn translate(dialect: &Dialect, text: &str, columns: &[&str]) -> Resu
                 let is_call = after.trim_start().starts_with('(');
                 if columns.contains(&word) && !is_call {
                     out.push_str(&dialect.quote(word));
+                } else if is_call && word.eq_ignore_ascii_case("length") {
+                    out.push_str(dialect.length_function);
                 } else {
                     out.push_str(word);
                 }
@@ -75,8 +77,11 @@ mod tests {
         let text = r#"length("First Name") > 0 AND Status <> 'it''s \' AND status(1.5e3)"#;
         let on = |provider| translate(of(provider), text, &["Status", "status", "e3"]).unwrap();
         assert_eq!(on(Provider::Postgres), r#"length("First Name") > 0 AND "Status" <> 'it''s \' AND status(1.5e3)"#);
-        assert_eq!(on(Provider::MySql), r#"length(`First Name`) > 0 AND `Status` <> 'it''s \\' AND status(1.5e3)"#);
-        assert_eq!(on(Provider::SqlServer), r#"length([First Name]) > 0 AND [Status] <> N'it''s \' AND status(1.5e3)"#);
+        assert_eq!(
+            on(Provider::MySql),
+            r#"CHAR_LENGTH(`First Name`) > 0 AND `Status` <> 'it''s \\' AND status(1.5e3)"#
+        );
+        assert_eq!(on(Provider::SqlServer), r#"LEN([First Name]) > 0 AND [Status] <> N'it''s \' AND status(1.5e3)"#);
     }
 
     #[test]

@@ -73,6 +73,7 @@ const ONLY: [Key; 1] = [key("providers", PROVIDERS, "The only providers that it 
 const TABLE: [Key; 1] = [needed("table", Form::Text, "The table, as name or schema.name")];
 const NAME: [Key; 1] = [needed("name", Form::Text, "Its name")];
 const OPTIONAL_NAME: [Key; 1] = [key("name", Form::Text, "Its name; made from table and columns when absent")];
+const OBJECT: [Key; 1] = [needed("name", Form::Text, "The table or view, as name or schema.name")];
 const TO: [Key; 1] = [needed("to", Form::Text, "The new name, without a schema")];
 const COLUMNS: [Key; 1] = [needed("columns", NAMES, "The columns, in order")];
 const ONLINE: [Key; 1] = [key("online", Form::Flag, "Without holding up writers, where the server can")];
@@ -225,8 +226,8 @@ macro_rules! operation {
 /// Every operation by its word.
 pub(super) static OPERATIONS: [Object; 24] = [
     operation!("create_table", "Makes a table", &TABLE_KEYS),
-    operation!("drop_table", "Drops a table and its rows", &NAME),
-    operation!("rename_table", "Gives a table another name", &NAME, &TO),
+    operation!("drop_table", "Drops a table and its rows", &OBJECT),
+    operation!("rename_table", "Gives a table another name", &OBJECT, &TO),
     operation!(
         "add_column",
         "Adds a column at the end of a table",
@@ -283,13 +284,13 @@ pub(super) static OPERATIONS: [Object; 24] = [
     operation!(
         "create_view",
         "Makes a view",
-        &NAME,
+        &OBJECT,
         &[
             needed("query", SQL, "Its SELECT"),
             key("replace", Form::Flag, "Whether it takes the place of a view of that name")
         ]
     ),
-    operation!("drop_view", "Drops a view", &NAME),
+    operation!("drop_view", "Drops a view", &OBJECT),
     operation!(
         "insert",
         "Inserts rows",

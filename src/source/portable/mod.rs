@@ -11,13 +11,20 @@ mod model;
 mod names;
 mod order;
 mod read;
+mod schema;
 mod types;
 mod yaml;
+
+#[cfg(test)]
+mod error_tests;
+#[cfg(test)]
+mod golden_tests;
 
 use super::Problem;
 use crate::domain::{Provider, Script, Statement};
 
 pub(super) use self::model::Document;
+pub use self::schema::{SCHEMA_FILE, json_schema};
 
 /// Reads a portable migration whose newlines are `\n`, or says everything that is wrong with it.
 pub(super) fn read(file: &str, text: &str) -> Result<Document, Vec<Problem>> {
@@ -64,6 +71,9 @@ pub(super) fn scripts(provider: Provider, file: &str, document: &Document) -> Re
     if problems.is_empty() {
         Ok(Scripts { up: script(up_statements), down: down.map(script), irreversible })
     } else {
+        // What a server cannot do up it cannot do down, and says so once.
+        problems.sort();
+        problems.dedup();
         Err(problems)
     }
 }

@@ -27,6 +27,7 @@ pub(super) struct Mapping {
     /// The servers' types, in the order of [`Provider::ALL`]: SQLite, SQL Server, PostgreSQL, MySQL and MariaDB.
     pub(super) sql: [&'static str; 4],
     /// What to know about it.
+    #[cfg_attr(not(test), allow(dead_code, reason = "only the documentation shows it, which a test writes"))]
     pub(super) note: &'static str,
 }
 

@@ -99,15 +99,19 @@ impl<'a> Lines<'a> {
         Self { text, starts }
     }
 
-    /// The line behind the one of `|` and the column at which its text begins.
-    fn body(&self, marker_line: u32, content: &str) -> Option<At> {
-        let line = usize::try_from(marker_line).ok()?;
+    /// Where the text of a block that `|` opens begins: the line behind the `|`, and the column of all its lines. The
+    /// parser tells a place between the `|` and the first line with text.
+    fn body(&self, near: u32, content: &str) -> Option<At> {
         let first = content.lines().position(|line| !line.trim().is_empty())?;
-        let start = *self.starts.get(line + first)?;
-        let raw = self.text.get(start..)?.lines().next()?;
         let wanted = content.lines().nth(first)?;
-        let indent = raw.len().checked_sub(wanted.len())?;
-        (raw.get(indent..)? == wanted).then(|| (marker_line + 1, position(indent + 1)))
+        let raw = |line: usize| self.text.get(*self.starts.get(line)?..)?.lines().next();
+        let near = usize::try_from(near).ok()?;
+        let opening = (near.saturating_sub(first + 2)..near)
+            .rev()
+            .find(|line| raw(*line).is_some_and(|raw| raw.contains('|')))?;
+        let line = raw(opening + 1 + first)?;
+        let indent = line.strip_suffix(wanted)?;
+        indent.chars().all(|ch| ch == ' ').then(|| (position(opening + 2), position(indent.len() + 1)))
     }
 }
 

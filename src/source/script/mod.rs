@@ -13,6 +13,8 @@ mod tables;
 #[cfg(test)]
 mod classify_tests;
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod property_tests;
 #[cfg(test)]
 mod split_tests;

@@ -7,7 +7,7 @@ use sqlparser::tokenizer::{Token as OtherToken, Tokenizer};
 use super::*;
 
 /// Pieces that begin, end or disguise something in any dialect.
-const SOUP: [&str; 96] = [
+pub(super) const SOUP: [&str; 96] = [
     ";",
     ";",
     ";",
@@ -223,7 +223,7 @@ proptest! {
     }
 }
 
-fn place_to_offset(text: &str, line: u32, column: u32) -> usize {
+pub(super) fn place_to_offset(text: &str, line: u32, column: u32) -> usize {
     let start: usize = text.split_inclusive('\n').take(line as usize - 1).map(str::len).sum();
     let rest = &text[start..];
     start + rest.char_indices().nth(column as usize - 1).map_or(rest.len(), |(index, _)| index)

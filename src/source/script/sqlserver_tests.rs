@@ -36,6 +36,7 @@ fn batches_end_at_lines_with_go() {
         ("a; b\nGO\nc", vec!["a; b", "c"]),
         ("a\ngo\nb\nGo\nc\ngO\n", vec!["a", "b", "c"]),
         ("a\n \t GO \t \nb", vec!["a", "b"]),
+        ("a\n\u{b}GO\u{c}\nb", vec!["a", "b"]),
         ("a\r\nGO\r\nb", vec!["a", "b"]),
         ("a\nGO -- c\nb\nGO--c\nc", vec!["a", "b", "c"]),
         ("a\n/*c*/GO--c\nb\n/* c */ GO /* d */\nc", vec!["a", "b", "c"]),

@@ -60,8 +60,12 @@ async fn a_migration_is_begun() {
     assert_eq!(output.code, 0, "{output:?}");
     let paths: Vec<_> = output.stdout.lines().collect();
     assert_eq!(paths.len(), 2);
-    assert!(paths[0].starts_with("branch_migrations/2") && paths[0].ends_with("_AddDiscount.up.sql"), "{paths:?}");
+    assert!(paths[0].starts_with("branch_migrations/2") && paths[0].ends_with("_AddDiscount.yaml"), "{paths:?}");
+    assert_eq!(paths[1], "branch_migrations/migration.schema.json");
     assert!(folder.path().join(paths[1]).is_file());
+    let output = run(&["new", "AddTotals", "--sql"]).await;
+    let paths: Vec<_> = output.stdout.lines().collect();
+    assert!(paths[0].ends_with("_AddTotals.up.sql") && paths[1].ends_with("_AddTotals.down.sql"), "{paths:?}");
     let output = run(&["new", "AddView", "--provider", "postgres", "--dir", "other", "--output", "json"]).await;
     let files = output.json()["files"].as_array().unwrap().len();
     assert_eq!((output.code, files), (0, 2));

@@ -4,7 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 
 use super::process::{Keeper, Running, sample_migrations};
-use crate::support::{Station, temp_dir};
+use crate::support::{Station, mariadb, mysql, postgres, temp_dir};
 
 #[tokio::test]
 async fn a_fleet_from_registration_to_validation() {
@@ -189,6 +189,51 @@ async fn the_demo_shows_a_fleet_and_serves_on() {
         let output = running.end().await;
         assert_eq!(output.code, 0, "{output:?}");
     }
+}
+
+/// Every server that is given is shown, each branch in a database of its own.
+#[tokio::test]
+async fn the_demo_shows_the_servers_that_it_is_given() {
+    let folder = temp_dir();
+    let migrations = sample_migrations();
+    let mut servers = vec![postgres().await];
+    servers.extend([mariadb().await, mysql().await].into_iter().flatten());
+    let prefixes: Vec<String> = servers.iter().map(|server| server.unique_name()).collect();
+    let mut args: Vec<String> = ["demo", "--branches", "8", "--listen", "127.0.0.1:0"].map(String::from).into();
+    args.extend(["--migrations".into(), migrations.to_str().unwrap().into(), "--providers".into()]);
+    for (index, (server, prefix)) in servers.iter().zip(&prefixes).enumerate() {
+        let scheme = server.product.schemes()[0];
+        let (user, host, port) = (&server.username, &server.host, server.port);
+        args.push(format!("{scheme}{user}@{host}:{port}/{prefix}?passwordref=env:PASSWORD_{index}"));
+    }
+    let mut keeper = Keeper::new(&args.iter().map(String::as_str).collect::<Vec<_>>()).folder(folder.path());
+    for (index, server) in servers.iter().enumerate() {
+        keeper = keeper.variable(&format!("PASSWORD_{index}"), &server.password);
+    }
+    let mut running = keeper.start();
+    running
+        .until(|running| running.stderr().contains("Serving until Ctrl-C") && running.stdout().contains("up --all\n"))
+        .await;
+    let (shown, said) = (running.stdout(), running.stderr());
+    assert!(shown.contains("8 branches: 8 succeeded; 32 migrations applied"), "{shown}");
+    assert!(said.contains("Registered 8 branches on SQLite, PostgreSQL at"), "{said}");
+    for (server, prefix) in servers.iter().zip(&prefixes) {
+        assert!(said.contains(&format!("{}:{} (databases {prefix}_", server.host, server.port)), "{said}");
+        assert!(!said.contains(&server.password) && !shown.contains(&server.password));
+    }
+    let command = shown.lines().find(|line| line.contains(" status")).unwrap();
+    let address = command.split_whitespace().nth(2).unwrap();
+    let list = Keeper::new(&["branch", "list", "--output", "json"]).server(address).run().await;
+    let mut made: Vec<(usize, String)> = Vec::new();
+    for word in list.stdout.split('"') {
+        made.extend(prefixes.iter().position(|prefix| word.starts_with(&**prefix)).map(|at| (at, word.to_owned())));
+    }
+    running.signal("INT");
+    assert_eq!(running.end().await.code, 0);
+    for (at, database) in &made {
+        servers[*at].drop_database(database);
+    }
+    assert!((0..servers.len()).all(|at| made.iter().any(|(which, _)| *which == at)), "{made:?}");
 }
 
 #[tokio::test]

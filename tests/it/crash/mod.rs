@@ -18,7 +18,7 @@ use branchkeeper::rpc::proto::MigrationStatus;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use crate::support::{Product, Server, Station, mariadb, mysql, pb, postgres};
+use crate::support::{Product, Server, Station, mariadb, mysql, pb, postgres, sqlserver_server};
 
 /// How often the service is killed.
 fn kills() -> usize {
@@ -52,6 +52,8 @@ async fn shared(product: Product) -> Option<&'static Server> {
         Product::Postgres => Some(postgres().await),
         Product::MariaDb => mariadb().await,
         Product::MySql => mysql().await,
+        Product::SqlServer => unreachable!("it is not ours to crash"),
+        Product::SqlServer => sqlserver_server().await,
     }
 }
 

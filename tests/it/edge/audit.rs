@@ -71,7 +71,8 @@ async fn every_change_and_every_refused_change_leaves_an_entry() {
     assert!(shown.contains("BRANCH_CODE_TAKEN") && shown.contains("jwt:ann"), "{shown}");
 }
 
-#[tokio::test]
+// Several threads: a client whose connection nobody drives would hold the stopping service up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_tampered_with_shows() {
     let mut station = closed_station();
     station.start().await;
@@ -93,10 +94,26 @@ async fn what_was_tampered_with_shows() {
         connection.close().await.unwrap();
     };
     let cases = [
-        ("UPDATE audit SET who = 'jwt:eve' WHERE sequence = 2", "UPDATE audit SET who = 'jwt:ann' WHERE sequence = 2", "entry 2"),
-        ("UPDATE audit SET sequence = 99 WHERE sequence = 3", "UPDATE audit SET sequence = 3 WHERE sequence = 99", "entry 3"),
-        ("UPDATE audit SET sequence = 99 WHERE sequence = 5", "UPDATE audit SET sequence = 5 WHERE sequence = 99", "entry 5"),
-        ("UPDATE audit_chain SET hash = 'x'", "UPDATE audit_chain SET hash = (SELECT hash FROM audit WHERE sequence = 5)", "entry 5"),
+        (
+            "UPDATE audit SET who = 'jwt:eve' WHERE sequence = 2",
+            "UPDATE audit SET who = 'jwt:ann' WHERE sequence = 2",
+            "entry 2",
+        ),
+        (
+            "UPDATE audit SET sequence = 99 WHERE sequence = 3",
+            "UPDATE audit SET sequence = 3 WHERE sequence = 99",
+            "entry 3",
+        ),
+        (
+            "UPDATE audit SET sequence = 99 WHERE sequence = 5",
+            "UPDATE audit SET sequence = 5 WHERE sequence = 99",
+            "entry 5",
+        ),
+        (
+            "UPDATE audit_chain SET hash = 'x'",
+            "UPDATE audit_chain SET hash = (SELECT hash FROM audit WHERE sequence = 5)",
+            "entry 5",
+        ),
     ];
     for (break_it, mend_it, place) in cases {
         tamper(break_it).await;

@@ -120,7 +120,9 @@ async fn keys_behind_a_url_are_fetched_once_and_for_unknown_ids_not_too_often() 
     station.set("AUTH__JWT__JWKS_URL", &format!("http://127.0.0.1:{port}/keys"));
     station.start().await;
     for _ in 0..5 {
-        assert!(accepted(&station, &first.token(Some("a"))).await && accepted(&station, &second.token(Some("b"))).await);
+        assert!(
+            accepted(&station, &first.token(Some("a"))).await && accepted(&station, &second.token(Some("b"))).await
+        );
     }
     assert_eq!(count.load(Ordering::SeqCst), 1);
     // Whoever sends unknown ids does not make the service ask again and again.

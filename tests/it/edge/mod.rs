@@ -4,6 +4,7 @@ mod audit;
 mod credentials;
 mod keys;
 mod kit;
+mod leaks;
 mod rpcs;
 mod tls;
 mod tokens;

@@ -13,7 +13,7 @@ use super::kit::{SECRET, admin, claims, closed_station, now, raw, signed, viewer
 use crate::support::Station;
 
 /// What a viewer may call; everything else that is not open is for admins.
-const VIEWERS: [&str; 12] = [
+const VIEWERS: [&str; 13] = [
     "/branchkeeper.v1.AuditService/ListAuditEvents",
     "/branchkeeper.v1.AuditService/VerifyAudit",
     "/branchkeeper.v1.BranchService/GetBranch",
@@ -26,6 +26,7 @@ const VIEWERS: [&str; 12] = [
     "/branchkeeper.v1.MigrationService/Status",
     "/branchkeeper.v1.MigrationService/Validate",
     "/branchkeeper.v1.MigrationService/WatchRun",
+    "/branchkeeper.v1.NotificationService/ListNotifications",
 ];
 
 fn methods() -> Vec<String> {
@@ -112,7 +113,10 @@ async fn every_method_with_every_kind_of_credential() {
             let status = begin(credential.as_deref()).await;
             let code = status.as_ref().map(tonic::Status::code);
             if open {
-                assert!(!matches!(code, Some(Code::Unauthenticated | Code::PermissionDenied)), "{method} {kind}: {code:?}");
+                assert!(
+                    !matches!(code, Some(Code::Unauthenticated | Code::PermissionDenied)),
+                    "{method} {kind}: {code:?}"
+                );
             } else {
                 assert_eq!(code, Some(Code::Unauthenticated), "{method} with {kind}");
                 // Whatever is wrong, the answer is the same.

@@ -120,7 +120,7 @@ async fn certificates_of_clients_say_who_they_are() {
         assert!(added.status.success(), "{}", text(&added.stderr));
         let viewer_cert = certificate(&secured.authority, "dashboard");
         assert!(secured.cli(None, &format!("status {viewer_cert}")).status.success());
-        let denied = secured.cli(None, &format!("branch remove BR001 --yes {viewer_cert}"));
+        let denied = secured.cli(None, &format!("branch remove BR001 {viewer_cert}"));
         assert_eq!(denied.status.code(), Some(3));
         assert!(text(&denied.stderr).contains("may not do that"), "{}", text(&denied.stderr));
         let unmapped = secured.cli(None, &format!("status {}", certificate(&secured.authority, "stranger")));

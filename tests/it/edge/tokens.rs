@@ -39,6 +39,6 @@ async fn the_first_token_is_made_without_a_service() {
     // The name is free again.
     assert!(cli(&url, Some(&admin()), "token create root --role viewer").status.success());
     assert!(!station.log().contains(&token));
-    let files = std::fs::read(station.data_folder().join("headoffice.db")).unwrap_or_default();
+    let files = std::fs::read(station.data_folder().join("head-office.db")).unwrap();
     assert!(!text(&files).contains(&token));
 }

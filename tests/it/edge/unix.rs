@@ -4,7 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::kit::{cli, closed_station, text, viewer};
 
-#[tokio::test]
+// Several threads: a client whose connection nobody drives would hold the stopping service up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_may_open_the_socket_is_an_admin() {
     let mut station = closed_station();
     let path = station.migrations_folder().with_file_name("bk.sock");

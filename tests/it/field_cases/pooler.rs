@@ -32,7 +32,7 @@ fn program() -> Option<PathBuf> {
 }
 
 /// Starts a pooler in a mode, in front of a database.
-async fn start(program: &Path, database: &Database, mode: &str) -> Pooler {
+async fn start(program: &Path, database: &Database, mode: &str, more: &str) -> Pooler {
     let folder = temp_dir();
     let server = database.server;
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -40,8 +40,7 @@ async fn start(program: &Path, database: &Database, mode: &str) -> Pooler {
     fs::write(&users, format!("\"{}\" \"{}\"\n", server.username, server.password)).unwrap();
     let settings = format!(
         "[databases]\n* = host={} port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
-         auth_type = plain\nauth_file = {}\npool_mode = {mode}\nmin_pool_size = 2\ndefault_pool_size = 4\n\
-         server_round_robin = 1\nignore_startup_parameters = extra_float_digits\n",
+         auth_type = plain\nauth_file = {}\npool_mode = {mode}\ndefault_pool_size = 4\n{more}\n",
         server.host,
         server.port,
         users.display()
@@ -70,23 +69,48 @@ fn through(pooler: &Pooler, database: &Database) -> pb::Branch {
     })
 }
 
+/// authentik#23876, atlas#2447: a pooler that lends its sessions for a transaction would strand the branch's lock. It is
+/// found out before anything is changed, also when nobody else uses it, and the branch says what to do.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pooler_that_shares_sessions_is_refused() {
+    let Some(program) = program() else { return };
+    let server = postgres().await;
+    let database = server.fresh_database().await;
+    let pooler = start(&program, &database, "transaction", "").await;
+    let mut station = station_for(server);
+    station.migration("1_Audit.sql", "CREATE TABLE audit (n INTEGER);\nINSERT INTO audit VALUES (1);\n");
+    station.start().await;
+    station.register(through(&pooler, &database)).await;
+    let error = outcome(&station, "BR001").await.errors.remove(0);
+    assert!(error.message.contains("connection pooler"), "{error:?}");
+    assert!(error.hint.contains("connect to PostgreSQL itself"), "{error:?}");
+    let tables = "SELECT COUNT(*) FROM pg_tables WHERE schemaname = 'public'";
+    assert_eq!(number_on(&database, tables).await, 0);
+    eventually("no lock stays", async || (number_on(&database, STRANDED).await == 0).then_some(())).await;
+}
+
+const STRANDED: &str = "SELECT COUNT(*) FROM pg_locks WHERE locktype = 'advisory' \
+                        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+
 /// authentik#23876, atlas#2447, the other way round: a pooler that keeps a session for each client does no harm, and is not
 /// taken for one that does.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pooler_that_keeps_sessions_apart_does_no_harm() {
     let Some(program) = program() else { return };
     let server = postgres().await;
-    let database = server.fresh_database().await;
-    let pooler = start(&program, &database, "session").await;
-    let mut station = station_for(server);
-    station.migration("1_Audit.sql", "CREATE TABLE audit (n INTEGER);\nINSERT INTO audit VALUES (1);\n");
-    station.migration("2_Index.sql", "CREATE INDEX CONCURRENTLY audit_n ON audit (n);\n");
-    station.start().await;
-    station.register(through(&pooler, &database)).await;
-    let result = outcome(&station, "BR001").await;
-    assert!(result.success, "{result:?}");
-    assert_eq!(number_on(&database, MARKS).await, 1);
-    let stranded = "SELECT COUNT(*) FROM pg_locks WHERE locktype = 'advisory' \
-                    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-    eventually("the lock is given back", async || (number_on(&database, stranded).await == 0).then_some(())).await;
+    let sessions = "min_pool_size = 2\nserver_round_robin = 1\nignore_startup_parameters = extra_float_digits";
+    let silent = "ignore_startup_parameters = options";
+    for more in ["", sessions, silent, "max_db_connections = 2"] {
+        let database = server.fresh_database().await;
+        let pooler = start(&program, &database, "session", more).await;
+        let mut station = station_for(server);
+        station.migration("1_Audit.sql", "CREATE TABLE audit (n INTEGER);\nINSERT INTO audit VALUES (1);\n");
+        station.migration("2_Index.sql", "CREATE INDEX CONCURRENTLY audit_n ON audit (n);\n");
+        station.start().await;
+        station.register(through(&pooler, &database)).await;
+        let result = outcome(&station, "BR001").await;
+        assert!(result.success, "{more}: {result:?}");
+        assert_eq!(number_on(&database, MARKS).await, 1, "{more}");
+        eventually("the lock is given back", async || (number_on(&database, STRANDED).await == 0).then_some(())).await;
+    }
 }

@@ -15,7 +15,7 @@ on_every_provider!(
 
 async fn what_is_missing_is_created_on_request_only(mut fixture: Fixture) {
     let mut made = None;
-    if fixture.is_mysql() {
+    if fixture.is_mysql() || fixture.is_sqlserver() {
         let server = fixture.database().server;
         let name = server.unique_name();
         fixture.server_mut().database = name.clone();
@@ -45,7 +45,7 @@ async fn creating_twice_at_once_is_harmless(mut fixture: Fixture) {
         let server = fixture.database().server;
         let name = server.unique_name();
         fixture.server_mut().database = name.clone();
-        if !fixture.is_mysql() {
+        if fixture.product() == Some(Product::Postgres) {
             fixture.server_mut().schema = "tenant".into();
         }
         let endpoint = fixture.endpoint();
@@ -66,7 +66,7 @@ async fn an_empty_database_has_an_empty_ledger(fixture: Fixture) {
         let ledger = session.ledger().await.unwrap();
         assert!(!ledger.exists && ledger.rows.is_empty());
     }
-    assert!(session.tables().await.unwrap().is_empty());
+    assert!(session.tables().await.unwrap().names.is_empty());
 }
 
 async fn a_table_of_another_shape_is_not_a_ledger(fixture: Fixture) {
@@ -98,6 +98,10 @@ async fn ledger_rows_are_not_trusted(fixture: Fixture) {
     } else if fixture.is_mysql() {
         let zero = "UPDATE \"__MigrationsHistory\" SET checksum = 'ok', applied_at = '0000-00-00'";
         bad.push(format!("SET sql_mode = 'ANSI_QUOTES'; {zero}"));
+    } else if fixture.is_sqlserver() {
+        let wide = "ALTER TABLE __MigrationsHistory ALTER COLUMN applied_at nvarchar(40)";
+        let bent = "UPDATE __MigrationsHistory SET checksum = ''ok'', applied_at = ''yesterday''";
+        bad.push(format!("{wide}; EXEC('{bent}')"));
     } else {
         bad.push("UPDATE \"__MigrationsHistory\" SET checksum = 'ok', applied_at = 'infinity'".into());
     }
@@ -118,9 +122,16 @@ async fn tables_are_listed_without_our_own(fixture: Fixture) {
     let home = match fixture.product() {
         None => "main".to_owned(),
         Some(Product::Postgres) => "public".to_owned(),
+        Some(Product::SqlServer) => "dbo".to_owned(),
         Some(_) => fixture.database().name.clone(),
     };
     let qualified = ObjectName { schema: Some(home), name: "Sales".into() };
     let expected = [ObjectName::bare("Sales"), qualified].into();
-    assert_eq!(session.tables().await.unwrap(), expected);
+    let tables = session.tables().await.unwrap();
+    assert_eq!(tables.names, expected);
+    let bare = ObjectName::bare;
+    assert!(tables.holds(&bare("Sales")) && !tables.holds(&bare("Sale")));
+    let exact = fixture.product() == Some(Product::Postgres);
+    assert!(tables.exact == exact || fixture.is_sqlserver(), "SQL Server's collation decides");
+    assert_eq!(tables.holds(&bare("SALES")), !tables.exact);
 }

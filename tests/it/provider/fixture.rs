@@ -43,6 +43,10 @@ impl Fixture {
         Some(Self::on(support::mysql().await?).await)
     }
 
+    pub(crate) async fn sqlserver() -> Option<Self> {
+        Some(Self::on(support::sqlserver_server().await?).await)
+    }
+
     async fn on(server: &'static support::Server) -> Self {
         let database = server.fresh_database().await;
         let folder = support::temp_dir();
@@ -74,6 +78,10 @@ impl Fixture {
     /// Whether it is MySQL or MariaDB.
     pub(crate) fn is_mysql(&self) -> bool {
         matches!(self.product(), Some(Product::MySql | Product::MariaDb))
+    }
+
+    pub(crate) fn is_sqlserver(&self) -> bool {
+        self.product() == Some(Product::SqlServer)
     }
 
     /// Whether tables can be made inside a transaction; otherwise making one ends it.
@@ -130,6 +138,7 @@ impl Fixture {
             None => Provider::Sqlite,
             Some(Product::Postgres) => Provider::Postgres,
             Some(Product::MySql | Product::MariaDb) => Provider::MySql,
+            Some(Product::SqlServer) => Provider::SqlServer,
         };
         Endpoint::resolve(&"BR001".parse().unwrap(), provider, &self.connection, &self.settings).unwrap()
     }
@@ -153,6 +162,11 @@ impl Fixture {
 
     /// One value from the database, as text, past the code under test.
     pub(crate) async fn value(&self, sql: &str) -> Option<String> {
+        if let Some(database) = self.database.as_ref().filter(|_| self.is_sqlserver()) {
+            let mut connection = support::sqlserver::connect(database.server, &database.name).await.unwrap();
+            let rows = support::sqlserver::rows(&mut connection, sql).await.unwrap();
+            return rows.into_iter().next().and_then(|row| row.into_iter().next().flatten());
+        }
         let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
         match &self.database {
             None => {
@@ -181,6 +195,7 @@ impl Fixture {
             Some(Product::Postgres) => {
                 format!("SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relname = '{name}'")
             }
+            Some(Product::SqlServer) => format!("SELECT COUNT(*) FROM sys.tables WHERE name = '{name}'"),
             Some(_) => format!(
                 "SELECT count(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '{name}'"
             ),
@@ -199,6 +214,7 @@ impl Fixture {
                 "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 4000000000) SELECT max(n) FROM c"
             }
             Some(Product::Postgres) => "SELECT pg_sleep(300)",
+            Some(Product::SqlServer) => "WAITFOR DELAY '00:05:00'",
             // Asked for alone, SLEEP would end without an error when it is stopped.
             Some(_) => "SELECT 1 FROM mysql.user WHERE SLEEP(300) >= 0 LIMIT 1",
         }
@@ -206,7 +222,12 @@ impl Fixture {
 
     /// A statement that no transaction takes, and that always works.
     pub(crate) fn lone(&self) -> Statement {
-        alone(if self.is_mysql() { "ANALYZE TABLE mysql.user" } else { "VACUUM" }, Effect::Idempotent)
+        let text = match self.product() {
+            Some(Product::MySql | Product::MariaDb) => "ANALYZE TABLE mysql.user",
+            Some(Product::SqlServer) => "ALTER DATABASE CURRENT SET AUTO_CLOSE OFF",
+            _ => "VACUUM",
+        };
+        alone(text, Effect::Idempotent)
     }
 }
 

@@ -24,6 +24,19 @@ macro_rules! on_mysql {
     };
 }
 
+/// Every test function named here runs on SQL Server.
+macro_rules! on_sqlserver {
+    ($($name:ident),* $(,)?) => {
+        mod sqlserver {
+            $(#[tokio::test]
+            async fn $name() {
+                let Some(fixture) = crate::provider::fixture::Fixture::sqlserver().await else { return };
+                super::$name(fixture).await;
+            })*
+        }
+    };
+}
+
 /// Every test function named here runs on every provider, each time on a database of its own.
 macro_rules! on_every_provider {
     ($($name:ident),* $(,)?) => {
@@ -40,6 +53,7 @@ macro_rules! on_every_provider {
             })*
         }
         on_mysql!($($name),*);
+        on_sqlserver!($($name),*);
     };
 }
 
@@ -53,5 +67,7 @@ mod postgres_only;
 mod running;
 mod segments;
 mod sqlite_only;
+mod sqlite_rebuild;
+mod sqlserver_only;
 mod stopping;
 mod undo;

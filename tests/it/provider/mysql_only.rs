@@ -259,5 +259,5 @@ async fn names_and_texts_may_be_odd(mut fixture: Fixture) {
     let one = planned("1_one", [fixture.change("one").await, sql("SET sql_mode = 'NO_BACKSLASH_ESCAPES'")]);
     session.run_atomic(&fence, &[work(&one)], true, &soon(), &mut Notes::default()).await.unwrap();
     assert!(session.ledger().await.unwrap().is_applied("1_one"));
-    assert!(session.tables().await.unwrap().contains(&ObjectName::bare("marks")));
+    assert!(session.tables().await.unwrap().names.contains(&ObjectName::bare("marks")));
 }

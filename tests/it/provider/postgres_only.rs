@@ -160,7 +160,7 @@ async fn schemas_of_one_database_are_branches_of_their_own() {
         let ledger = session.ledger().await.unwrap();
         assert_eq!(ledger.rows.len(), 1);
         let tables = session.tables().await.unwrap();
-        assert!(tables.contains(&ObjectName::bare("t")), "{tables:?}");
+        assert!(tables.names.contains(&ObjectName::bare("t")), "{tables:?}");
         sessions.push((session, fence));
     }
     let count = "SELECT count(*) FROM pg_tables WHERE tablename = 't' AND schemaname IN ('one', 'Two \"x\"')";

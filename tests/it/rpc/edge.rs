@@ -17,8 +17,11 @@ use super::harness::{ENDLESS, Served, reason, settings, start, start_with};
 async fn reflection_lists_what_is_served_in_both_versions() {
     let served = start(settings()).await;
     let expected = [
+        "branchkeeper.v1.AccessService",
+        "branchkeeper.v1.AuditService",
         "branchkeeper.v1.BranchService",
         "branchkeeper.v1.MigrationService",
+        "branchkeeper.v1.NotificationService",
         "grpc.health.v1.Health",
         "grpc.reflection.v1.ServerReflection",
         "grpc.reflection.v1alpha.ServerReflection",

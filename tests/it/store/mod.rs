@@ -4,7 +4,7 @@
 
 mod audit;
 mod branches;
-mod fixture;
+pub(crate) mod fixture;
 mod fleet;
 mod leases;
 mod opening;

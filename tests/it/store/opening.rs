@@ -6,11 +6,7 @@ use branchkeeper::store::{HeadOffice, Location, StoreError};
 use super::fixture::{Backend, Fixture, over_both_backends};
 use crate::support;
 
-over_both_backends!(
-    it_is_there_again_after_a_restart,
-    a_newer_version_is_refused,
-    after_closing_calls_fail,
-);
+over_both_backends!(it_is_there_again_after_a_restart, a_newer_version_is_refused, after_closing_calls_fail,);
 
 async fn it_is_there_again_after_a_restart(f: Fixture) {
     let (id, branch) = (f.office.id().to_owned(), f.add("BR001").await);

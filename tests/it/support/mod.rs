@@ -12,12 +12,13 @@ mod proxy;
 mod self_test;
 mod server;
 mod service;
+pub(crate) mod sqlserver;
 
 pub(crate) use branchkeeper::rpc::proto as pb;
 pub(crate) use calls::{apply, apply_all, details, ended, finished, outcome, refused, status_of};
 pub(crate) use product::Product;
 pub(crate) use proxy::{Fate, Proxy, Way};
-pub(crate) use server::{Database, Server, mariadb, mysql, own, own_postgres, postgres};
+pub(crate) use server::{Database, Server, mariadb, mysql, own, own_postgres, postgres, sqlserver as sqlserver_server};
 pub(crate) use service::{PROGRAM, Station, server_branch, sqlite_branch, watch};
 
 /// A folder that is removed when the value is dropped.

@@ -16,6 +16,8 @@ pub(crate) enum Product {
     Postgres,
     MariaDb,
     MySql,
+    /// Never started by the tests: there is one by URL or none.
+    SqlServer,
 }
 
 impl Product {
@@ -24,6 +26,7 @@ impl Product {
             Self::Postgres => "PostgreSQL",
             Self::MariaDb => "MariaDB",
             Self::MySql => "MySQL",
+            Self::SqlServer => "SQL Server",
         }
     }
 
@@ -33,6 +36,7 @@ impl Product {
             Self::Postgres => "BRANCHKEEPER_TEST_POSTGRES_URL",
             Self::MariaDb => "BRANCHKEEPER_TEST_MARIADB_URL",
             Self::MySql => "BRANCHKEEPER_TEST_MYSQL_URL",
+            Self::SqlServer => "BRANCHKEEPER_TEST_SQLSERVER_URL",
         }
     }
 
@@ -40,21 +44,34 @@ impl Product {
         match self {
             Self::Postgres => &["postgres://", "postgresql://"],
             Self::MariaDb | Self::MySql => &["mysql://", "mariadb://"],
+            Self::SqlServer => &["sqlserver://", "mssql://"],
         }
     }
 
     pub(crate) fn port(self) -> u16 {
-        if self == Self::Postgres { 5432 } else { 3306 }
+        match self {
+            Self::Postgres => 5432,
+            Self::MariaDb | Self::MySql => 3306,
+            Self::SqlServer => 1433,
+        }
     }
 
     /// The account of a private server that may do everything.
     pub(crate) fn administrator(self) -> &'static str {
-        if self == Self::Postgres { "postgres" } else { "branchkeeper" }
+        match self {
+            Self::Postgres => "postgres",
+            Self::MariaDb | Self::MySql => "branchkeeper",
+            Self::SqlServer => "sa",
+        }
     }
 
     /// The database to connect to for making others.
     pub(crate) fn maintenance(self) -> &'static str {
-        if self == Self::Postgres { "postgres" } else { "mysql" }
+        match self {
+            Self::Postgres => "postgres",
+            Self::MariaDb | Self::MySql => "mysql",
+            Self::SqlServer => "master",
+        }
     }
 
     /// The signal at which the server ends at once, its children with it.
@@ -89,6 +106,7 @@ impl Programs {
                 })
             }
             Product::MySql => unpack_mysql(account, cache).map_err(|problem| advice(&problem, "mysql")),
+            Product::SqlServer => Err(format!("set {variable}")),
         };
         Ok(Self { product, folder: folder? })
     }
@@ -133,6 +151,7 @@ impl Programs {
                 let mut command = self.command(account, "mysqld");
                 run(command.args(self.mysql_flags()).arg("--initialize-insecure").arg(flag("datadir", &data)));
             }
+            Product::SqlServer => unreachable!("it has no programs"),
         }
     }
 
@@ -143,6 +162,7 @@ impl Programs {
             Product::Postgres => (vec!["-D".into(), data.clone().into_os_string()], "postgres"),
             Product::MariaDb => (vec!["--no-defaults".into(), "--innodb-log-file-size=16M".into()], "mariadbd"),
             Product::MySql => (self.mysql_flags(), "mysqld"),
+            Product::SqlServer => unreachable!("it has no programs"),
         };
         if self.product == Product::Postgres {
             for setting in [

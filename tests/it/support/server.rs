@@ -10,8 +10,8 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlSslMode};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 
-use super::private;
 use super::product::Product;
+use super::{private, sqlserver};
 
 /// A running server and an account on it that may create databases.
 pub(crate) struct Server {
@@ -45,6 +45,12 @@ pub(crate) async fn mysql() -> Option<&'static Server> {
     Server::shared(&SERVER, Product::MySql).await.or_else(|problem| skipped(Product::MySql, problem)).ok()
 }
 
+/// The SQL Server that `BRANCHKEEPER_TEST_SQLSERVER_URL` names; `None`, said aloud, when there is none.
+pub(crate) async fn sqlserver() -> Option<&'static Server> {
+    static SERVER: OnceLock<Result<Server, String>> = OnceLock::new();
+    Server::shared(&SERVER, Product::SqlServer).await.or_else(|problem| skipped(Product::SqlServer, problem)).ok()
+}
+
 /// Past the test runner, which keeps what tests print to itself when they pass.
 fn skipped<T>(product: Product, problem: &str) -> Result<T, ()> {
     static SAID: Mutex<Vec<Product>> = Mutex::new(Vec::new());
@@ -52,7 +58,8 @@ fn skipped<T>(product: Product, problem: &str) -> Result<T, ()> {
     if !said.contains(&product) {
         said.push(product);
         let name = product.name();
-        let text = format!("skipped: no {name} server ({problem}). The tests named after {name} pass without it\n");
+        let server = if name.ends_with("Server") { "" } else { " server" };
+        let text = format!("skipped: no {name}{server} ({problem}). The tests named after {name} pass without it\n");
         let _ = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
     }
     Err(())
@@ -176,16 +183,34 @@ impl Server {
     /// A new empty database, dropped with the returned value.
     pub(crate) async fn fresh_database(&'static self) -> Database {
         let name = self.unique_name();
-        self.execute(&format!("CREATE DATABASE {name}")).await.expect("a database can be created");
+        // SQL Server makes one at a time, and refuses the others.
+        static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+        let turn = TURN.lock().await;
+        for attempt in 0.. {
+            match self.execute(&format!("CREATE DATABASE {name}")).await {
+                Ok(()) => break,
+                Err(_) if self.product == Product::SqlServer && attempt < 20 => {
+                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                }
+                Err(problem) => panic!("no database can be created: {problem}"),
+            }
+        }
+        drop(turn);
         Database { server: self, name }
     }
 
     /// Runs a statement where databases are made and dropped.
-    async fn execute(&self, statement: &str) -> Result<(), sqlx::Error> {
-        let statement = AssertSqlSafe(statement.to_owned());
+    async fn execute(&self, statement: &str) -> Result<(), String> {
+        let sql = AssertSqlSafe(statement.to_owned());
+        let done = async {
+            match self.product {
+                Product::Postgres => self.options(&self.maintenance).connect().await?.execute(sql).await.map(drop),
+                _ => self.mysql_options(&self.maintenance).connect().await?.execute(sql).await.map(drop),
+            }
+        };
         match self.product {
-            Product::Postgres => self.options(&self.maintenance).connect().await?.execute(statement).await.map(drop),
-            _ => self.mysql_options(&self.maintenance).connect().await?.execute(statement).await.map(drop),
+            Product::SqlServer => sqlserver::execute(self, &self.maintenance, statement).await,
+            _ => done.await.map_err(|error: sqlx::Error| error.to_string()),
         }
     }
 
@@ -204,7 +229,7 @@ impl Server {
 
     /// How to connect to a database of this MySQL or MariaDB server. Double quotes enclose names.
     pub(crate) fn mysql_options(&self, database: &str) -> MySqlConnectOptions {
-        assert_ne!(self.product, Product::Postgres);
+        assert!(matches!(self.product, Product::MariaDb | Product::MySql));
         let options = MySqlConnectOptions::new()
             .host(&self.host)
             .port(self.port)
@@ -237,8 +262,11 @@ impl Server {
 
     /// Drops a database if it exists, with everybody connected to it. Best effort: waits, but reports nothing.
     pub(crate) fn drop_database(&'static self, name: &str) {
-        let end = if self.product == Product::Postgres { " WITH (FORCE)" } else { "" };
-        let statement = format!("DROP DATABASE IF EXISTS {name}{end}");
+        let statement = match self.product {
+            Product::Postgres => format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
+            Product::MariaDb | Product::MySql => format!("DROP DATABASE IF EXISTS {name}"),
+            Product::SqlServer => sqlserver::drop_database(name),
+        };
         // In a thread with its own runtime, because this is called from `Drop`, inside or outside of any runtime.
         let work = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;

@@ -241,6 +241,7 @@ pub(crate) fn server_branch(code: &str, server: &super::Server, database: &str, 
         provider: match server.product {
             super::Product::Postgres => pb::Provider::Postgres,
             super::Product::MariaDb | super::Product::MySql => pb::Provider::Mysql,
+            super::Product::SqlServer => pb::Provider::Sqlserver,
         }
         .into(),
         connection: Some(pb::Connection { kind: Some(pb::connection::Kind::Server(connection)) }),

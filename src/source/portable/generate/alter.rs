@@ -3,15 +3,14 @@
 use super::super::dialect::{Altering, How};
 use super::super::model::{Traits, Value};
 use super::super::types::LogicalType;
+use super::Generator;
 use super::table::default_name;
-use super::{Generator, risk};
-use crate::domain::{ObjectName, Provider, Risk, TableEdit};
+use crate::domain::{ObjectName, Provider, TableEdit};
 
 impl Generator<'_> {
     pub(super) fn drop_column(&mut self, table: &ObjectName, column: &str, is_plain: bool) {
         let at = self.at();
         let quoted = self.column_name(at, column);
-        let risk = risk::drop_column(table, column);
         let name = self.dialect.object(table);
         let (literal, table_text) = (self.dialect.text(column), self.dialect.text(&name));
         let in_text = name.replace('\'', "''");
@@ -24,7 +23,7 @@ impl Generator<'_> {
         // Nothing can stand in the way of a column that this same migration added without constraints.
         let plain = How::Alter("DROP COLUMN {column}");
         let how = if is_plain && self.provider() == Provider::Sqlite { plain } else { self.dialect.drop_column };
-        if !self.change(how, table, &values, &[column], risk) {
+        if !self.change(how, table, &values, &[column]) {
             self.edit(table, TableEdit::DropColumn { name: column.to_owned() }, format!("drop column {column}"));
         }
     }
@@ -35,7 +34,7 @@ impl Generator<'_> {
         let path = self.dialect.text(&format!("{}.{from}", self.dialect.object(table)));
         let literal = self.dialect.text(to);
         let values = [("column", from.as_str()), ("to", &quoted), ("path_text", &path), ("to_text", &literal)];
-        self.change(self.dialect.rename_column, table, &values, &[column, to], Risk::default());
+        self.change(self.dialect.rename_column, table, &values, &[column, to]);
     }
 
     pub(super) fn alter_column(&mut self, table: &ObjectName, column: &str, to: &Traits, was: Option<&Traits>) {
@@ -68,22 +67,16 @@ impl Generator<'_> {
         let quoted = self.dialect.quote(column);
         let mut clauses = Vec::new();
         let default = self.default_of(to, was);
-        let is_fresh = self.fresh.contains(table);
-        let mut risk = Risk::default();
         if let Some(sql_type) = self.type_of(to) {
             // The old default may not go over into the new type.
             if to.default.is_some() {
                 clauses.push(format!("ALTER COLUMN {quoted} DROP DEFAULT"));
             }
             clauses.push(format!("ALTER COLUMN {quoted} TYPE {sql_type} USING {quoted}::{sql_type}"));
-            risk = risk::retype(table, is_fresh);
         }
         if let Some(is_nullable) = to.is_nullable {
             let word = if is_nullable { "DROP" } else { "SET" };
             clauses.push(format!("ALTER COLUMN {quoted} {word} NOT NULL"));
-            if !is_nullable && risk.blocks.is_none() {
-                risk = risk::scan(table, is_fresh);
-            }
         }
         match default {
             Some(Some(expression)) => clauses.push(format!("ALTER COLUMN {quoted} SET DEFAULT {expression}")),
@@ -91,7 +84,7 @@ impl Generator<'_> {
             _ => {}
         }
         let separator = if clauses.len() > 1 { ",\n    " } else { ", " };
-        self.clause(table, clauses.join(separator), &[column], risk);
+        self.clause(table, clauses.join(separator), &[column]);
     }
 
     /// What has to be known besides what changes, for servers that take a column's whole definition.
@@ -112,7 +105,7 @@ impl Generator<'_> {
                 Some(Some(expression)) => format!("ALTER COLUMN {quoted} SET DEFAULT {expression}"),
                 _ => format!("ALTER COLUMN {quoted} DROP DEFAULT"),
             };
-            return self.clause(table, clause, &[column], Risk::default());
+            return self.clause(table, clause, &[column]);
         }
         let before = was.and_then(|was| self.type_of(was));
         let sql_type = self.known(self.type_of(to).as_ref(), before.as_ref(), "type");
@@ -125,8 +118,7 @@ impl Generator<'_> {
         if let Some(Some(expression)) = self.default_of(&whole, was) {
             clause.push_str(&format!(" DEFAULT {expression}"));
         }
-        let risk = risk::retype(table, self.fresh.contains(table));
-        self.clause(table, clause, &[column], risk);
+        self.clause(table, clause, &[column]);
     }
 
     fn alter_sql_server(
@@ -179,9 +171,7 @@ impl Generator<'_> {
                 ));
             }
         }
-        let risk =
-            if definition.is_empty() { Risk::default() } else { risk::retype(table, self.fresh.contains(table)) };
-        self.whole_with(sql, risk);
+        self.whole_on(table, sql);
     }
 
     fn alter_by_rebuild(&mut self, table: &ObjectName, column: &str, to: &Traits, was: Option<&Traits>) {

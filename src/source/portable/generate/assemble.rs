@@ -7,7 +7,7 @@ use super::super::dialect::{Altering, Dialect};
 use super::super::model::MySqlOptions;
 use super::super::yaml::At;
 use super::{Made, Piece};
-use crate::domain::{ObjectName, Risk, Statement, TableEdit, TableRebuild};
+use crate::domain::{Effect, ObjectName, Risk, Statement, TableEdit, TableRebuild};
 
 pub(super) fn assemble(dialect: &Dialect, file: &str, made: Vec<Made>) -> Result<Vec<Statement>, Vec<Problem>> {
     let mut out = Assembly { dialect, file, open: None, statements: Vec::new(), problems: Vec::new() };
@@ -22,7 +22,7 @@ pub(super) fn assemble(dialect: &Dialect, file: &str, made: Vec<Made>) -> Result
 struct Open {
     at: At,
     table: ObjectName,
-    risk: Risk,
+    is_fresh: bool,
     grows: Grows,
 }
 
@@ -41,11 +41,18 @@ struct Assembly<'a> {
 
 impl Assembly<'_> {
     fn add(&mut self, made: Made) {
-        let Made { at, piece, risk } = made;
+        let Made { at, piece, is_fresh } = made;
         match piece {
             Piece::Whole(sql) => {
                 self.close();
-                self.statement(at, &sql, risk);
+                self.statement(at, &sql, is_fresh);
+            }
+            Piece::Alone(sql) => {
+                self.close();
+                self.statement(at, &sql, is_fresh);
+                if let Some(last) = self.statements.last_mut() {
+                    last.alone.get_or_insert(Effect::Idempotent);
+                }
             }
             Piece::Raw(statements) => {
                 self.close();
@@ -53,7 +60,7 @@ impl Assembly<'_> {
             }
             Piece::Alter { table, clause, touches: more, options: wanted } => {
                 let merges = self.dialect.altering == Altering::Whole;
-                if let Some(Open { table: open, risk: all, grows: Grows::Alter { clauses, touches, options }, .. }) =
+                if let Some(Open { table: open, grows: Grows::Alter { clauses, touches, options }, .. }) =
                     &mut self.open
                     && merges
                     && *open == table
@@ -62,32 +69,29 @@ impl Assembly<'_> {
                 {
                     clauses.push(clause);
                     touches.extend(more);
-                    join(all, risk);
                     return;
                 }
                 self.close();
                 let grows = Grows::Alter { clauses: vec![clause], touches: more, options: wanted };
-                self.open = Some(Open { at, table, risk, grows });
+                self.open = Some(Open { at, table, is_fresh, grows });
             }
             Piece::Edit { table, edit, words: said } => {
-                if let Some(Open { table: open, risk: all, grows: Grows::Rebuild { edits, words }, .. }) =
-                    &mut self.open
+                if let Some(Open { table: open, grows: Grows::Rebuild { edits, words }, .. }) = &mut self.open
                     && *open == table
                 {
                     edits.push(edit);
                     words.push(said);
-                    join(all, risk);
                     return;
                 }
                 self.close();
                 let grows = Grows::Rebuild { edits: vec![edit], words: vec![said] };
-                self.open = Some(Open { at, table, risk, grows });
+                self.open = Some(Open { at, table, is_fresh, grows });
             }
         }
     }
 
     fn close(&mut self) {
-        let Some(Open { at, table, risk, grows }) = self.open.take() else { return };
+        let Some(Open { at, table, is_fresh, grows }) = self.open.take() else { return };
         match grows {
             Grows::Alter { clauses, options, .. } => {
                 let mut clauses = clauses;
@@ -98,10 +102,11 @@ impl Assembly<'_> {
                     [one] => format!("ALTER TABLE {name} {one}"),
                     many => format!("ALTER TABLE {name}\n    {}", many.join(",\n    ")),
                 };
-                self.statement(at, &sql, risk);
+                self.statement(at, &sql, is_fresh);
             }
             Grows::Rebuild { edits, words } => {
                 let sql = format!("rebuild table {}: {}", table.name, words.join("; "));
+                let risk = risk(&table, &edits, is_fresh);
                 let rebuild = Some(TableRebuild { table, edits });
                 self.statements.push(Statement {
                     line: at.0,
@@ -116,18 +121,16 @@ impl Assembly<'_> {
     }
 
     /// Reads a statement as one from a file would be, so that the same is known of it.
-    fn statement(&mut self, at: At, sql: &str, risk: Risk) {
+    fn statement(&mut self, at: At, sql: &str, is_fresh: bool) {
         let reading = script::read(self.dialect.provider, self.file, sql);
         let provider = self.dialect.provider;
         match (reading.problems.first(), reading.statements.as_slice()) {
             (None, [statement]) => {
-                self.statements.push(Statement {
-                    line: at.0,
-                    column: at.1,
-                    is_generated: true,
-                    risk,
-                    ..statement.clone()
-                });
+                let mut statement = Statement { line: at.0, column: at.1, is_generated: true, ..statement.clone() };
+                if is_fresh {
+                    statement.risk.blocks = None;
+                }
+                self.statements.push(statement);
             }
             (Some(problem), _) => {
                 let message = format!("what this becomes on {provider} can't be run: {}", problem.message);
@@ -142,15 +145,15 @@ impl Assembly<'_> {
     }
 }
 
-fn join(all: &mut Risk, more: Risk) {
-    for (one, other) in [(&mut all.destroys, more.destroys), (&mut all.blocks, more.blocks)] {
-        match (one.as_mut(), other) {
-            (Some(text), Some(other)) if !text.contains(&other) => {
-                text.push_str("; ");
-                text.push_str(&other);
-            }
-            (None, other) => *one = other,
-            _ => {}
-        }
+/// What a rebuild loses, and whom it holds up.
+fn risk(table: &ObjectName, edits: &[TableEdit], is_fresh: bool) -> Risk {
+    let dropped = edits.iter().filter_map(|edit| match edit {
+        TableEdit::DropColumn { name } => Some(format!("the column {name} of {table} and what it holds")),
+        _ => None,
+    });
+    let dropped: Vec<_> = dropped.collect();
+    Risk {
+        destroys: (!dropped.is_empty()).then(|| dropped.join("; ")),
+        blocks: (!is_fresh).then(|| format!("writes to the database wait until {table} is built anew")),
     }
 }

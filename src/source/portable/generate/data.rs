@@ -2,7 +2,7 @@
 
 use super::super::dialect::fill;
 use super::super::model::{SqlText, Value};
-use super::{Generator, risk};
+use super::Generator;
 use crate::domain::ObjectName;
 
 impl Generator<'_> {
@@ -54,16 +54,13 @@ impl Generator<'_> {
             parts.push(format!("{} = {value}", self.dialect.quote(column)));
         }
         let filter = self.filter(filter);
-        let risk = risk::destroys(format!("the values that {table} held in the rows that are changed"));
-        self.whole_with(format!("UPDATE {name} SET {}{filter}", parts.join(", ")), risk);
+        self.whole(format!("UPDATE {name} SET {}{filter}", parts.join(", ")));
     }
 
     pub(super) fn delete(&mut self, table: &ObjectName, filter: Option<&SqlText>) {
-        let which = if filter.is_some() { "the rows of" } else { "all rows of" };
-        let risk = risk::destroys(format!("{which} {table} that are deleted"));
         let name = self.object(table);
         let filter = self.filter(filter);
-        self.whole_with(format!("DELETE FROM {name}{filter}"), risk);
+        self.whole(format!("DELETE FROM {name}{filter}"));
     }
 
     fn filter(&mut self, filter: Option<&SqlText>) -> String {

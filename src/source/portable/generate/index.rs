@@ -1,8 +1,8 @@
 //! Indexes.
 
 use super::super::model::{Index, IndexWhat};
-use super::{Generator, risk};
-use crate::domain::{ObjectName, Risk};
+use super::Generator;
+use crate::domain::ObjectName;
 
 impl Generator<'_> {
     pub(super) fn create_index(&mut self, table: &ObjectName, index: &Index, is_online: bool) {
@@ -21,7 +21,6 @@ impl Generator<'_> {
         self.object(table);
         let name = self.dialect.bounded(index.name.as_deref().unwrap_or_default());
         let mut clause = format!("ADD {}", self.index_clause(index, &columns));
-        let risk = risk::index(self.dialect, table, self.fresh.contains(table), is_online);
         let has_options = self
             .operation
             .is_some_and(|operation| operation.mysql.algorithm.is_some() || operation.mysql.lock.is_some());
@@ -29,9 +28,9 @@ impl Generator<'_> {
             clause.push_str(self.dialect.indexes.online.end);
             // A name that every clause touches keeps it from being merged with others.
             let sql = format!("ALTER TABLE {} {clause}", self.dialect.object(table));
-            return self.whole_with(sql, risk);
+            return self.whole_on(table, sql);
         }
-        self.clause(table, clause, &[&name], risk);
+        self.clause(table, clause, &[&name]);
     }
 
     /// An index inside `CREATE TABLE`, or behind `ADD`.
@@ -55,8 +54,7 @@ impl Generator<'_> {
             sql.push_str(&format!(" WHERE {}", self.sql(filter, columns)));
         }
         sql.push_str(online.end);
-        let risk = risk::index(self.dialect, table, self.fresh.contains(table), is_online);
-        self.whole_with(sql, risk);
+        self.whole_on(table, sql);
     }
 
     /// What stands between the parentheses; says what the server cannot do.
@@ -98,7 +96,7 @@ impl Generator<'_> {
         let quoted = self.dialect.quote(&bounded);
         let index = self.dialect.object(&ObjectName { schema: table.schema.clone(), name: bounded.clone() });
         let values = [("name", quoted.as_str()), ("index", index.as_str()), ("online", online)];
-        self.change(self.dialect.drop_index, table, &values, &[&bounded], Risk::default());
+        self.change(self.dialect.drop_index, table, &values, &[&bounded]);
     }
 
     pub(super) fn rename_index(&mut self, table: &ObjectName, name: &str, to: &str) {
@@ -114,6 +112,6 @@ impl Generator<'_> {
             ("path_text", path.as_str()),
             ("to_text", literal.as_str()),
         ];
-        self.change(self.dialect.rename_index, table, &values, &[&from, &target], Risk::default());
+        self.change(self.dialect.rename_index, table, &values, &[&from, &target]);
     }
 }

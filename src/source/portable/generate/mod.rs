@@ -4,7 +4,6 @@ mod alter;
 mod assemble;
 mod data;
 mod index;
-mod risk;
 mod table;
 
 use std::collections::HashSet;
@@ -15,7 +14,7 @@ use super::dialect::{Dialect, How, fill, of};
 use super::expression::translate;
 use super::model::{MySqlOptions, Operation, SqlText, What};
 use super::yaml::At;
-use crate::domain::{ObjectName, Provider, Risk, Statement, TableEdit};
+use crate::domain::{ObjectName, Provider, Statement, TableEdit};
 
 /// The statements that these operations, which are in order, become on a server.
 pub(super) fn generate(
@@ -47,7 +46,8 @@ pub(super) fn generate(
 struct Made {
     at: At,
     piece: Piece,
-    risk: Risk,
+    /// Whether its table is made by this same migration: nobody waits for it.
+    is_fresh: bool,
 }
 
 #[derive(Debug)]
@@ -60,6 +60,8 @@ enum Piece {
         options: MySqlOptions,
     },
     Whole(String),
+    /// A statement that can be run again, and that is better run outside of a transaction.
+    Alone(String),
     /// Part of a rebuild, and what it is in words.
     Edit {
         table: ObjectName,
@@ -121,42 +123,53 @@ impl<'a> Generator<'a> {
 
     /// Says that this server cannot do what the operation asks for.
     fn unable(&mut self, at: At, message: impl std::fmt::Display, hint: impl Into<String>) {
+        let message = format!("{} on {}: {message}", self.word(), self.provider());
+        self.problem(at, message, hint);
+    }
+
+    fn problem(&mut self, at: At, message: String, hint: impl Into<String>) {
         if self.problems.len() < MAX_PROBLEMS {
-            let message = format!("{} on {}: {message}", self.word(), self.provider());
             self.problems.push(Problem::at(self.file, at, message, hint));
         }
     }
 
+    fn add(&mut self, piece: Piece, is_fresh: bool) {
+        self.made.push(Made { at: self.at(), piece, is_fresh });
+    }
+
     fn whole(&mut self, sql: String) {
-        self.whole_with(sql, Risk::default());
+        self.add(Piece::Whole(sql), false);
     }
 
-    fn whole_with(&mut self, sql: String, risk: Risk) {
-        self.made.push(Made { at: self.at(), piece: Piece::Whole(sql), risk });
+    /// A statement about a table.
+    fn whole_on(&mut self, table: &ObjectName, sql: String) {
+        self.add(Piece::Whole(sql), self.fresh.contains(table));
     }
 
-    fn clause(&mut self, table: &ObjectName, clause: String, touches: &[&str], risk: Risk) {
-        let options = self.operation.map(|operation| operation.mysql.clone()).unwrap_or_default();
+    fn clause(&mut self, table: &ObjectName, clause: String, touches: &[&str]) {
+        let options = match self.operation {
+            Some(operation) if self.provider() == Provider::MySql => operation.mysql.clone(),
+            _ => MySqlOptions::default(),
+        };
         let touches = touches.iter().map(|name| name.to_lowercase()).collect();
         let piece = Piece::Alter { table: table.clone(), clause, touches, options };
-        self.made.push(Made { at: self.at(), piece, risk });
+        self.add(piece, self.fresh.contains(table));
     }
 
     fn edit(&mut self, table: &ObjectName, edit: TableEdit, words: String) {
-        let risk = risk::rebuild(&edit, table, self.fresh.contains(table));
         // Checks that the server has no schemas.
         self.object(table);
-        self.made.push(Made { at: self.at(), piece: Piece::Edit { table: table.clone(), edit, words }, risk });
+        self.add(Piece::Edit { table: table.clone(), edit, words }, self.fresh.contains(table));
     }
 
     /// Writes a change of a table the way the server has it; false when that is a rebuild.
-    fn change(&mut self, how: How, table: &ObjectName, values: &[(&str, &str)], touches: &[&str], risk: Risk) -> bool {
+    fn change(&mut self, how: How, table: &ObjectName, values: &[(&str, &str)], touches: &[&str]) -> bool {
         let name = self.object(table);
         let mut all = vec![("table", name.as_str())];
         all.extend(values);
         match how {
-            How::Alter(text) => self.clause(table, fill(text, &all), touches, risk),
-            How::Whole(text) => self.whole_with(fill(text, &all), risk),
+            How::Alter(text) => self.clause(table, fill(text, &all), touches),
+            How::Whole(text) => self.whole_on(table, fill(text, &all)),
             How::Missing(hint) => {
                 let at = self.at();
                 self.unable(at, "the server has no such thing", hint);
@@ -205,11 +218,15 @@ impl<'a> Generator<'a> {
                 String::new()
             }
             Some((own, false)) => own.to_owned(),
-            Some((general, true)) => translate(self.dialect, general, columns).unwrap_or_else(|wrong| {
-                let hint = format!("mend it, or write it in the server's own words under '{}'", self.provider());
-                self.unable(text.at, format!("the SQL can't be used: {wrong}"), hint);
-                String::new()
-            }),
+            Some((general, true)) => match translate(self.dialect, general, columns) {
+                Ok(sql) => sql,
+                Err(wrong) => {
+                    let message = format!("{}: the SQL can't be used: {wrong}", self.word());
+                    let hint = "mend it, or write it in the servers' own words under their names";
+                    self.problem(text.at, message, hint);
+                    String::new()
+                }
+            },
         }
     }
 
@@ -221,14 +238,10 @@ impl<'a> Generator<'a> {
         let moved = |line: u32, column: u32| {
             if keeps_lines && line > 0 { (at.0 + line - 1, at.1 + column.max(1) - 1) } else { at }
         };
-        for problem in reading.problems.iter().take(MAX_PROBLEMS) {
+        for problem in &reading.problems {
             let place = moved(problem.line, problem.column);
-            self.problems.push(Problem::at(
-                self.file,
-                place,
-                format!("for {}: {}", self.provider(), problem.message),
-                problem.hint.clone(),
-            ));
+            let hint = problem.hint.replace("'-- branchkeeper: transaction-mode=None'", "'transaction_mode: None'");
+            self.problem(place, problem.message.clone(), hint);
         }
         if reading.statements.is_empty() && reading.problems.is_empty() {
             self.unable(at, "the text has no statement", "remove the operation, or write one");
@@ -237,6 +250,6 @@ impl<'a> Generator<'a> {
         for statement in &mut statements {
             (statement.line, statement.column) = moved(statement.line, statement.column);
         }
-        self.made.push(Made { at: self.at(), piece: Piece::Raw(statements), risk: Risk::default() });
+        self.add(Piece::Raw(statements), false);
     }
 }

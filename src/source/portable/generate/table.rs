@@ -1,10 +1,10 @@
 //! Tables, their columns and constraints.
 
-use super::super::dialect::{Comments, How, fill};
+use super::super::dialect::{Comments, fill};
 use super::super::model::{Action, Column, Constraint, ConstraintKind, Generated, Identity, Rule, Table, Value};
 use super::super::types::LogicalType;
-use super::{Generator, risk};
-use crate::domain::{ObjectName, Provider, Risk, TableEdit};
+use super::Generator;
+use crate::domain::{ObjectName, Provider, TableEdit};
 
 /// Where a column's definition stands, which decides what it may hold.
 struct Surroundings<'t> {
@@ -222,7 +222,7 @@ impl Generator<'_> {
 
     pub(super) fn drop_table(&mut self, table: &ObjectName) {
         let name = self.object(table);
-        self.whole_with(format!("DROP TABLE {name}"), risk::destroys(format!("the table {table} and its rows")));
+        self.whole(format!("DROP TABLE {name}"));
     }
 
     pub(super) fn rename_table(&mut self, table: &ObjectName, to: &str) {
@@ -231,7 +231,7 @@ impl Generator<'_> {
         let name = self.dialect.object(table);
         let table_text = self.dialect.text(&name);
         let values = [("to", quoted.as_str()), ("to_text", literal.as_str()), ("table_text", table_text.as_str())];
-        self.change(self.dialect.rename_table, table, &values, &[], Risk::default());
+        self.change(self.dialect.rename_table, table, &values, &[]);
         if self.fresh.remove(table) {
             self.fresh.insert(ObjectName { schema: table.schema.clone(), name: to.to_owned() });
         }
@@ -256,9 +256,7 @@ impl Generator<'_> {
             let clause = fill(self.dialect.add_column, &[("definition", &line)]);
             // Checks that the server has no schemas.
             self.object(table);
-            let is_rewrite = matches!(column.default, Some(Value::Uuid)) || column.generated.is_some();
-            let risk = if is_rewrite { risk::retype(table, self.fresh.contains(table)) } else { Risk::default() };
-            self.clause(table, clause, &[&column.name], risk);
+            self.clause(table, clause, &[&column.name]);
         }
         self.comment_on(table, Some(&column.name), column.comment.as_deref());
         for constraint in constraints {
@@ -288,11 +286,12 @@ impl Generator<'_> {
         if let Some((word, _)) = later {
             definition.push_str(word);
         }
-        let risk = risk::constraint(self.dialect, table, kind, self.fresh.contains(table), later.is_some());
-        self.change(self.dialect.add_constraint, table, &[("definition", &definition)], &[&name], risk);
+        self.change(self.dialect.add_constraint, table, &[("definition", &definition)], &[&name]);
         if let Some((_, validate)) = later {
-            let quoted = self.dialect.quote(&name);
-            self.change(How::Alter(validate), table, &[("name", &quoted)], &[&name], Risk::default());
+            // In the transaction of the first statement its locks would still be held.
+            let (name, table) = (self.dialect.quote(&name), self.dialect.object(table));
+            let sql = fill(validate, &[("table", &table), ("name", &name)]);
+            self.add(super::Piece::Alone(sql), false);
         }
     }
 
@@ -300,7 +299,7 @@ impl Generator<'_> {
         let bounded = self.dialect.bounded(name.unwrap_or_default());
         let quoted = self.dialect.quote(&bounded);
         let how = self.dialect.how_to_drop(kind);
-        if !self.change(how, table, &[("name", &quoted)], &[&bounded], Risk::default()) {
+        if !self.change(how, table, &[("name", &quoted)], &[&bounded]) {
             let (edit, words) = match kind {
                 ConstraintKind::Primary => (TableEdit::DropPrimaryKey, "drop the primary key".to_owned()),
                 _ => (TableEdit::DropConstraint { name: bounded.clone() }, format!("drop {bounded}")),

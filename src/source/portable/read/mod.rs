@@ -1,5 +1,6 @@
 //! From a YAML file to the model.
 
+mod column;
 mod table;
 mod value;
 

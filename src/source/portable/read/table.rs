@@ -2,14 +2,14 @@
 
 use super::super::super::problem::shown;
 use super::super::fields::{Fields, Reader};
-use super::super::keys::{CHECK, COLUMN, FOREIGN, INDEX, KEY_OF_COLUMNS, REFERENCES, TRAITS};
+use super::super::keys::{CHECK, COLUMN, FOREIGN, INDEX, KEY_OF_COLUMNS, REFERENCES};
 use super::super::model::{
-    Action, Column, Constraint, ForeignKey, Generated, Identity, Index, IndexPart, IndexWhat, Only, Rule, SqlText,
-    Table, Traits, Value,
+    Action, Column, Constraint, ForeignKey, Index, IndexPart, IndexWhat, Only, Rule, SqlText, Table,
 };
 use super::super::types::LogicalType;
 use super::super::yaml::{At, Kind, Node};
-use crate::domain::ObjectName;
+use super::column::{one_of, plain_column};
+use crate::domain::{ObjectName, Provider};
 
 /// The most columns of a table: SQL Server's limit, the lowest of all but MySQL's 1017.
 const MOST_COLUMNS: usize = 1000;
@@ -116,7 +116,11 @@ impl Reader<'_> {
     }
 
     /// What `references` says: the constraint's name, if one, and the key.
-    fn reference(&mut self, fields: &Fields<'_>, columns: Vec<String>) -> Option<(Option<String>, ForeignKey)> {
+    pub(super) fn reference(
+        &mut self,
+        fields: &Fields<'_>,
+        columns: Vec<String>,
+    ) -> Option<(Option<String>, ForeignKey)> {
         let node = fields.get("references")?;
         let (mut on_delete, mut on_update) = (self.action(fields, "on_delete"), self.action(fields, "on_update"));
         let (name, table, target) = if matches!(node.kind, Kind::Map(_)) {
@@ -168,123 +172,18 @@ impl Reader<'_> {
         let name = self.name_of(key, "a column's name");
         // 'Id: uuid' is short for 'Id: { type: uuid }'.
         if matches!(value.kind, Kind::Scalar(_)) {
-            let kind = self.kind(value)?;
-            return Some((plain_column(key.at, name?, kind), Vec::new()));
+            let (kind, name) = (self.kind(value)?, name?);
+            let check = match &kind {
+                LogicalType::Enum(values) => Some(one_of(key.at, &name, values)),
+                _ => None,
+            };
+            let rule = check.map(|expression| Rule::Check { expression, column: Some(name.clone()) });
+            let constraint = rule.map(|rule| Constraint { at: key.at, name: None, rule, only: Only(None) });
+            return Some((plain_column(key.at, name, kind), constraint.into_iter().collect()));
         }
         let fields = self.fields(value, &COLUMN)?;
         let (column, constraints) = self.column(&fields, key.at, name?)?;
         Some((column, constraints))
-    }
-
-    /// A column and the constraints that are written with it.
-    pub(super) fn column(&mut self, fields: &Fields<'_>, at: At, name: String) -> Option<(Column, Vec<Constraint>)> {
-        let only = self.only(fields);
-        let mut constraints = Vec::new();
-        let mut add = |name: Option<String>, at: At, rule: Rule| {
-            constraints.push(Constraint { at, name, rule, only: only.clone() });
-        };
-        if self.flag(fields, "primary_key") == Some(true) {
-            add(None, at, Rule::Primary(vec![name.clone()]));
-        }
-        if self.flag(fields, "unique") == Some(true) {
-            add(None, at, Rule::Unique(vec![name.clone()]));
-        }
-        if fields.get("references").is_some() {
-            if let Some((key_name, key)) = self.reference(fields, vec![name.clone()]) {
-                add(key_name, at, Rule::Foreign(key));
-            }
-        } else if let Some(node) = fields.get("on_delete").or_else(|| fields.get("on_update")) {
-            self.problem(node.at, "there is no reference for this to belong to", "add 'references: Table(Column)'");
-        }
-        if let Some(expression) = self.sql(fields, "check") {
-            add(None, expression.at, Rule::Check { expression, column: Some(name.clone()) });
-        }
-        let kind = fields.get("type").and_then(|node| self.kind(node));
-        let is_nullable = self.flag(fields, "nullable").unwrap_or_default();
-        let native = self.native(fields);
-        let default = fields.get("default").and_then(|node| self.value(node).map(|value| (node.at, value)));
-        let identity = self.identity(fields);
-        let is_stored = self.flag(fields, "stored").unwrap_or_default();
-        let generated = self.sql(fields, "generated").map(|expression| Generated { expression, is_stored });
-        let comment = self.text(fields, "comment").map(str::to_owned);
-        let kind = kind?;
-        let default = default.and_then(|(at, value)| self.fitting(at, &kind, value));
-        if identity.is_some() && (!kind.is_whole() || default.is_some() || generated.is_some()) {
-            self.problem(
-                at,
-                "identity goes with int or bigint, without a default",
-                "remove the default, or choose bigint",
-            );
-        }
-        if generated.is_some() && default.is_some() {
-            self.problem(at, "a generated column has no default", "remove one of the two");
-        }
-        // An expression may give NULL, and MySQL knows no NOT NULL there.
-        let is_nullable = is_nullable || generated.is_some();
-        let column = Column { at, name, kind, native, is_nullable, default, identity, generated, comment, only };
-        Some((column, constraints))
-    }
-
-    fn identity(&mut self, fields: &Fields<'_>) -> Option<Identity> {
-        match self.word(fields, "identity", &["true", "false", "always"])? {
-            "true" => Some(Identity::ByDefault),
-            "always" => Some(Identity::Always),
-            _ => None,
-        }
-    }
-
-    /// The default of a column of this type, when it fits; null is none.
-    pub(super) fn fitting(&mut self, at: At, kind: &LogicalType, value: Value) -> Option<Value> {
-        let wrong = match (&value, kind) {
-            (Value::Null, _) => return None,
-            (Value::Sql(_), _) => None,
-            (Value::Now, kind) => (!kind.is_time()).then_some("now goes with date, timestamp and timestamptz"),
-            (Value::Uuid, kind) => (*kind != LogicalType::Uuid).then_some("uuid goes with the type uuid"),
-            (Value::Flag(_), LogicalType::Bool) => None,
-            (_, LogicalType::Bool) => Some("a bool is true or false"),
-            (Value::Number(text), kind) if kind.is_whole() => {
-                text.contains(['.', 'e', 'E']).then_some("this type takes whole numbers")
-            }
-            (Value::Text(_) | Value::Flag(_), kind) if kind.is_number() => Some("this type takes a number"),
-            (Value::Text(text), LogicalType::Enum(values)) => {
-                (!values.contains(text)).then_some("it is none of the enum's values")
-            }
-            (_, LogicalType::Bytes) => Some("bytes have no literal that all servers share"),
-            _ => None,
-        };
-        if let Some(wrong) = wrong {
-            self.problem(
-                at,
-                format!("the default does not fit the type: {wrong}"),
-                "quote a text; write { sql: … } for an expression",
-            );
-            return None;
-        }
-        // A text's default is text, however it is written.
-        Some(match value {
-            Value::Number(text) if !kind.is_number() => Value::Text(text),
-            Value::Flag(flag) if *kind != LogicalType::Bool => Value::Text(flag.to_string()),
-            other => other,
-        })
-    }
-
-    pub(super) fn traits(&mut self, fields: &Fields<'_>) -> Traits {
-        let kind = fields.get("type").and_then(|node| self.kind(node));
-        if let (Some(LogicalType::Enum(_)), Some(node)) = (&kind, fields.get("type")) {
-            let hint = "write string(n), and change the check with drop_check and add_check";
-            self.problem(node.at, "alter_column can't make an enum", hint);
-        }
-        let default = fields.get("default").and_then(|node| Some((node.at, self.value(node)?)));
-        let default = default.map(|(at, value)| match &kind {
-            Some(kind) => self.fitting(at, kind, value),
-            None => Some(value).filter(|value| !matches!(value, Value::Null)),
-        });
-        Traits { kind, native: self.native(fields), is_nullable: self.flag(fields, "nullable"), default }
-    }
-
-    pub(super) fn was(&mut self, fields: &Fields<'_>) -> Option<Traits> {
-        let inner = fields.get("was").and_then(|node| self.fields(node, &TRAITS))?;
-        Some(self.traits(&inner))
     }
 
     pub(super) fn index(&mut self, fields: &Fields<'_>) -> Option<Index> {
@@ -324,6 +223,25 @@ impl Reader<'_> {
         Some(IndexPart { what, is_descending })
     }
 
+    /// On one server, no two constraints or indexes of a table may have the same name.
+    fn check_names(&mut self, table: &Table) {
+        let constraints = table.constraints.iter().map(|each| (each.at, each.name.as_deref(), &each.only));
+        let indexes = table.indexes.iter().map(|each| (each.at, each.name.as_deref(), &each.only));
+        let mut seen: Vec<(&str, &Only)> = Vec::new();
+        let mut twice = Vec::new();
+        for (at, name, only) in constraints.chain(indexes) {
+            let Some(name) = name else { continue };
+            let meets = |other: &Only| Provider::ALL.iter().any(|each| only.is_for(*each) && other.is_for(*each));
+            if seen.iter().any(|(known, other)| *known == name && meets(other)) {
+                twice.push((at, name.to_owned()));
+            }
+            seen.push((name, only));
+        }
+        for (at, name) in twice {
+            self.problem(at, format!("another constraint or index is named '{}' too", shown(&name)), "rename one");
+        }
+    }
+
     /// What can be told wrong of a table by itself.
     fn check_table(&mut self, at: At, table: &Table) {
         let primary: Vec<_> = table.constraints.iter().filter(|each| matches!(each.rule, Rule::Primary(_))).collect();
@@ -337,6 +255,7 @@ impl Reader<'_> {
         if table.columns.iter().filter(|column| column.identity.is_some()).count() > 1 {
             self.problem(at, "the table has two identity columns", "keep one");
         }
+        self.check_names(table);
         let known = |name: &str| table.columns.iter().any(|column| column.name == name);
         let mut unknown: Vec<(At, String)> = Vec::new();
         for constraint in &table.constraints {
@@ -360,20 +279,5 @@ impl Reader<'_> {
             let hint = super::super::fields::instead(&name, names.iter().copied());
             self.problem(at, format!("the table has no column '{}'", shown(&name)), hint);
         }
-    }
-}
-
-fn plain_column(at: At, name: String, kind: LogicalType) -> Column {
-    Column {
-        at,
-        name,
-        kind,
-        native: std::collections::BTreeMap::new(),
-        is_nullable: false,
-        default: None,
-        identity: None,
-        generated: None,
-        comment: None,
-        only: Only(None),
     }
 }

@@ -54,7 +54,7 @@ impl Scanner<'_> {
     fn is_spoilt(&self) -> bool {
         let rest = self.text.get(self.at..).unwrap_or_default();
         let line = rest.split('\n').next().unwrap_or_default();
-        let words = line.trim_start_matches([' ', '\t']);
+        let words = line.trim_start_matches([' ', '\t', '\u{b}', '\u{c}']);
         words.starts_with(';') || line.len() > words.len() && words.starts_with(|next: char| next.is_alphanumeric())
     }
 
@@ -65,7 +65,7 @@ impl Scanner<'_> {
         let line_end = self.find(self.at, b'\n').unwrap_or(self.text.len());
         let mut count = None;
         loop {
-            ahead.skip_while(|byte| matches!(byte, b' ' | b'\t'));
+            ahead.skip_while(|byte| matches!(byte, b' ' | b'\t' | 0x0b | 0x0c));
             match (ahead.byte(0), ahead.byte(1)) {
                 _ if ahead.at >= line_end => return (AfterGo::Count(count.unwrap_or(1)), line_end),
                 (b'-', b'-') => return (AfterGo::Count(count.unwrap_or(1)), line_end),

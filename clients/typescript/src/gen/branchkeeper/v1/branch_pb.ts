@@ -189,7 +189,7 @@ export type ServerConnection = Message<"branchkeeper.v1.ServerConnection"> & {
 
   /**
    * The schema inside the database; empty means the provider's usual one. It is created when it does not exist.
-   * MySQL has none: there it must be empty.
+   * MySQL has none: there it must be empty. On SQL Server it must be the user's default schema.
    *
    * @generated from field: string schema = 4;
    */
@@ -232,7 +232,8 @@ export type ServerConnection = Message<"branchkeeper.v1.ServerConnection"> & {
   sslCaFile: string;
 
   /**
-   * The provider's own options. None are defined yet.
+   * The provider's own options, of which only SQL Server has any: `instance`, the named instance, instead of a port;
+   * `certificate_host`, the name in the server's certificate where that is not the host.
    *
    * @generated from field: map<string, string> options = 10;
    */
@@ -267,7 +268,7 @@ export enum Provider {
   SQLITE = 1,
 
   /**
-   * Microsoft SQL Server. Not supported yet.
+   * Microsoft SQL Server 2016 or newer, and Azure SQL Database.
    *
    * @generated from enum value: PROVIDER_SQLSERVER = 2;
    */
@@ -309,7 +310,7 @@ export enum SslMode {
   UNSPECIFIED = 0,
 
   /**
-   * No encryption.
+   * No encryption. On SQL Server the login is encrypted all the same, as its own tools do it.
    *
    * @generated from enum value: SSL_MODE_DISABLE = 1;
    */
@@ -330,7 +331,7 @@ export enum SslMode {
   REQUIRE = 3,
 
   /**
-   * Encrypted, and the certificate is signed by a known authority.
+   * Encrypted, and the certificate is signed by a known authority. Refused on SQL Server: use VERIFY_FULL.
    *
    * @generated from enum value: SSL_MODE_VERIFY_CA = 4;
    */

@@ -1,0 +1,151 @@
+use std::time::Duration;
+
+use crate::domain::{Direction, StatementDigest};
+
+use super::lock::Fence;
+use super::run::Work;
+use super::sql::Sql;
+
+/// What a journal of a migration that is being undone begins with. No digest reads so.
+pub(super) const DOWN: &str = "down";
+
+/// What a write to the journal of a migration says.
+pub(super) enum Entry {
+    /// This statement is about to run.
+    Intent(StatementDigest),
+    /// These statements are done; `last` when they end the migration.
+    Done { digests: Vec<StatementDigest>, last: bool, took: Option<Duration> },
+    /// The statement that was about to run has not taken effect.
+    Withdrawn,
+}
+
+/// What is written to the ledger. Every text fails, or changes nothing, once the lock is not ours any more.
+impl Sql {
+    /// The ledger row of a migration that is wholly applied.
+    pub(super) fn insert_applied(&self, fence: &Fence, work: &Work<'_>, took: Option<Duration>) -> String {
+        self.insert(fence, work, "applied", &self.took(took), "")
+    }
+
+    /// Removes a migration's row, such as that of an earlier content of a repeatable migration.
+    pub(super) fn delete(&self, work: &Work<'_>) -> String {
+        format!("DELETE FROM {} WHERE migration_id = {}", self.history, self.id(work))
+    }
+
+    /// Begins the journal of a migration where there is none.
+    pub(super) fn begin_journal(&self, fence: &Fence, work: &Work<'_>) -> String {
+        let absent =
+            format!("WHERE NOT EXISTS (SELECT 1 FROM {} WHERE migration_id = {})", self.history, self.id(work));
+        self.insert(fence, work, "partial", "0", &absent)
+    }
+
+    fn insert(&self, fence: &Fence, work: &Work<'_>, state: &str, took: &str, condition: &str) -> String {
+        let migration = &work.planned.migration;
+        format!(
+            "INSERT INTO {} (migration_id, checksum, format, state, statements_done, statements_total, intent, applied_at, \
+             duration_us, product_version, run_id, sequence, fence) SELECT {}, {}, {}, '{state}', '', {}, NULL, \
+             {}, {took}, {}, {}, {}, {}{} {condition}",
+            self.history,
+            self.id(work),
+            self.literal(migration.checksum.as_str()),
+            Direction::Up.ledger_format(),
+            migration.up.statements.len(),
+            self.now(),
+            self.literal(env!("CARGO_PKG_VERSION")),
+            self.literal(&work.run_id.to_string()),
+            self.next_sequence(),
+            self.proof(fence),
+            self.dialect.dual,
+        )
+    }
+
+    /// Writes to a migration's journal. `fresh` when nothing that the row says about statements counts any more.
+    pub(super) fn journal(&self, fence: &Fence, work: &Work<'_>, entry: &Entry, fresh: bool) -> String {
+        let migration = &work.planned.migration;
+        let (applied, digests, intent, took) = match entry {
+            Entry::Intent(digest) => (false, &[][..], self.literal(digest.as_str()), None),
+            Entry::Done { digests, last, took } => (*last, digests.as_slice(), "NULL".into(), Some(took)),
+            Entry::Withdrawn => (false, &[][..], "NULL".into(), None),
+        };
+        let added: String = digests.iter().flat_map(|digest| [" ", digest.as_str()]).collect();
+        let done = match () {
+            () if applied => "''".into(),
+            () if fresh => self.literal(&added),
+            () => format!("CONCAT(statements_done, {})", self.literal(&added)),
+        };
+        let before = if fresh { "0" } else { "duration_us" };
+        let duration = took.map_or_else(|| before.into(), |took| format!("{before} + {}", self.took(*took)));
+        let sequence = if fresh { format!(", sequence = {}", self.next_sequence()) } else { String::new() };
+        format!(
+            "UPDATE {} SET checksum = {}, format = {}, state = '{}', statements_done = {done}, \
+             statements_total = {}, intent = {intent}, applied_at = {}, duration_us = {duration}, product_version = {}, \
+             run_id = {}, fence = {}{sequence} WHERE migration_id = {}",
+            self.history,
+            self.literal(migration.checksum.as_str()),
+            Direction::Up.ledger_format(),
+            if applied { "applied" } else { "partial" },
+            migration.up.statements.len(),
+            self.now(),
+            self.literal(env!("CARGO_PKG_VERSION")),
+            self.literal(&work.run_id.to_string()),
+            self.proof(fence),
+            self.id(work),
+        )
+    }
+
+    /// Removes the row of a migration that is undone. The first statement fails if the lock is not ours any more.
+    pub(super) fn remove(&self, fence: &Fence, work: &Work<'_>) -> [String; 2] {
+        let prove =
+            format!("UPDATE {} SET fence = {} WHERE migration_id = {}", self.history, self.proof(fence), self.id(work));
+        [prove, self.delete(work)]
+    }
+
+    /// Writes to the journal of a migration that is being undone. What the row says of how it was applied stays; the word
+    /// [`DOWN`] at the journal's beginning tells the direction. `fresh` when the migration stands wholly applied.
+    pub(super) fn journal_down(&self, fence: &Fence, work: &Work<'_>, entry: &Entry, fresh: bool) -> String {
+        let (digests, intent) = match entry {
+            Entry::Intent(digest) => (&[][..], self.literal(digest.as_str())),
+            Entry::Done { digests, .. } => (digests.as_slice(), "NULL".into()),
+            Entry::Withdrawn => (&[][..], "NULL".into()),
+        };
+        let added: String = digests.iter().flat_map(|digest| [" ", digest.as_str()]).collect();
+        let done = match fresh {
+            true => self.literal(&format!("{DOWN}{added}")),
+            false => format!("CONCAT(statements_done, {})", self.literal(&added)),
+        };
+        format!(
+            "UPDATE {} SET format = {}, state = 'partial', statements_done = {done}, statements_total = {}, \
+             intent = {intent}, fence = {} WHERE migration_id = {}",
+            self.history,
+            Direction::Down.ledger_format(),
+            work.planned.script().statements.len(),
+            self.proof(fence),
+            self.id(work),
+        )
+    }
+
+    /// Makes the row again what it was before its migration's undoing began.
+    pub(super) fn still_applied(&self, fence: &Fence, work: &Work<'_>) -> String {
+        format!(
+            "UPDATE {} SET format = {}, state = 'applied', statements_done = '', statements_total = {}, intent = NULL, \
+             fence = {} WHERE migration_id = {}",
+            self.history,
+            Direction::Up.ledger_format(),
+            work.planned.migration.up.statements.len(),
+            self.proof(fence),
+            self.id(work),
+        )
+    }
+
+    /// Removes a journal that has nothing to say.
+    pub(super) fn drop_empty_journal(&self, work: &Work<'_>) -> String {
+        format!(
+            "DELETE FROM {} WHERE migration_id = {} AND state = 'partial' AND statements_done = '' AND intent IS NULL",
+            self.history,
+            self.id(work)
+        )
+    }
+
+    fn id(&self, work: &Work<'_>) -> String {
+        self.literal(work.planned.migration.id.as_str())
+    }
+}

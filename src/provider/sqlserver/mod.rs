@@ -1,0 +1,14 @@
+//! What SQL Server contributes. A text is one batch: its errors carry a line of it and no column, and what follows a
+//! statement's error in it may still run, unless `XACT_ABORT` is on.
+
+mod dialect;
+mod failure;
+mod heard;
+mod options;
+mod place;
+mod row;
+mod wire;
+
+pub(super) use dialect::DIALECT;
+pub(super) use row::text;
+pub(super) use wire::Wire;

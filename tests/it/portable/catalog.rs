@@ -1,0 +1,208 @@
+//! A database of one test and what its catalog says.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use branchkeeper::domain::{Catalogue, Provider, Script};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, MySqlConnection, PgConnection, Row, SqliteConnection};
+
+use crate::support;
+
+/// A fresh database.
+pub(super) enum Place {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection, support::Database),
+    MySql(MySqlConnection, support::Database),
+}
+
+impl Place {
+    /// One of each server that there is.
+    pub(super) async fn all() -> Vec<Self> {
+        let mut all = vec![Self::Sqlite(SqliteConnection::connect("sqlite::memory:").await.unwrap())];
+        let database = support::postgres().await.fresh_database().await;
+        all.push(Self::Postgres(database.connect().await, database));
+        for server in [support::mariadb().await, support::mysql().await].into_iter().flatten() {
+            let database = server.fresh_database().await;
+            all.push(Self::MySql(server.mysql_options(&database.name).connect().await.unwrap(), database));
+        }
+        all
+    }
+
+    pub(super) fn provider(&self) -> Provider {
+        match self {
+            Self::Sqlite(_) => Provider::Sqlite,
+            Self::Postgres(..) => Provider::Postgres,
+            Self::MySql(..) => Provider::MySql,
+        }
+    }
+
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::MySql(_, database) => database.server.product.name().to_owned(),
+            other => other.provider().to_string(),
+        }
+    }
+
+    /// Runs a script's statements one after the other.
+    pub(super) async fn run(&mut self, script: &Script) {
+        self.try_run(script).await.unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    pub(super) async fn try_run(&mut self, script: &Script) -> Result<(), String> {
+        for statement in &script.statements {
+            assert!(statement.rebuild.is_none(), "{}", statement.sql);
+            let sql = AssertSqlSafe(statement.sql.clone());
+            let done = match self {
+                Self::Sqlite(connection) => connection.execute(sql).await.map(drop),
+                Self::Postgres(connection, _) => connection.execute(sql).await.map(drop),
+                Self::MySql(connection, _) => connection.execute(sql).await.map(drop),
+            };
+            done.map_err(|error| {
+                format!("{}: {}:{}: {error}\n{}", self.name(), script.file, statement.line, statement.sql)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Runs every migration's way up.
+    pub(super) async fn up(&mut self, catalogue: &Catalogue) {
+        for migration in catalogue.of(self.provider()).migrations() {
+            self.run(&migration.up).await;
+        }
+    }
+
+    async fn lines(&mut self, sql: &str) -> Vec<String> {
+        let sql = AssertSqlSafe(sql.to_owned());
+        match self {
+            Self::Sqlite(connection) => connection.fetch_all(sql).await.unwrap().iter().map(|row| row.get(0)).collect(),
+            Self::Postgres(connection, _) => {
+                connection.fetch_all(sql).await.unwrap().iter().map(|row| row.get(0)).collect()
+            }
+            Self::MySql(connection, _) => {
+                let rows = connection.fetch_all(sql).await.unwrap();
+                // MySQL gives texts of its catalog as bytes.
+                let text = |row: &sqlx::mysql::MySqlRow| {
+                    String::from_utf8_lossy(row.get_unchecked::<&[u8], _>(0)).into_owned()
+                };
+                rows.iter().map(text).collect()
+            }
+        }
+    }
+
+    /// Everything that the catalog says of tables, columns, keys, checks, indexes and views, one fact a line.
+    pub(super) async fn catalog(&mut self) -> BTreeSet<String> {
+        let queries: &[&str] = match self {
+            Self::Sqlite(_) => &SQLITE,
+            Self::Postgres(..) => &POSTGRES,
+            Self::MySql(_, database) if database.server.product == support::Product::MariaDb => &MARIADB,
+            Self::MySql(..) => &MYSQL,
+        };
+        let mut all = BTreeSet::new();
+        for query in queries {
+            all.extend(self.lines(query).await);
+        }
+        if let Self::Sqlite(_) = self {
+            for table in self
+                .lines("SELECT name || ': ' || sql FROM sqlite_master WHERE type = 'table' AND sql IS NOT NULL")
+                .await
+            {
+                let name = table.split(':').next().unwrap_or_default();
+                all.extend(checks(&table).into_iter().map(|check| format!("check of {name}: {check}")));
+            }
+        }
+        all
+    }
+}
+
+/// The conditions in a table's SQL, which SQLite shows nowhere else.
+fn checks(sql: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (start, _) in sql.match_indices("CHECK (") {
+        let mut depth = 0usize;
+        let end = sql[start..].find(|ch| {
+            depth = match ch {
+                '(' => depth + 1,
+                ')' => depth - 1,
+                _ => return false,
+            };
+            depth == 0
+        });
+        let name = sql[..start].rsplit("CONSTRAINT ").next().filter(|name| name.len() < 80).unwrap_or_default();
+        found.push(format!("{}{}", name.trim(), &sql[start..=start + end.unwrap()]));
+    }
+    found
+}
+
+/// A catalogue from files given by name.
+pub(super) fn catalogue(files: &[(&str, &str)]) -> Result<Catalogue, branchkeeper::source::Problems> {
+    let folder = support::temp_dir();
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    branchkeeper::source::load(folder.path())
+}
+
+pub(super) fn load(folder: &Path) -> Catalogue {
+    branchkeeper::source::load(folder).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+const SQLITE: [&str; 5] = [
+    "SELECT type || ' ' || name || ' on ' || tbl_name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'",
+    "SELECT 'columns of ' || m.name || ': ' || (SELECT group_concat(printf('%s %s null=%s default=%s key=%s hidden=%s',
+        c.name, replace(c.type, ', ', ','), NOT c.\"notnull\", coalesce(c.dflt_value, '-'), c.pk, c.hidden), ' | ')
+        FROM pragma_table_xinfo(m.name) c)
+     FROM sqlite_master m WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%'",
+    "SELECT 'key of ' || m.name || ': ' || f.\"from\" || ' to ' || f.\"table\" || '.' || f.\"to\" || ' ' || f.on_delete || ' ' || f.on_update
+     FROM sqlite_master m JOIN pragma_foreign_key_list(m.name) f WHERE m.type = 'table'",
+    "SELECT 'index of ' || m.name || ': ' || i.name || ' unique=' || i.\"unique\" || ' partial=' || i.partial || ' (' ||
+        (SELECT group_concat(coalesce(x.name, 'expression') || ' ' || x.\"desc\", ', ') FROM pragma_index_xinfo(i.name) x WHERE x.key) || ')'
+     FROM sqlite_master m JOIN pragma_index_list(m.name) i WHERE m.type = 'table'",
+    "SELECT 'condition of ' || name || ': ' || substr(sql, instr(sql, ' WHERE ')) FROM sqlite_master
+     WHERE type = 'index' AND sql LIKE '% WHERE %'",
+];
+
+const POSTGRES: [&str; 5] = [
+    "SELECT 'columns of ' || table_name || ': ' || string_agg(concat_ws(' ', column_name, udt_name, character_maximum_length,
+        numeric_precision, numeric_scale, datetime_precision, 'null=' || is_nullable, 'default=' || column_default,
+        identity_generation, generation_expression), ' | ' ORDER BY ordinal_position)
+     FROM information_schema.columns WHERE table_schema = current_schema() GROUP BY table_name",
+    "SELECT format('constraint of %s: %s %s valid=%s', conrelid::regclass, conname, pg_get_constraintdef(oid), convalidated)
+     FROM pg_constraint WHERE connamespace = current_schema()::regnamespace",
+    "SELECT indexdef FROM pg_indexes WHERE schemaname = current_schema()",
+    "SELECT 'view ' || viewname || ' ' || definition FROM pg_views WHERE schemaname = current_schema()",
+    "SELECT format('comment %s.%s: %s', c.relname, d.objsubid, d.description) FROM pg_description d JOIN pg_class c ON c.oid = d.objoid
+     AND d.classoid = 'pg_class'::regclass WHERE c.relnamespace = current_schema()::regnamespace",
+];
+
+const MYSQL_COLUMNS: &str =
+    "SELECT CONCAT('columns of ', table_name, ': ', GROUP_CONCAT(CONCAT_WS(' ', column_name, column_type, CONCAT('null=', is_nullable),
+        CONCAT('default=', column_default), extra, collation_name, generation_expression, column_comment)
+        ORDER BY ordinal_position SEPARATOR ' | '))
+     FROM information_schema.columns WHERE table_schema = DATABASE() GROUP BY table_name";
+const MYSQL_TABLES: &str = "SELECT CONCAT_WS(' ', table_type, table_name, engine, table_collation, table_comment)
+     FROM information_schema.tables WHERE table_schema = DATABASE()";
+const MYSQL_INDEXES: &str = "SELECT CONCAT('index of ', table_name, ': ', index_name, ' unique=', 1 - non_unique, ' (',
+        GROUP_CONCAT(CONCAT(column_name, ' ', collation) ORDER BY seq_in_index), ')')
+     FROM information_schema.statistics WHERE table_schema = DATABASE() GROUP BY table_name, index_name, non_unique";
+const MYSQL_KEYS: &str =
+    "SELECT CONCAT_WS(' ', 'key of', k.table_name, k.constraint_name, k.ordinal_position, k.column_name, k.referenced_table_name,
+        k.referenced_column_name, r.delete_rule, r.update_rule)
+     FROM information_schema.key_column_usage k LEFT JOIN information_schema.referential_constraints r
+     ON r.constraint_schema = k.constraint_schema AND r.constraint_name = k.constraint_name WHERE k.table_schema = DATABASE()";
+
+const MYSQL: [&str; 5] = [
+    MYSQL_COLUMNS,
+    MYSQL_TABLES,
+    MYSQL_INDEXES,
+    MYSQL_KEYS,
+    "SELECT CONCAT_WS(' ', 'check', constraint_name, check_clause) FROM information_schema.check_constraints
+     WHERE constraint_schema = DATABASE()",
+];
+const MARIADB: [&str; 5] = [
+    MYSQL_COLUMNS,
+    MYSQL_TABLES,
+    MYSQL_INDEXES,
+    MYSQL_KEYS,
+    "SELECT CONCAT_WS(' ', 'check of', table_name, constraint_name, check_clause) FROM information_schema.check_constraints
+     WHERE constraint_schema = DATABASE()",
+];

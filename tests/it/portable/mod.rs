@@ -1,0 +1,6 @@
+//! Portable migrations on real servers.
+
+mod catalog;
+mod pages;
+mod sample;
+mod service;
