@@ -4,7 +4,11 @@ CARGO ?= cargo
 BRANCHES ?= 8
 FUZZ_SECONDS ?= 300
 
+<<<<<<< HEAD
+.PHONY: help demo build test fast check-format lint proto-lint tests clients clients-check clients-tests test-clients crash bench run clean
+=======
 .PHONY: help demo build test fast check-format lint proto-lint tests crash fuzz bench run clean
+>>>>>>> main
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -20,7 +24,7 @@ run: ## Serve with the migrations in branch_migrations/ and the data in data/.
 
 test: ## Everything a change has to pass. Installs what is missing when it may, or says what to install.
 	@scripts/prerequisites
-	@$(MAKE) --no-print-directory check-format lint proto-lint tests
+	@$(MAKE) --no-print-directory check-format lint proto-lint tests clients-check clients-tests
 
 fast: ## The tests that need no server: seconds once built.
 	$(CARGO) test --lib --test house
@@ -40,11 +44,29 @@ tests:
 	  echo "skipped: no SQL Server (set BRANCHKEEPER_TEST_SQLSERVER_URL):" \
 	  "$$($(CARGO) test --locked --quiet --test it -- --list 2>/dev/null | grep -c 'sqlserver.*: test$$') tests pass without it"
 
+<<<<<<< HEAD
+clients: ## Write the generated code of the client libraries.
+	@scripts/clients generate
+
+clients-check: # Fails when generated code in clients/ is stale; says so where the tools to know are missing.
+	@scripts/clients check
+
+clients-tests: # The client libraries whose toolchain is on this machine.
+	@scripts/clients test
+
+test-clients: ## Test every client library but C#, against the real service.
+	@scripts/clients check --all
+	@scripts/clients test --all
+
+crash: ## The long crash tests: 100 kills per provider.
+	BRANCHKEEPER_CRASH_KILLS=100 $(CARGO) test --locked --test it crash:: -- --nocapture
+=======
 crash: ## The long crash tests: BRANCHKEEPER_CRASH_KILLS (100) per provider.
 	BRANCHKEEPER_CRASH_KILLS=$${BRANCHKEEPER_CRASH_KILLS:-100} $(CARGO) test --locked --test it crash:: -- --nocapture
 
 fuzz: ## Search for scripts that the splitter gets wrong, FUZZ_SECONDS (300) long.
 	FUZZ_SECONDS=$(FUZZ_SECONDS) $(CARGO) test --locked --lib source::script::fuzz -- --nocapture --test-threads 4
+>>>>>>> main
 
 bench: ## Speed against the bare driver, as a table and as JSON.
 	$(CARGO) bench --bench portable

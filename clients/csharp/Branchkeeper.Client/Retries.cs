@@ -1,0 +1,50 @@
+using System;
+using Grpc.Core;
+
+namespace Branchkeeper.Client;
+
+/// <summary>Whether doing a call twice is the same as doing it once.</summary>
+public enum Kind
+{
+    /// <summary>It changes nothing.</summary>
+    Read,
+
+    /// <summary>It carries a request_id, so the service does the work once.</summary>
+    Named,
+
+    /// <summary>Everything else.</summary>
+    Write,
+}
+
+/// <summary>What is tried again, and when. The rules are those of docs/clients.md.</summary>
+internal static class Retries
+{
+    /// <summary>Whether the status says that trying again is safe and may help.</summary>
+    internal static bool Again(BranchkeeperException error, Kind kind)
+    {
+        if (error.Code == StatusCode.ResourceExhausted && error.Reason == Reason.Overloaded)
+        {
+            return true;
+        }
+        var asked = error.Code is StatusCode.ResourceExhausted or StatusCode.Aborted && error.RetryDelay != null;
+        return kind != Kind.Write && (error.Code == StatusCode.Unavailable || asked);
+    }
+
+    /// <summary>Whether a stream that ended like this is to be opened again.</summary>
+    internal static bool Broken(BranchkeeperException error)
+    {
+        var network = error.Code is StatusCode.Unavailable or StatusCode.Internal or StatusCode.Unknown
+            or StatusCode.Cancelled or StatusCode.Aborted;
+        return (error.Reason.Length == 0 && network) || Again(error, Kind.Read);
+    }
+
+    /// <summary>The wait after so many failures in a row.</summary>
+    internal static TimeSpan WaitAfter(int failures, BranchkeeperException error)
+    {
+        var longest = Math.Min(
+            Semantics.BackoffMax.TotalMilliseconds,
+            Semantics.BackoffInitial.TotalMilliseconds * Math.Pow(2, failures - 1));
+        var jitter = TimeSpan.FromMilliseconds(Random.Shared.NextDouble() * longest);
+        return (error.RetryDelay ?? TimeSpan.Zero) + jitter;
+    }
+}
