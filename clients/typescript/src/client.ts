@@ -101,6 +101,7 @@ export class BranchkeeperClient {
     const deadline = new Deadline(options.timeoutMs);
     let failures = 0;
     let failingSince = 0;
+    let over = false;
     for (;;) {
       let error: BranchkeeperError | undefined;
       // Leaving a loop over answers does not end the call by itself.
@@ -122,15 +123,17 @@ export class BranchkeeperClient {
           }
           after = event.sequence;
           failures = 0;
+          // The loop goes on to the stream's own end, where the library takes back the deadline's timer.
+          over = event.event.case === "runFinished";
           yield event;
-          if (event.event.case === "runFinished") {
-            return;
-          }
         }
       } catch (failed) {
         error = BranchkeeperError.from(failed);
       } finally {
         end.abort();
+      }
+      if (over) {
+        return;
       }
       throwIfAborted(signal);
       if (error === undefined && runId !== "") {
