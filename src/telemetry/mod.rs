@@ -28,7 +28,9 @@ const QUIET: [&str; 7] = ["h2", "hyper", "hyper_util", "rustls", "sqlx", "tiberi
 /// `RUST_LOG`, when set, overrides the level. The first call of a process wins; later ones change nothing.
 pub fn init(format: Format, level: &str) {
     let (filter, refused) = filter(std::env::var("RUST_LOG").ok().as_deref(), level);
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Whoever read the log may have gone away. That is no reason to panic, which complaining to the same place would be.
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
     let ready = match format {
         Format::Human => {
             let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());

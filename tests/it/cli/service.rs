@@ -251,3 +251,37 @@ async fn a_demo_that_cannot_be_says_why_and_touches_nothing() {
     assert!(output.code == 2 && output.stderr.contains("can be reached from other machines"), "{output:?}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
+
+/// `branchkeeper serve 2>&1 | head`: whoever read the log goes away, and the service neither panics nor hangs for it.
+#[test]
+fn a_log_that_nobody_reads_any_more_changes_nothing() {
+    let folder = temp_dir();
+    std::fs::create_dir(folder.path().join("migrations")).unwrap();
+    let mut service = std::process::Command::new(crate::support::PROGRAM)
+        .args(["serve", "--listen", "127.0.0.1:0", "--migrations", "migrations", "--data", "data"])
+        .current_dir(folder.path())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = std::io::BufReader::new(service.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains(r#""message":"serving""#) {
+        line.clear();
+        assert!(std::io::BufRead::read_line(&mut log, &mut line).unwrap() > 0, "the log ended");
+    }
+    drop(log);
+    let asked = std::process::Command::new("kill").args(["-TERM", &service.id().to_string()]).status().unwrap();
+    assert!(asked.success());
+    let begun = std::time::Instant::now();
+    let ended = loop {
+        if let Some(ended) = service.try_wait().unwrap() {
+            break ended;
+        }
+        if begun.elapsed() > std::time::Duration::from_secs(30) {
+            service.kill().unwrap();
+            panic!("the service does not stop");
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    };
+    assert!(ended.success(), "{ended}");
+}
