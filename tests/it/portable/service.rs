@@ -28,7 +28,12 @@ const ROWS: &str = "up:
 #[tokio::test]
 async fn every_server_applies_the_same_files() {
     // The servers first: they take free ports, and the service's is free until it starts.
-    let servers = [Some(support::postgres().await), support::mariadb().await, support::mysql().await];
+    let servers = [
+        Some(support::postgres().await),
+        support::mariadb().await,
+        support::mysql().await,
+        support::sqlserver_server().await,
+    ];
     let mut station = Station::new();
     for (name, yaml) in [("1_Tables", TABLES), ("2_Columns", COLUMNS), ("3_Elsewhere", ELSEWHERE), ("4_Rows", ROWS)] {
         station.migration(&format!("{name}.yaml"), yaml);
