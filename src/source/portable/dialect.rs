@@ -241,7 +241,7 @@ static SQL_SERVER: Dialect = Dialect {
         "EXEC sp_executesql @drop;\n",
         "ALTER TABLE {table} DROP COLUMN {column}",
     )),
-    rename_table: How::Whole("EXEC sp_rename {table_text}, {to_text}"),
+    rename_table: How::Whole("EXEC sp_rename {table_text}, {to_text}, N'OBJECT'"),
     rename_column: How::Whole("EXEC sp_rename {path_text}, {to_text}, N'COLUMN'"),
     rename_index: How::Whole("EXEC sp_rename {path_text}, {to_text}, N'INDEX'"),
     drop_index: How::Whole("DROP INDEX {name} ON {table}"),

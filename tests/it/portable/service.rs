@@ -22,6 +22,7 @@ const ELSEWHERE: &str = "up:
 ";
 const ROWS: &str = "up:
   - insert: { table: Sales, rows: [{ Shop: 1, IsPaid: true }, { Shop: null, IsPaid: false, Note: now and then }] }
+  - insert: { table: Sales, rows: [{ Id: 100, Shop: 2, IsPaid: true }] }
   - update: { table: Sales, set: { Note: \"0010\" }, where: '\"Shop\" = 1' }
 ";
 
