@@ -41,7 +41,7 @@ impl Fleet {
         self.size
     }
 
-    /// The sample's up scripts for this provider, in order.
+    /// The sample's up scripts for this provider, in order, fit to be split again.
     pub(crate) fn scripts(&self) -> Vec<String> {
         let provider = match self.kind {
             Kind::Sqlite => Provider::Sqlite,
@@ -54,7 +54,7 @@ impl Fleet {
         let catalogue = branchkeeper::source::load(&sample()).unwrap();
         let script = |migration: &std::sync::Arc<Migration>| {
             let statements: Vec<_> = migration.up.statements.iter().map(|each| each.sql.as_str()).collect();
-            statements.join(";\n")
+            statements.join(if provider == Provider::SqlServer { "\nGO\n" } else { ";\n" })
         };
         catalogue.of(provider).migrations().iter().map(script).collect()
     }

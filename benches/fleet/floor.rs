@@ -6,7 +6,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::fleet::{Fleet, Kind, PARALLEL};
-use crate::support::{Product, Server};
+use crate::support::{Product, Server, sqlserver};
 use branchkeeper::domain::Provider;
 use branchkeeper::source::split;
 
@@ -98,7 +98,20 @@ async fn migrate(server: &'static Server, database: &str, scripts: &[String]) {
             }
             connection.close().await.unwrap();
         }
-        Product::SqlServer => unreachable!("no fleet is made on it"),
+        Product::SqlServer => {
+            let mut connection = sqlserver::connect(server, database).await.unwrap();
+            let setup = "SET ANSI_NULLS, ANSI_PADDING, ANSI_WARNINGS, ARITHABORT, CONCAT_NULL_YIELDS_NULL ON; \
+                         SET QUOTED_IDENTIFIER, XACT_ABORT ON";
+            sqlserver::rows(&mut connection, setup).await.unwrap();
+            for script in scripts {
+                sqlserver::rows(&mut connection, "BEGIN TRANSACTION").await.unwrap();
+                for batch in split(Provider::SqlServer, "bench", script).unwrap() {
+                    sqlserver::rows(&mut connection, &batch.sql).await.unwrap();
+                }
+                sqlserver::rows(&mut connection, "COMMIT").await.unwrap();
+            }
+            connection.close().await.unwrap();
+        }
     }
 }
 
@@ -116,7 +129,11 @@ async fn look(server: &'static Server, database: &str) {
             connection.execute(sqlx::raw_sql("SHOW TABLES")).await.unwrap();
             connection.close().await.unwrap();
         }
-        Product::SqlServer => unreachable!("no fleet is made on it"),
+        Product::SqlServer => {
+            let mut connection = sqlserver::connect(server, database).await.unwrap();
+            sqlserver::rows(&mut connection, "SELECT name FROM sys.tables").await.unwrap();
+            connection.close().await.unwrap();
+        }
     }
 }
 

@@ -30,7 +30,13 @@ async fn main() {
     let is_wanted = |name: &str| only.is_empty() || only.iter().any(|each| each.eq_ignore_ascii_case(name));
     let mut report = Report::default();
     let mut fleets = vec![("SQLite", fleet::sqlite(500))];
-    let servers = [Some(support::postgres().await), support::mariadb().await, support::mysql().await];
+    let servers = [
+        Some(support::postgres().await),
+        support::mariadb().await,
+        support::mysql().await,
+        // Where there is one by URL.
+        support::sqlserver_server().await,
+    ];
     let servers: Vec<_> = servers.into_iter().flatten().collect();
     fleets.extend(servers.iter().map(|server| (server.product.name(), fleet::on(server, 50))));
     for (name, fleet) in fleets.into_iter().filter(|(name, _)| is_wanted(name)) {

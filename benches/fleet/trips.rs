@@ -18,6 +18,9 @@ pub(crate) struct Trips {
 
 const MIGRATIONS: usize = 10;
 
+/// How a record of encrypted data begins.
+const TLS_RECORD: u8 = 23;
+
 /// Migrates one branch through a counter.
 pub(crate) async fn count(server: &'static Server) -> Trips {
     let counter = Counter::before(server).await;
@@ -73,10 +76,33 @@ impl Counter {
 }
 
 /// PostgreSQL's server says after each round trip that it is ready for the next; MySQL's client begins each with the first
-/// packet of a numbered series.
+/// packet of a numbered series, and SQL Server's ends each with a packet that is marked as the last.
 async fn carry(client: TcpStream, server: TcpStream, product: Product, trips: Arc<AtomicUsize>) {
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
+    if product == Product::SqlServer {
+        let up = async {
+            let mut head = [0; 8];
+            while from_client.read_exact(&mut head).await.is_ok() {
+                // The login is encrypted, and its records have a head of their own.
+                let length = match head[0] == TLS_RECORD {
+                    true => 5 + usize::from(u16::from_be_bytes([head[3], head[4]])),
+                    false => usize::from(u16::from_be_bytes([head[2], head[3]])),
+                };
+                let mut body = vec![0; length - head.len()];
+                from_client.read_exact(&mut body).await.unwrap();
+                // The end of a batch.
+                trips.fetch_add(usize::from(head[0] == 1 && head[1] & 1 == 1), Ordering::SeqCst);
+                if to_server.write_all(&head).await.and(to_server.write_all(&body).await).is_err() {
+                    break;
+                }
+            }
+            let _ = to_server.shutdown().await;
+        };
+        let down = tokio::io::copy(&mut from_server, &mut to_client);
+        let _ = tokio::join!(up, down);
+        return;
+    }
     let is_postgres = product == Product::Postgres;
     let up = async {
         let mut head = [0; 4];

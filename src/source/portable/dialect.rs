@@ -25,6 +25,9 @@ pub(super) struct Online {
     pub(super) word: &'static str,
     /// At the end of the statement.
     pub(super) end: &'static str,
+    /// What asks the server first whether its edition can do it, around the statement `{sql_text}` and the end `{end_text}`;
+    /// empty where every edition can.
+    pub(super) asked: &'static str,
 }
 
 /// Which indexes a server knows.
@@ -102,6 +105,8 @@ pub(super) struct Dialect {
     pub(super) replace_view: &'static str,
     /// The most rows of one INSERT.
     pub(super) rows: usize,
+    /// What it takes to insert rows by `{sql}` whose numbers the server would give itself.
+    pub(super) insert: &'static str,
 }
 
 pub(super) fn of(provider: Provider) -> &'static Dialect {
@@ -133,7 +138,7 @@ static SQLITE: Dialect = Dialect {
         included: false,
         expressions: true,
         belongs_to_table: false,
-        online: Online { word: "", end: "" },
+        online: Online { word: "", end: "", asked: "" },
         drop_online: "",
     },
     comments: Comments::Remark,
@@ -149,6 +154,7 @@ static SQLITE: Dialect = Dialect {
     drop_constraint: [How::Rebuild; 4],
     replace_view: "DROP VIEW IF EXISTS {table}",
     rows: 500,
+    insert: "{sql}",
 };
 
 static POSTGRES: Dialect = Dialect {
@@ -171,7 +177,7 @@ static POSTGRES: Dialect = Dialect {
         included: true,
         expressions: true,
         belongs_to_table: false,
-        online: Online { word: " CONCURRENTLY", end: "" },
+        online: Online { word: " CONCURRENTLY", end: "", asked: "" },
         drop_online: " CONCURRENTLY",
     },
     comments: Comments::Statement,
@@ -187,6 +193,7 @@ static POSTGRES: Dialect = Dialect {
     drop_constraint: [How::Alter("DROP CONSTRAINT {name}"); 4],
     replace_view: "DROP VIEW IF EXISTS {table}",
     rows: 500,
+    insert: "{sql}",
 };
 
 static SQL_SERVER: Dialect = Dialect {
@@ -209,7 +216,16 @@ static SQL_SERVER: Dialect = Dialect {
         included: true,
         expressions: false,
         belongs_to_table: false,
-        online: Online { word: "", end: " WITH (ONLINE = ON)" },
+        online: Online {
+            word: "",
+            end: " WITH (ONLINE = ON)",
+            // Enterprise with Developer and Evaluation, and the two of Azure.
+            asked: concat!(
+                "DECLARE @index nvarchar(max) = {sql_text};\n",
+                "IF CAST(SERVERPROPERTY('EngineEdition') AS int) IN (3, 5, 8) SET @index += {end_text};\n",
+                "EXEC sp_executesql @index",
+            ),
+        },
         drop_online: "",
     },
     comments: Comments::Property,
@@ -225,7 +241,7 @@ static SQL_SERVER: Dialect = Dialect {
         "EXEC sp_executesql @drop;\n",
         "ALTER TABLE {table} DROP COLUMN {column}",
     )),
-    rename_table: How::Whole("EXEC sp_rename {table_text}, {to_text}"),
+    rename_table: How::Whole("EXEC sp_rename {table_text}, {to_text}, N'OBJECT'"),
     rename_column: How::Whole("EXEC sp_rename {path_text}, {to_text}, N'COLUMN'"),
     rename_index: How::Whole("EXEC sp_rename {path_text}, {to_text}, N'INDEX'"),
     drop_index: How::Whole("DROP INDEX {name} ON {table}"),
@@ -234,6 +250,14 @@ static SQL_SERVER: Dialect = Dialect {
     drop_constraint: [How::Alter("DROP CONSTRAINT {name}"); 4],
     replace_view: "DROP VIEW IF EXISTS {table}",
     rows: 500,
+    insert: concat!(
+        "DECLARE @own bit = 0;\n",
+        "IF EXISTS (SELECT 1 FROM sys.identity_columns\n",
+        "    WHERE object_id = OBJECT_ID({table_text}) AND name IN ({columns})) SET @own = 1;\n",
+        "IF @own = 1 SET IDENTITY_INSERT {table} ON;\n",
+        "{sql};\n",
+        "IF @own = 1 SET IDENTITY_INSERT {table} OFF",
+    ),
 };
 
 static MYSQL: Dialect = Dialect {
@@ -256,7 +280,7 @@ static MYSQL: Dialect = Dialect {
         included: false,
         expressions: false,
         belongs_to_table: true,
-        online: Online { word: "", end: ", ALGORITHM=INPLACE, LOCK=NONE" },
+        online: Online { word: "", end: ", ALGORITHM=INPLACE, LOCK=NONE", asked: "" },
         drop_online: "",
     },
     comments: Comments::Clause,
@@ -277,6 +301,7 @@ static MYSQL: Dialect = Dialect {
     ],
     replace_view: "DROP VIEW IF EXISTS {table}",
     rows: 500,
+    insert: "{sql}",
 };
 
 impl Dialect {
@@ -313,8 +338,15 @@ impl Dialect {
             escaped = escaped.replace('\\', "\\\\");
         }
         if self.provider == Provider::SqlServer {
-            // The splitter takes '$(' for a variable of sqlcmd.
-            escaped = escaped.replace("$(", "$' + N'(");
+            // The splitter takes '$(' for a variable of sqlcmd, and the server a backslash at a line's end for a
+            // continuation.
+            let whole = escaped.len();
+            for (from, to) in [("$(", "$' + N'("), ("\\\n", "\\' + N'\n"), ("\\\r", "\\' + N'\r")] {
+                escaped = escaped.replace(from, to);
+            }
+            if escaped.len() > whole {
+                return format!("(N'{escaped}')");
+            }
         }
         format!("{}'{escaped}'", self.text_prefix)
     }
@@ -349,28 +381,4 @@ impl Dialect {
             ConstraintKind::Foreign => foreign,
         }
     }
-}
-
-/// Fills the places of a text.
-pub(super) fn fill(template: &str, values: &[(&str, &str)]) -> String {
-    let mut out = String::with_capacity(template.len() + 64);
-    let mut rest = template;
-    while let Some((before, after)) = rest.split_once('{') {
-        out.push_str(before);
-        match after
-            .split_once('}')
-            .and_then(|(key, tail)| Some((values.iter().find(|(name, _)| *name == key)?.1, tail)))
-        {
-            Some((value, tail)) => {
-                out.push_str(value);
-                rest = tail;
-            }
-            None => {
-                out.push('{');
-                rest = after;
-            }
-        }
-    }
-    out.push_str(rest);
-    out
 }

@@ -4,6 +4,7 @@
 mod dialect;
 mod expression;
 mod fields;
+mod fill;
 mod generate;
 mod inverse;
 mod keys;

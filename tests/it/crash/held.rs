@@ -4,40 +4,43 @@ use std::time::{Duration, Instant};
 
 use sqlx::{ConnectOptions, Executor};
 
-use super::ten::Place;
+use super::ten::{self, Place};
 use super::{applied_at_last, shared};
 use crate::support::{
-    Database, Product, Server, Station, apply, outcome, pb, refused, server_branch, sqlite_branch, status_of,
+    Database, Product, Server, Station, apply, outcome, pb, refused, server_branch, sqlite_branch, sqlserver, status_of,
 };
 
-/// The line of the statement that waits; it is the fourth.
-pub(super) const WAITS: u32 = 6;
+/// The lines before the statements.
+const HEAD: &str = "-- branchkeeper: transaction-mode=None\n\n";
 
 /// A table, and a migration whose fourth statement waits while somebody uses the table.
 pub(super) fn write(station: &Station, product: Option<Product>) {
-    let before = "CREATE TABLE audit (migration BIGINT NOT NULL, part BIGINT NOT NULL);\n\
-                  CREATE TABLE held (id INTEGER, a INTEGER);\n";
-    station.migration("1_Before.sql", before);
+    let before = [
+        "CREATE TABLE audit (migration BIGINT NOT NULL, part BIGINT NOT NULL)".to_owned(),
+        "CREATE TABLE held (id INTEGER, a INTEGER)".to_owned(),
+    ];
+    station.migration(&ten::file("1_Before", product), &ten::script(product, &before));
+    let add = |column: &str| format!("ALTER TABLE held {} {column} INTEGER", ten::add(product));
     let [first, second] = if product == Some(Product::Postgres) {
-        ["CREATE INDEX CONCURRENTLY held_a ON held (a)", "ALTER TABLE held ADD COLUMN b INTEGER"]
+        ["CREATE INDEX CONCURRENTLY held_a ON held (a)".to_owned(), add("b")]
     } else {
-        ["ALTER TABLE held ADD COLUMN b INTEGER", "CREATE INDEX held_a ON held (a)"]
+        [add("b"), "CREATE INDEX held_a ON held (a)".to_owned()]
     };
-    let text = format!(
-        "-- branchkeeper: transaction-mode=None\n\
-         INSERT INTO audit VALUES (2, 1);\n\
-         CREATE TABLE other (id INTEGER);\n\
-         INSERT INTO audit VALUES (2, 2);\n\
-         \n\
-         {first};\n\
-         INSERT INTO audit VALUES (2, 3);\n\
-         {second};\n\
-         INSERT INTO audit VALUES (2, 4);\n\
-         ALTER TABLE held ADD COLUMN c INTEGER;\n\
-         INSERT INTO audit VALUES (2, 5);\n\
-         DROP TABLE other;\n"
-    );
-    station.migration("2_Held.sql", &text);
+    let mark = |part: i64| format!("INSERT INTO audit VALUES (2, {part})");
+    let statements = [
+        mark(1),
+        "CREATE TABLE other (id INTEGER)".to_owned(),
+        mark(2),
+        first,
+        mark(3),
+        second,
+        mark(4),
+        add("c"),
+        mark(5),
+        "DROP TABLE other".to_owned(),
+    ];
+    let text = format!("{HEAD}{}", ten::script(product, &statements));
+    station.migration(&ten::file("2_Held", product), &text);
 }
 
 pub(super) async fn exactly_once(place: &Place, what: &str) {
@@ -52,6 +55,7 @@ pub(super) async fn exactly_once(place: &Place, what: &str) {
 pub(super) enum Blocker {
     Postgres(sqlx::PgConnection),
     MySql(sqlx::MySqlConnection),
+    SqlServer(Box<sqlserver::Connection>),
     File(sqlx::SqliteConnection),
 }
 
@@ -68,6 +72,12 @@ impl Blocker {
                 connection.execute("BEGIN; INSERT INTO held (a) VALUES (7)").await.unwrap();
                 Self::Postgres(connection)
             }
+            Place::Server(server, name) if server.product == Product::SqlServer => {
+                let mut connection = Box::new(sqlserver::connect(server, name).await.unwrap());
+                let text = "BEGIN TRANSACTION; INSERT INTO held (a) VALUES (7)";
+                sqlserver::rows(&mut connection, text).await.unwrap();
+                Self::SqlServer(connection)
+            }
             Place::Server(server, name) => {
                 let mut connection = server.mysql_connect_to(name).await;
                 let text = sqlx::raw_sql("START TRANSACTION; INSERT INTO held (a) VALUES (7)");
@@ -81,6 +91,7 @@ impl Blocker {
         match self {
             Self::Postgres(mut connection) => connection.execute("ROLLBACK").await.map(drop).unwrap(),
             Self::MySql(mut connection) => connection.execute("ROLLBACK").await.map(drop).unwrap(),
+            Self::SqlServer(mut connection) => drop(sqlserver::rows(&mut connection, "ROLLBACK").await.unwrap()),
             Self::File(mut connection) => connection.execute("ROLLBACK").await.map(drop).unwrap(),
         }
     }
@@ -98,12 +109,16 @@ pub(super) async fn is_over(server: &'static Server, database: &str) {
 
 async fn until(server: &'static Server, database: &str, waiting: bool) {
     let place = match server.product {
-        Product::Postgres => Place::Server(server, database.into()),
+        Product::Postgres | Product::SqlServer => Place::Server(server, database.into()),
         _ => Place::Server(server, "mysql".into()),
     };
     let question = match server.product {
         Product::Postgres => "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() \
              AND state = 'active' AND query LIKE 'CREATE INDEX CONCURRENTLY held_a%'"
+            .to_owned(),
+        Product::SqlServer => "SELECT COUNT(*) FROM sys.dm_exec_requests AS r \
+             CROSS APPLY sys.dm_exec_sql_text(r.sql_handle) AS t \
+             WHERE r.database_id = DB_ID() AND r.session_id <> @@SPID AND t.text LIKE 'ALTER TABLE held%'"
             .to_owned(),
         _ => format!(
             "SELECT COUNT(*) FROM information_schema.processlist WHERE db = '{database}' \
@@ -138,8 +153,13 @@ async fn a_statement_that_waits_too_long(product: Product) {
         let result = outcome(&station, "BR001").await;
         assert!(begun.elapsed() < Duration::from_secs(20), "it took {:?}", begun.elapsed());
         let error = &result.errors[0];
-        assert_eq!((error.class(), error.line), (pb::FailureClass::Timeout, WAITS), "{error:?}");
-        assert_eq!((error.file.as_str(), error.migration_id.as_str()), ("2_Held.sql", "2_Held"), "{error:?}");
+        assert_eq!(
+            (error.class(), error.line),
+            (pb::FailureClass::Timeout, ten::line(Some(product), 2, 4)),
+            "{error:?}"
+        );
+        let file = ten::file("2_Held", Some(product));
+        assert_eq!((&*error.file, &*error.migration_id), (&*file, "2_Held"), "{error:?}");
         assert_eq!((error.statements_done, error.statements_total), (3, 10), "{error:?}");
         let state = status_of(&station, "BR001").await;
         assert_eq!((state.status(), state.retry_count), (pb::MigrationStatus::Failed, attempt), "{state:?}");
@@ -165,6 +185,11 @@ async fn a_statement_that_waits_too_long_on_mariadb_goes_on_later() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_that_waits_too_long_on_mysql_goes_on_later() {
     a_statement_that_waits_too_long(Product::MySql).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_waits_too_long_on_sqlserver_goes_on_later() {
+    a_statement_that_waits_too_long(Product::SqlServer).await;
 }
 
 /// A SQLite file has one writer at a time: whoever writes to it holds up the branch, not a statement.

@@ -69,6 +69,11 @@ async fn mysql_branches_survive_kills() {
     server_branches(Product::MySql).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlserver_branches_survive_kills() {
+    server_branches(Product::SqlServer).await;
+}
+
 async fn server_branches(product: Product) {
     let Some(server) = shared(product).await else { return };
     let mut station = Station::new();

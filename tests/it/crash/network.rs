@@ -69,6 +69,11 @@ async fn a_cut_at_any_statement_changes_everything_once_on_mysql() {
     cut_at_every_statement(Product::MySql).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_at_any_statement_changes_everything_once_on_sqlserver() {
+    cut_at_every_statement(Product::SqlServer).await;
+}
+
 /// What happens to the connection while the server works on a statement.
 #[derive(Debug, Clone, Copy)]
 enum Trouble {
@@ -149,4 +154,9 @@ async fn trouble_while_a_statement_runs_changes_everything_once_on_mariadb() {
 #[tokio::test(flavor = "multi_thread")]
 async fn trouble_while_a_statement_runs_changes_everything_once_on_mysql() {
     trouble_in_statements(Product::MySql).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn trouble_while_a_statement_runs_changes_everything_once_on_sqlserver() {
+    trouble_in_statements(Product::SqlServer).await;
 }

@@ -114,6 +114,11 @@ async fn rivals_with_one_head_office_share_mysql_branches() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rivals_with_one_head_office_share_sqlserver_branches() {
+    rivals(Some(Product::SqlServer), true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn rivals_with_a_head_office_each_share_sqlite_branches() {
     rivals(None, false).await;
 }
@@ -131,4 +136,9 @@ async fn rivals_with_a_head_office_each_share_mariadb_branches() {
 #[tokio::test(flavor = "multi_thread")]
 async fn rivals_with_a_head_office_each_share_mysql_branches() {
     rivals(Some(Product::MySql), false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rivals_with_a_head_office_each_share_sqlserver_branches() {
+    rivals(Some(Product::SqlServer), false).await;
 }

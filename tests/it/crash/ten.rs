@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use sqlx::{AssertSqlSafe, ConnectOptions, Row};
 
-use crate::support::{Database, Product, Server, Station};
+use crate::support::{Database, Product, Server, Station, sqlserver};
 
 /// The migration before all others, which makes the table that they leave their marks in.
 pub(super) const FIRST: &str = "0000_Audit.sql";
@@ -26,15 +26,49 @@ pub(super) fn write_first(station: &Station) {
 /// Writes migration `number`. Journaled, it refuses a transaction wherever the provider allows that.
 pub(super) fn write(station: &Station, number: usize, product: Option<Product>, journaled: bool) {
     let head = if journaled { "-- branchkeeper: transaction-mode=None\n" } else { "" };
-    let text = statements(number, product, journaled).map(|statement| format!("{statement};\n")).concat();
-    station.migration(&format!("{}.sql", name(number)), &format!("{head}{text}"));
+    let text = script(product, &statements(number, product, journaled));
+    station.migration(&file(&name(number), product), &format!("{head}{text}"));
+}
+
+/// The name of a migration's file.
+pub(super) fn file(id: &str, product: Option<Product>) -> String {
+    match product {
+        Some(Product::SqlServer) => format!("{id}.sqlserver.sql"),
+        _ => format!("{id}.sql"),
+    }
+}
+
+/// The statements, one a line. SQL Server's unit is the batch.
+pub(super) fn script(product: Option<Product>, statements: &[String]) -> String {
+    let end = if product == Some(Product::SqlServer) { ";\nGO\n" } else { ";\n" };
+    statements.iter().map(|statement| format!("{statement}{end}")).collect()
+}
+
+/// The line of a script's statement `number`, both from 1, behind `before` other lines.
+pub(super) fn line(product: Option<Product>, before: u32, number: u32) -> u32 {
+    let each = if product == Some(Product::SqlServer) { 2 } else { 1 };
+    before + (number - 1) * each + 1
+}
+
+/// How a column is added.
+pub(super) fn add(product: Option<Product>) -> &'static str {
+    if product == Some(Product::SqlServer) { "ADD" } else { "ADD COLUMN" }
 }
 
 /// The ten statements of a migration, each of which fails or leaves more when it is executed twice.
 pub(super) fn statements(number: usize, product: Option<Product>, journaled: bool) -> [String; 10] {
     let mark = |part: i64| format!("INSERT INTO audit (migration, part) VALUES ({number}, {part})");
-    let rows =
-        format!("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {ROWS}) SELECT i, i FROM n");
+    let rows = if product == Some(Product::SqlServer) {
+        let digits = |count: i64| (0..count).map(|digit| format!("({digit})")).collect::<Vec<_>>().join(", ");
+        let (hundreds, others) = (digits(ROWS / 100), digits(10));
+        format!(
+            "SELECT i, i FROM (SELECT 100 * a.n + 10 * b.n + c.n AS i FROM (VALUES {hundreds}) AS a(n) \
+             CROSS JOIN (VALUES {others}) AS b(n) CROSS JOIN (VALUES {others}) AS c(n)) AS numbers"
+        )
+    } else {
+        format!("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {ROWS}) SELECT i, i FROM n")
+    };
+    let add = add(product);
     let concurrently = if journaled && product == Some(Product::Postgres) { "CONCURRENTLY " } else { "" };
     [
         format!("CREATE TABLE t{number} (id INTEGER, a INTEGER)"),
@@ -42,7 +76,7 @@ pub(super) fn statements(number: usize, product: Option<Product>, journaled: boo
         format!("INSERT INTO t{number} {rows}"),
         format!("CREATE INDEX {concurrently}t{number}_id ON t{number} (id)"),
         mark(2),
-        format!("ALTER TABLE t{number} ADD COLUMN b INTEGER"),
+        format!("ALTER TABLE t{number} {add} b INTEGER"),
         format!("CREATE UNIQUE INDEX {concurrently}t{number}_b ON t{number} (id, b)"),
         mark(3),
         format!("ALTER TABLE t{number} DROP COLUMN a"),
@@ -76,6 +110,13 @@ impl Place {
                 let rows = sqlx::query(text).fetch_all(&mut server.connect_to(name).await).await.unwrap();
                 rows.iter().map(|row| std::array::from_fn(|column| row.get(column))).collect()
             }
+            Self::Server(server, name) if server.product == Product::SqlServer => {
+                let mut connection = sqlserver::connect(server, name).await.unwrap();
+                let rows = sqlserver::rows(&mut connection, sql).await.unwrap();
+                let number =
+                    |row: &Vec<Option<String>>, column: usize| row[column].as_deref().unwrap().parse().unwrap();
+                rows.iter().map(|row| std::array::from_fn(|column| number(row, column))).collect()
+            }
             Self::Server(server, name) => {
                 let rows = sqlx::query(text).fetch_all(&mut server.mysql_connect_to(name).await).await.unwrap();
                 rows.iter().map(|row| std::array::from_fn(|column| row.get(column))).collect()
@@ -99,6 +140,9 @@ impl Place {
             Self::File(_) => "SELECT COUNT(*) FROM sqlite_master WHERE type = 'index' AND name LIKE 't%'",
             Self::Server(server, _) if server.product == Product::Postgres => {
                 "SELECT COUNT(*) FROM pg_index JOIN pg_class ON oid = indexrelid WHERE indisvalid AND relname ~ '^t[0-9]'"
+            }
+            Self::Server(server, _) if server.product == Product::SqlServer => {
+                "SELECT COUNT(*) FROM sys.indexes WHERE is_disabled = 0 AND name LIKE 't[0-9]%'"
             }
             Self::Server(..) => {
                 "SELECT COUNT(DISTINCT table_name, index_name) FROM information_schema.statistics \

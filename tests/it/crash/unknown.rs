@@ -4,7 +4,7 @@ use super::ten::{self, Place};
 use super::{patient, shared};
 use crate::support::{Fate, Product, Proxy, Station, outcome, pb, refused, server_branch, status_of};
 
-/// A migration of ten statements whose sixth, on line 7, is of that kind; and a question whose answer is 1 when that
+/// A migration of ten statements whose sixth is of that kind; and a question whose answer is 1 when that
 /// statement was executed once.
 fn script(product: Product) -> (String, &'static str, &'static str) {
     let (prepare, doubtful, question) = match product {
@@ -14,18 +14,28 @@ fn script(product: Product) -> (String, &'static str, &'static str) {
             "CREATE INDEX CONCURRENTLY ON named (id)",
             "SELECT COUNT(*) FROM pg_index WHERE indrelid = 'named'::regclass AND indisvalid",
         ),
+        // Of two statements, one of which no transaction takes.
+        Product::SqlServer => (
+            "CREATE TABLE extra (id INTEGER)",
+            "INSERT INTO noted VALUES (1); ALTER DATABASE CURRENT SET AUTO_CLOSE OFF",
+            "SELECT COUNT(*) FROM noted",
+        ),
         _ => ("CREATE PROCEDURE note() INSERT INTO noted VALUES (1)", "CALL note()", "SELECT COUNT(*) FROM noted"),
     };
     let mark = |part: i64| format!("INSERT INTO audit VALUES (1, {part})");
-    let text = format!(
-        "-- branchkeeper: transaction-mode=None\n{};\nCREATE TABLE named (id INTEGER);\n\
-         CREATE TABLE noted (n INTEGER);\n{prepare};\n{};\n{doubtful};\n{};\nALTER TABLE named ADD COLUMN b INTEGER;\n\
-         {};\nDROP TABLE IF EXISTS absent;\n",
+    let statements = [
         mark(1),
+        "CREATE TABLE named (id INTEGER)".to_owned(),
+        "CREATE TABLE noted (n INTEGER)".to_owned(),
+        prepare.to_owned(),
         mark(2),
+        doubtful.to_owned(),
         mark(3),
+        format!("ALTER TABLE named {} b INTEGER", ten::add(Some(product))),
         mark(4),
-    );
+        "DROP TABLE IF EXISTS absent".to_owned(),
+    ];
+    let text = format!("-- branchkeeper: transaction-mode=None\n{}", ten::script(Some(product), &statements));
     (text, doubtful, question)
 }
 
@@ -41,7 +51,8 @@ async fn a_person_is_asked(product: Product) {
         patient(&mut station);
         station.variable("BRANCH_PASSWORD", &server.password);
         ten::write_first(&station);
-        station.migration("0001_Doubt.sql", &text);
+        let file = ten::file("0001_Doubt", Some(product));
+        station.migration(&file, &text);
         station.start().await;
         let mut branch = server_branch("BR001", server, &database.name, "env:BRANCH_PASSWORD");
         if let Some(pb::connection::Kind::Server(server)) = &mut branch.connection.as_mut().unwrap().kind {
@@ -51,9 +62,13 @@ async fn a_person_is_asked(product: Product) {
         proxy.trap(doubtful, fate);
         let error = outcome(&station, "BR001").await.errors.remove(0);
         assert_eq!(proxy.sprung(), 1, "{what}");
-        assert_eq!((error.class(), error.line), (pb::FailureClass::Ambiguous, 7), "{what}: {error:?}");
+        assert_eq!(
+            (error.class(), error.line),
+            (pb::FailureClass::Ambiguous, ten::line(Some(product), 1, 6)),
+            "{what}: {error:?}"
+        );
         let named = (error.file.as_str(), error.migration_id.as_str(), error.statement.as_str());
-        assert_eq!(named, ("0001_Doubt.sql", "0001_Doubt", doubtful), "{what}: {error:?}");
+        assert_eq!(named, (&*file, "0001_Doubt", doubtful), "{what}: {error:?}");
         assert_eq!((error.statements_done, error.statements_total), (5, 10), "{what}: {error:?}");
         assert_eq!(status_of(&station, "BR001").await.status(), pb::MigrationStatus::RequiresManualIntervention);
 
@@ -85,4 +100,9 @@ async fn a_person_is_asked_about_a_cut_on_mariadb() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_is_asked_about_a_cut_on_mysql() {
     a_person_is_asked(Product::MySql).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_is_asked_about_a_cut_on_sqlserver() {
+    a_person_is_asked(Product::SqlServer).await;
 }

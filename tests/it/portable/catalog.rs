@@ -13,6 +13,7 @@ pub(super) enum Place {
     Sqlite(SqliteConnection),
     Postgres(PgConnection, support::Database),
     MySql(MySqlConnection, support::Database),
+    SqlServer(Box<support::sqlserver::Connection>, support::Database),
 }
 
 impl Place {
@@ -25,6 +26,11 @@ impl Place {
             let database = server.fresh_database().await;
             all.push(Self::MySql(server.mysql_options(&database.name).connect().await.unwrap(), database));
         }
+        if let Some(server) = support::sqlserver_server().await {
+            let database = server.fresh_database().await;
+            let connection = support::sqlserver::connect(server, &database.name).await.unwrap();
+            all.push(Self::SqlServer(Box::new(connection), database));
+        }
         all
     }
 
@@ -33,12 +39,15 @@ impl Place {
             Self::Sqlite(_) => Provider::Sqlite,
             Self::Postgres(..) => Provider::Postgres,
             Self::MySql(..) => Provider::MySql,
+            Self::SqlServer(..) => Provider::SqlServer,
         }
     }
 
     pub(super) fn name(&self) -> String {
         match self {
-            Self::Postgres(_, database) | Self::MySql(_, database) => database.server.product.name().to_owned(),
+            Self::Postgres(_, database) | Self::MySql(_, database) | Self::SqlServer(_, database) => {
+                database.server.product.name().to_owned()
+            }
             Self::Sqlite(_) => "SQLite".to_owned(),
         }
     }
@@ -52,10 +61,12 @@ impl Place {
         for statement in &script.statements {
             assert!(statement.rebuild.is_none(), "{}", statement.sql);
             let sql = AssertSqlSafe(statement.sql.clone());
+            let text = |error: sqlx::Error| error.to_string();
             let done = match self {
-                Self::Sqlite(connection) => connection.execute(sql).await.map(drop),
-                Self::Postgres(connection, _) => connection.execute(sql).await.map(drop),
-                Self::MySql(connection, _) => connection.execute(sql).await.map(drop),
+                Self::Sqlite(connection) => connection.execute(sql).await.map(drop).map_err(text),
+                Self::Postgres(connection, _) => connection.execute(sql).await.map(drop).map_err(text),
+                Self::MySql(connection, _) => connection.execute(sql).await.map(drop).map_err(text),
+                Self::SqlServer(connection, _) => support::sqlserver::rows(connection, &statement.sql).await.map(drop),
             };
             done.map_err(|error| {
                 format!("{}: {}:{}: {error}\n{}", self.name(), script.file, statement.line, statement.sql)
@@ -72,6 +83,10 @@ impl Place {
     }
 
     async fn lines(&mut self, sql: &str) -> Vec<String> {
+        if let Self::SqlServer(connection, _) = self {
+            let rows = support::sqlserver::rows(connection, sql).await.unwrap_or_else(|error| panic!("{error}: {sql}"));
+            return rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect();
+        }
         let sql = AssertSqlSafe(sql.to_owned());
         match self {
             Self::Sqlite(connection) => connection.fetch_all(sql).await.unwrap().iter().map(|row| row.get(0)).collect(),
@@ -86,6 +101,7 @@ impl Place {
                 };
                 rows.iter().map(text).collect()
             }
+            Self::SqlServer(..) => unreachable!("it was asked above"),
         }
     }
 
@@ -96,6 +112,7 @@ impl Place {
             Self::Postgres(..) => &POSTGRES,
             Self::MySql(_, database) if database.server.product == support::Product::MariaDb => &MARIADB,
             Self::MySql(..) => &MYSQL,
+            Self::SqlServer(..) => &SQL_SERVER,
         };
         let mut all = BTreeSet::new();
         for query in queries {
@@ -205,4 +222,27 @@ const MARIADB: [&str; 5] = [
     MYSQL_KEYS,
     "SELECT CONCAT_WS(' ', 'check of', table_name, constraint_name, check_clause) FROM information_schema.check_constraints
      WHERE constraint_schema = DATABASE()",
+];
+
+const SQL_SERVER: [&str; 6] = [
+    "SELECT CONCAT('column of ', t.name, ': ', c.name, ' ', y.name, ' ', c.max_length, ' ', c.precision, ' ', c.scale, ' null=',
+        c.is_nullable, ' identity=', c.is_identity, ' default=', d.name, ' ', d.definition, ' computed=', k.definition)
+     FROM sys.tables t JOIN sys.columns c ON c.object_id = t.object_id JOIN sys.types y ON y.user_type_id = c.user_type_id
+     LEFT JOIN sys.default_constraints d ON d.parent_object_id = c.object_id AND d.parent_column_id = c.column_id
+     LEFT JOIN sys.computed_columns k ON k.object_id = c.object_id AND k.column_id = c.column_id",
+    "SELECT CONCAT('check of ', OBJECT_NAME(parent_object_id), ': ', name, ' ', definition) FROM sys.check_constraints",
+    "SELECT CONCAT('key of ', OBJECT_NAME(f.parent_object_id), ': ', f.name, ' ', k.constraint_column_id, ' ',
+        COL_NAME(k.parent_object_id, k.parent_column_id), ' to ', OBJECT_NAME(k.referenced_object_id), '.',
+        COL_NAME(k.referenced_object_id, k.referenced_column_id), ' ', f.delete_referential_action, ' ',
+        f.update_referential_action)
+     FROM sys.foreign_keys f JOIN sys.foreign_key_columns k ON k.constraint_object_id = f.object_id",
+    "SELECT CONCAT('index of ', t.name, ': ', i.name, ' unique=', i.is_unique, ' where=', i.filter_definition, ' ',
+        k.index_column_id, ' ', COL_NAME(k.object_id, k.column_id), ' descending=', k.is_descending_key, ' included=',
+        k.is_included_column)
+     FROM sys.tables t JOIN sys.indexes i ON i.object_id = t.object_id
+     JOIN sys.index_columns k ON k.object_id = i.object_id AND k.index_id = i.index_id",
+    "SELECT CONCAT('view ', v.name, ' ', m.definition) FROM sys.views v JOIN sys.sql_modules m ON m.object_id = v.object_id
+     WHERE v.is_ms_shipped = 0",
+    "SELECT CONCAT('comment ', OBJECT_NAME(major_id), '.', minor_id, ': ', CAST(value AS nvarchar(4000)))
+     FROM sys.extended_properties WHERE class = 1",
 ];

@@ -22,13 +22,19 @@ const ELSEWHERE: &str = "up:
 ";
 const ROWS: &str = "up:
   - insert: { table: Sales, rows: [{ Shop: 1, IsPaid: true }, { Shop: null, IsPaid: false, Note: now and then }] }
+  - insert: { table: Sales, rows: [{ Id: 100, Shop: 2, IsPaid: true }] }
   - update: { table: Sales, set: { Note: \"0010\" }, where: '\"Shop\" = 1' }
 ";
 
 #[tokio::test]
 async fn every_server_applies_the_same_files() {
     // The servers first: they take free ports, and the service's is free until it starts.
-    let servers = [Some(support::postgres().await), support::mariadb().await, support::mysql().await];
+    let servers = [
+        Some(support::postgres().await),
+        support::mariadb().await,
+        support::mysql().await,
+        support::sqlserver_server().await,
+    ];
     let mut station = Station::new();
     for (name, yaml) in [("1_Tables", TABLES), ("2_Columns", COLUMNS), ("3_Elsewhere", ELSEWHERE), ("4_Rows", ROWS)] {
         station.migration(&format!("{name}.yaml"), yaml);

@@ -132,7 +132,11 @@ async fn a_withdrawn_beginning_leaves_the_row_as_it_was(fixture: Fixture) {
     let (mut session, fence) = fixture.locked().await;
     let one = planned("1_one", [fixture.change("a").await]);
     let before = applied(&mut session, &fence, &[&one]).await;
-    let bad = if fixture.is_mysql() { "DROP TABLE nowhere.at_all" } else { "VACUUM nowhere.at_all" };
+    let bad = if fixture.is_mysql() || fixture.is_sqlserver() {
+        "DROP TABLE nowhere.at_all"
+    } else {
+        "VACUUM nowhere.at_all"
+    };
     let down = undoing(&one, [alone(bad, Effect::Unknowable), take_back(&fixture, "a")]);
     let (work, mut notes) = (work(&down), Notes::default());
     let failed = session.run_segment(&fence, &work, &Segment::Alone(0), false, &soon(), &mut notes).await;
@@ -252,6 +256,11 @@ async fn settings_come_back_when_a_rollback_goes_on(fixture: Fixture) {
             sql("CREATE TABLE seen AS SELECT CASE WHEN current_setting('search_path') = 'public, pg_temp' \
                  THEN 1 ELSE 0 END AS v"),
         ],
+        Some(Product::SqlServer) => vec![
+            setting("SET DATEFIRST 3", Setting, None),
+            fixture.lone(),
+            sql("SELECT CASE WHEN @@DATEFIRST = 3 THEN 1 ELSE 0 END AS v INTO seen"),
+        ],
         Some(_) => vec![
             setting("SET @mark = 1", Setting, None),
             fixture.lone(),
@@ -259,6 +268,10 @@ async fn settings_come_back_when_a_rollback_goes_on(fixture: Fixture) {
         ],
     };
     run_down(&fixture, &undoing(&one, statements)).await;
-    let seen = if fixture.is_mysql() { "CHAR" } else { "TEXT" };
-    assert_eq!(fixture.value(&format!("SELECT CAST(v AS {seen}) FROM seen")).await.as_deref(), Some("1"));
+    let text = match fixture.product() {
+        None | Some(Product::Postgres) => "TEXT",
+        Some(Product::SqlServer) => "nvarchar(9)",
+        Some(_) => "CHAR",
+    };
+    assert_eq!(fixture.value(&format!("SELECT CAST(v AS {text}) FROM seen")).await.as_deref(), Some("1"));
 }

@@ -36,7 +36,7 @@ pub(crate) struct Proxy {
 struct Shared {
     target: String,
     weather: watch::Sender<Weather>,
-    trap: Mutex<Option<(Vec<u8>, Fate)>>,
+    trap: Mutex<Option<([Vec<u8>; 2], Fate)>>,
     sprung: AtomicUsize,
     accepted: AtomicUsize,
 }
@@ -100,9 +100,11 @@ impl Proxy {
         self.shared.weather.send_modify(|weather| weather.refusing = true);
     }
 
-    /// The next connection that sends `text` to the server, within one packet, meets this fate; once.
+    /// The next connection that sends `text` to the server, within one packet and in UTF-8 or, as SQL Server has it,
+    /// UTF-16, meets this fate; once.
     pub(crate) fn trap(&self, text: &str, fate: Fate) {
-        *self.shared.trap.lock().unwrap() = Some((text.as_bytes().to_vec(), fate));
+        let wide = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        *self.shared.trap.lock().unwrap() = Some(([text.as_bytes().to_vec(), wide], fate));
     }
 
     /// How many traps have caught a connection.
@@ -184,7 +186,8 @@ async fn pump(way: Way, mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, shared: &
 impl Shared {
     fn caught(&self, sent: &[u8]) -> Option<Fate> {
         let mut trap = self.trap.lock().unwrap();
-        trap.as_ref().filter(|(text, _)| sent.windows(text.len()).any(|window| window == text))?;
+        let holds = |text: &Vec<u8>| sent.windows(text.len()).any(|window| window == text);
+        trap.as_ref().filter(|(texts, _)| texts.iter().any(holds))?;
         self.sprung.fetch_add(1, Ordering::SeqCst);
         trap.take().map(|(_, fate)| fate)
     }

@@ -1,6 +1,6 @@
 //! Views and rows.
 
-use super::super::dialect::fill;
+use super::super::fill::fill;
 use super::super::model::{SqlText, Value};
 use super::Generator;
 use crate::domain::ObjectName;
@@ -41,7 +41,11 @@ impl Generator<'_> {
             }
             let separator = if lines.len() > 1 { "\n    " } else { " " };
             let list = self.dialect.list(&named);
-            self.whole(format!("INSERT INTO {name} ({list}) VALUES{separator}{}", lines.join(",\n    ")));
+            let sql = format!("INSERT INTO {name} ({list}) VALUES{separator}{}", lines.join(",\n    "));
+            let texts: Vec<_> = named.iter().map(|column| self.dialect.text(column)).collect();
+            let (table_text, columns) = (self.dialect.text(&name), texts.join(", "));
+            let values = [("sql", sql.as_str()), ("table", &name), ("table_text", &table_text), ("columns", &columns)];
+            self.whole(fill(self.dialect.insert, &values));
             rest = later;
         }
     }

@@ -1,5 +1,6 @@
 //! Indexes.
 
+use super::super::fill::fill;
 use super::super::model::{Index, IndexWhat};
 use super::Generator;
 use crate::domain::ObjectName;
@@ -53,7 +54,12 @@ impl Generator<'_> {
         if let Some(filter) = index.filter.as_ref().filter(|_| self.dialect.indexes.partial) {
             sql.push_str(&format!(" WHERE {}", self.sql(filter, columns)));
         }
-        sql.push_str(online.end);
+        if online.asked.is_empty() {
+            sql.push_str(online.end);
+        } else {
+            let (sql_text, end_text) = (self.dialect.text(&sql), self.dialect.text(online.end));
+            sql = fill(online.asked, &[("sql_text", &sql_text), ("end_text", &end_text)]);
+        }
         self.whole_on(table, sql);
     }
 

@@ -10,8 +10,9 @@ use std::collections::HashSet;
 
 use super::super::Problem;
 use super::super::script::{self, MAX_PROBLEMS};
-use super::dialect::{Dialect, How, fill, of};
+use super::dialect::{Dialect, How, of};
 use super::expression::translate;
+use super::fill::fill;
 use super::model::{MySqlOptions, Operation, SqlText, What};
 use super::yaml::At;
 use crate::domain::{ObjectName, Provider, Statement, TableEdit};

@@ -1,6 +1,7 @@
 //! Tables, their columns and constraints.
 
-use super::super::dialect::{Comments, fill};
+use super::super::dialect::Comments;
+use super::super::fill::fill;
 use super::super::model::{Action, Column, Constraint, ConstraintKind, Generated, Identity, Rule, Table, Value};
 use super::super::types::LogicalType;
 use super::Generator;
@@ -13,6 +14,8 @@ struct Surroundings<'t> {
     columns: Vec<&'t str>,
     /// The primary key's name when the column is all of it and has to say so itself.
     primary: Option<String>,
+    /// Whether the column is added to a table, whose rows have to get its default.
+    is_added: bool,
 }
 
 impl Generator<'_> {
@@ -26,7 +29,7 @@ impl Generator<'_> {
         let mut lines = Vec::new();
         for column in &columns {
             let primary = self.takes_primary(column, &mut constraints);
-            let around = Surroundings { table: &table.name, columns: names.clone(), primary };
+            let around = Surroundings { table: &table.name, columns: names.clone(), primary, is_added: false };
             lines.push(self.column_line(column, &around));
         }
         for constraint in constraints {
@@ -121,6 +124,10 @@ impl Generator<'_> {
                 sql.push_str(&format!(" CONSTRAINT {}", self.bounded(&default_name(around.table, &column.name))));
             }
             sql.push_str(&format!(" DEFAULT {expression}"));
+            if provider == Provider::SqlServer && around.is_added && column.is_nullable {
+                // The rows that exist would get NULL.
+                sql.push_str(" WITH VALUES");
+            }
         }
         match provider {
             Provider::Sqlite if column.identity.is_some() => {
@@ -239,7 +246,7 @@ impl Generator<'_> {
 
     pub(super) fn add_column(&mut self, table: &ObjectName, column: &Column, constraints: &[Constraint]) {
         let columns = vec![column.name.as_str()];
-        let around = Surroundings { table, columns, primary: None };
+        let around = Surroundings { table, columns, primary: None, is_added: true };
         if column.identity.is_some() && matches!(self.provider(), Provider::Sqlite | Provider::MySql) {
             self.unable(column.at, "an identity column can't be added to a table", "make a new table with it");
             return;
@@ -322,8 +329,8 @@ impl Generator<'_> {
                 let schema =
                     table.schema.as_ref().map_or("SCHEMA_NAME()".to_owned(), |schema| self.dialect.text(schema));
                 let mut sql = format!(
-                    "DECLARE @schema sysname = {schema};\nEXEC sp_addextendedproperty N'MS_Description', {literal}, \
-                     N'SCHEMA', @schema, N'TABLE', {}",
+                    "DECLARE @schema sysname = {schema}, @text nvarchar(4000) = {literal};\n\
+                     EXEC sp_addextendedproperty N'MS_Description', @text, N'SCHEMA', @schema, N'TABLE', {}",
                     self.dialect.text(&table.name)
                 );
                 if let Some(column) = column {
