@@ -1,6 +1,9 @@
 //! Portable migrations on real servers.
 
 mod catalog;
+mod interrupted;
 mod pages;
+mod plan;
+mod random;
 mod sample;
 mod service;
