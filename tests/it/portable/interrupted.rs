@@ -27,7 +27,7 @@ down:
   - drop_table: { name: Sales }
 ";
 const REBUILT: &str = "up:
-  - alter_column: { table: Sales, name: Note, nullable: false, was: { nullable: true } }
+  - alter_column: { table: Sales, name: Note, type: string(400), nullable: false, was: { type: string(400), nullable: true } }
 ";
 
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -38,9 +38,9 @@ enum Way {
 
 /// Asks until there is an answer, however often the service goes away or the branch is still locked by the killed one.
 async fn ask(url: String, way: Way) -> MigrationResult {
-    let begun = Instant::now();
+    let (begun, mut last) = (Instant::now(), None);
     loop {
-        assert!(begun.elapsed() < Duration::from_secs(60), "{way:?} does not end");
+        assert!(begun.elapsed() < Duration::from_secs(60), "{way:?} does not end: {last:?}");
         if let Ok(mut client) = MigrationServiceClient::connect(url.clone()).await {
             let (branch, request_id) = ("BR001".to_owned(), format!("{way:?}"));
             let answer = match way {
@@ -53,8 +53,9 @@ async fn ask(url: String, way: Way) -> MigrationResult {
                     client.rollback(request).await.map(|answer| answer.into_inner().result)
                 }
             };
-            if let Ok(result) = answer {
-                return result.unwrap();
+            match answer {
+                Ok(result) => return result.unwrap(),
+                Err(status) => last = Some(status),
             }
         }
         tokio::time::sleep(Duration::from_millis(20)).await;

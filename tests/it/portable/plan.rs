@@ -21,7 +21,7 @@ const TABLES: &str = "up:
 ";
 const REBUILT: &str = "up:
   - add_column: { table: Sales, name: Note, type: string(400), nullable: true }
-  - alter_column: { table: Sales, name: Shop, nullable: false, default: 1, was: { nullable: true, default: null } }
+  - alter_column: { table: Sales, name: Shop, type: int, nullable: false, default: 1, was: { nullable: true, default: null } }
   - add_check: { table: Sales, name: CK_Sales_Total, check: '\"Total\" >= 0' }
 ";
 
@@ -35,7 +35,9 @@ async fn schema(file: &Path) -> Vec<String> {
     let mut connection = SqliteConnectOptions::new().filename(file).connect().await.unwrap();
     let text = "SELECT type || ' ' || name || ': ' || sql FROM sqlite_schema WHERE sql IS NOT NULL
         AND tbl_name NOT LIKE '\\_\\_%' ESCAPE '\\' ORDER BY 1";
-    sqlx::query_scalar(text).fetch_all(&mut connection).await.unwrap()
+    let texts: Vec<String> = sqlx::query_scalar(text).fetch_all(&mut connection).await.unwrap();
+    // SQLite stores the text of an index with the white space before its semicolon.
+    texts.into_iter().map(|text| text.trim_end().to_owned()).collect()
 }
 
 /// What the planned statements make of a copy of the file, run as they are shown.
