@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Row};
+use sqlx::{ConnectOptions, Connection, Row};
 
 use crate::support::pb::migration_service_client::MigrationServiceClient;
 use crate::support::pb::{ApplyRequest, MigrationResult, RollbackRequest};
@@ -27,7 +27,7 @@ down:
   - drop_table: { name: Sales }
 ";
 const REBUILT: &str = "up:
-  - alter_column: { table: Sales, name: Note, type: string(400), nullable: false, was: { type: string(400), nullable: true } }
+  - alter_column: { table: Sales, name: Note, type: string(400), nullable: false, default: null, was: { type: string(400), nullable: true, default: null } }
 ";
 
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -104,6 +104,10 @@ async fn a_rebuild_that_is_killed_leaves_one_whole_table() {
     assert_ne!(new, old.0);
 
     for (way, from, to) in [(Way::Up, &old.0, &new), (Way::Down, &new, &old.0)] {
+        // So that the rebuild finds no room in the file.
+        let mut connection = SqliteConnectOptions::new().filename(&file).connect().await.unwrap();
+        sqlx::query("VACUUM").execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
         let before = size(&file);
         let asked = tokio::spawn(ask(station.url(), way));
         let begun = Instant::now();

@@ -3,6 +3,7 @@
 mod catalog;
 mod interrupted;
 mod pages;
+mod patterns;
 mod plan;
 mod random;
 mod sample;

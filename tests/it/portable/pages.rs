@@ -11,6 +11,8 @@ use super::catalog::{Place, catalogue};
 /// The examples that show what some server refuses.
 const REFUSED: [&str; 2] = ["What a server cannot do", "Too little said"];
 
+const PATTERNS: &str = "patterns.md";
+
 struct Example {
     title: String,
     before: String,
@@ -25,6 +27,8 @@ fn block<'p>(text: &'p str, open: &str) -> Option<&'p str> {
 fn examples() -> Vec<Example> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/migrations");
     let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    // Its examples follow each other.
+    paths.retain(|path| !path.ends_with(PATTERNS));
     paths.sort();
     let mut found = Vec::new();
     for path in paths {

@@ -21,7 +21,7 @@ const TABLES: &str = "up:
 ";
 const REBUILT: &str = "up:
   - add_column: { table: Sales, name: Note, type: string(400), nullable: true }
-  - alter_column: { table: Sales, name: Shop, type: int, nullable: false, default: 1, was: { nullable: true, default: null } }
+  - alter_column: { table: Sales, name: Shop, type: int, nullable: false, default: 1, was: { type: int, nullable: true, default: null } }
   - add_check: { table: Sales, name: CK_Sales_Total, check: '\"Total\" >= 0' }
 ";
 
@@ -102,7 +102,7 @@ async fn a_rebuild_is_planned_as_the_sql_that_runs() {
 
     let down = plan(&station, pb::Direction::Down).await;
     let lossy: Vec<_> = down.migrations[0].statements.iter().filter(|each| each.destructive).collect();
-    assert!(matches!(lossy[..], [one] if one.note.contains("the column Note")), "{down:?}");
+    assert!(matches!(lossy[..], [one] if one.note.contains("the column Sales.Note")), "{down:?}");
     assert!(down.migrations[0].statements.iter().any(|each| each.sql.starts_with("CREATE TABLE")), "{down:?}");
     assert_eq!(run_by_hand(&file, &down).await, before);
     let request = RollbackRequest {
