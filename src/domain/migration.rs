@@ -25,9 +25,17 @@ pub struct Migration {
     pub up: Script,
     /// What undoes it: the down file, or what follows from a portable migration. `None` when nothing does.
     pub down: Option<Script>,
-    /// Why a portable migration has no `down`: the operation and its line, and what to do. `None` when it has one, and for
-    /// a migration of SQL files.
-    pub irreversible: Option<String>,
+    /// Why a portable migration has no `down`. `None` when it has one, and for a migration of SQL files.
+    pub irreversible: Option<Irreversible>,
+}
+
+/// The operation of a portable migration that stands in the way of undoing it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Irreversible {
+    /// The operation's line in the up file, counted from 1.
+    pub line: u32,
+    /// Which operation it is, and what to do.
+    pub reason: String,
 }
 
 /// How migrations and transactions go together.

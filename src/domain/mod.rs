@@ -38,7 +38,7 @@ pub use failure::{FailureClass, MigrationError};
 pub use finding::{Finding, FindingKind, Severity};
 pub use ids::{BranchCode, BranchId, BranchRef, IdError, MigrationId, RequestId, RunId};
 pub use ledger::{Intent, LEDGER_FORMAT, Ledger, LedgerRow, Progress, RowState};
-pub use migration::{Migration, TransactionMode};
+pub use migration::{Irreversible, Migration, TransactionMode};
 pub use notification::{
     BranchNotice, CatalogueNotice, ErrorNotice, HeldBackNotice, Notification, NotificationKind, Route, Routes,
     RunNotice, error_key, kind_of_outcome,

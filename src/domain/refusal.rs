@@ -1,4 +1,4 @@
-use super::{FailureClass, LEDGER_FORMAT, MigrationId, shorten};
+use super::{FailureClass, Irreversible, LEDGER_FORMAT, MigrationId, shorten};
 
 /// Why a branch cannot be migrated as asked. Nothing has been changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,8 +90,8 @@ pub enum Refusal {
         id: MigrationId,
         /// Its up file.
         file: String,
-        /// Which operation of a portable migration can't be undone, and what to do.
-        reason: Option<String>,
+        /// Which operation of a portable migration can't be undone, its line, and what to do.
+        reason: Option<Irreversible>,
     },
     /// A migration that is to be undone is needed by one that stays.
     StillNeeded {
@@ -184,7 +184,8 @@ impl Refusal {
     /// The file and line concerned; empty and 0 when there is none.
     pub fn place(&self) -> (&str, u32) {
         match self {
-            Self::ChecksumChanged { file, .. } | Self::Irreversible { file, .. } => (file, 0),
+            Self::ChecksumChanged { file, .. } => (file, 0),
+            Self::Irreversible { file, reason, .. } => (file, reason.as_ref().map_or(0, |reason| reason.line)),
             Self::RefusesTransaction { file, line, .. }
             | Self::DoneStatementChanged { file, line, .. }
             | Self::LosesData { file, line, .. } => (file, *line),
@@ -230,8 +231,9 @@ impl Refusal {
                 format!("{id} stands half undone, and this rollback would leave it so")
             }
             Self::HalfApplied { id } => format!("{} stands half applied", shorten(id, MigrationId::MAX)),
-            Self::Irreversible { id, reason, .. } => {
-                format!("{id} cannot be undone: {}", reason.as_deref().unwrap_or("it has no down script"))
+            Self::Irreversible { id, reason: None, .. } => format!("{id} cannot be undone: it has no down script"),
+            Self::Irreversible { id, file, reason: Some(Irreversible { line, reason }) } => {
+                format!("{id} cannot be undone: {reason} ({file}:{line})")
             }
             Self::StillNeeded { id, by } => format!("{id} cannot be undone: {by}, which stays applied, depends on it"),
             Self::LosesData { id, file, line, what } => {

@@ -95,7 +95,7 @@ impl Manager {
         seen
     }
 
-    async fn session(&self, branch: &Branch) -> Result<Option<Session>, ProviderError> {
+    pub(super) async fn session(&self, branch: &Branch) -> Result<Option<Session>, ProviderError> {
         let settings = &self.0.settings.provider;
         let endpoint = Endpoint::resolve(&branch.code, branch.provider, &branch.connection, settings)?;
         match Session::connect(&endpoint, settings).await {

@@ -6,9 +6,10 @@ use super::inspect::unavailable;
 use super::manager::Manager;
 use super::rollback::UndoWish;
 use crate::domain::{
-    Branch, BranchRef, Checksum, Direction, DownPolicy, Ledger, Plan, Planned, Policy, Refusal, Statement, Target,
-    TransactionMode, plan_digest, plan_down, plan_up, transactions,
+    Branch, BranchRef, Checksum, Direction, DownPolicy, Ledger, Plan, Planned, Policy, Refusal, Risk, Statement,
+    Target, TransactionMode, plan_digest, plan_down, plan_up, transactions,
 };
+use crate::provider::{Preview, ProviderError};
 
 /// A request to show a plan.
 #[derive(Debug, Clone)]
@@ -50,7 +51,8 @@ pub struct PlanView {
 pub struct PlannedView {
     /// The migration, as planned.
     pub planned: Planned,
-    /// The statements that are still to be run, each with the number of its transaction.
+    /// The statements that are still to be run, each with the number of its transaction. In place of a table's rebuild,
+    /// those that it comes to: all have its place in the file, and the first its risk.
     pub statements: Vec<(Statement, u32)>,
 }
 
@@ -88,7 +90,25 @@ impl Manager {
             warnings.push(format!("what is planned brings back what was undone at {since}"));
         }
         let digest = plan_digest(branch.id, direction, &ledger, &plan);
-        Ok(PlanView { branch, direction, migrations: views(&plan), digest, warnings })
+        let preview = self.preview(&branch, &plan).await.map_err(|error| unavailable(&branch, error))?;
+        warnings.extend(preview.stopped.as_ref().map(|error| not_shown(&plan, preview.sql.len(), error)));
+        Ok(PlanView { branch, direction, migrations: views(&plan, preview.sql), digest, warnings })
+    }
+}
+
+impl Manager {
+    /// What each statement of a plan comes to in a branch as it is now.
+    async fn preview(&self, branch: &Branch, plan: &Plan) -> Result<Preview, ProviderError> {
+        let statements: Vec<&Statement> = plan.migrations().flat_map(remaining).collect();
+        if statements.iter().all(|statement| statement.rebuild.is_none()) {
+            return Ok(Preview::default());
+        }
+        let mut session = self.session(branch).await?;
+        let preview = Preview::make(session.as_mut(), &self.0.settings.provider, &statements).await;
+        if let Some(session) = session {
+            session.close().await;
+        }
+        preview
     }
 }
 
@@ -96,12 +116,46 @@ fn refused(branch: &Branch, refusals: &[Refusal]) -> EngineError {
     EngineError::PlanRefused(Failure::from_refusals(branch, refusals).error)
 }
 
-fn views(plan: &Plan) -> Vec<PlannedView> {
+/// What is still to be run of each migration.
+fn remaining(planned: &Planned) -> impl Iterator<Item = &Statement> {
+    planned.script().statements.iter().skip(planned.begin())
+}
+
+/// `sql` has what the first statements come to.
+fn views(plan: &Plan, sql: Vec<Vec<String>>) -> Vec<PlannedView> {
+    let mut sql = sql.into_iter();
     let view = |(planned, numbers): (&Planned, Vec<u32>)| {
-        let statements = planned.script().statements.iter().skip(planned.begin()).cloned();
-        PlannedView { planned: planned.clone(), statements: statements.zip(numbers).collect() }
+        let mut statements = Vec::with_capacity(numbers.len());
+        for (statement, number) in remaining(planned).zip(numbers) {
+            match sql.next() {
+                Some(texts) if statement.rebuild.is_some() => {
+                    statements
+                        .extend(texts.into_iter().enumerate().map(|(at, sql)| (part(statement, at, sql), number)));
+                }
+                _ => statements.push((statement.clone(), number)),
+            }
+        }
+        PlannedView { planned: planned.clone(), statements }
     };
     plan.migrations().zip(transactions(plan)).map(view).collect()
+}
+
+/// One of the statements that a rebuild comes to.
+fn part(rebuild: &Statement, at: usize, sql: String) -> Statement {
+    let risk = if at == 0 { rebuild.risk.clone() } else { Risk::default() };
+    let (line, column) = (rebuild.line, rebuild.column);
+    Statement { line, column, is_generated: true, risk, ..Statement::new(sql) }
+}
+
+/// Says why the statement at `index` of all, and with it every rebuild from there on, is shown in words.
+fn not_shown(plan: &Plan, index: usize, error: &ProviderError) -> String {
+    let places = plan.migrations().flat_map(|each| remaining(each).map(move |statement| (each, statement.line)));
+    let place = places
+        .into_iter()
+        .nth(index)
+        .map(|(each, line)| format!("{} ({}:{line})", each.migration.id, each.script().file));
+    let hint = if error.hint.is_empty() { String::new() } else { format!("; {}", error.hint) };
+    format!("{} would fail as things stand: {}{hint}", place.unwrap_or_default(), error.message)
 }
 
 fn warnings(direction: Direction, ledger: &Ledger, plan: &Plan) -> Vec<String> {

@@ -44,4 +44,5 @@ pub use rehearse::{NotTried, Rehearsal};
 pub use run::{Observer, Work};
 pub use session::Session;
 pub use settings::Settings;
+pub use sqlite::Preview;
 pub use stop::Stop;

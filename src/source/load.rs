@@ -9,7 +9,7 @@ use super::folder::{self, Listing};
 use super::portable;
 use super::problem::{Problem, Problems};
 use super::script;
-use crate::domain::{Catalogue, Checksum, Migration, MigrationId, Provider, Script};
+use crate::domain::{Catalogue, Checksum, Irreversible, Migration, MigrationId, Provider, Script};
 
 /// Reads a folder of migrations. Ok only if nothing at all is wrong; otherwise every problem at once.
 ///
@@ -72,7 +72,7 @@ struct Reader<'a> {
     files: &'a Files,
     texts: &'a BTreeMap<&'a str, Text>,
     read: BTreeMap<(Direction, Provider), (Script, Directives)>,
-    irreversible: BTreeMap<Provider, String>,
+    irreversible: BTreeMap<Provider, Irreversible>,
 }
 
 impl Reader<'_> {

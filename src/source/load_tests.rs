@@ -256,7 +256,8 @@ fn portable_files_read_for_every_provider() {
     assert!(of(Provider::Sqlite, "2").up.statements.is_empty());
     assert_eq!(postgres.checksum, Checksum::of_text(&yaml));
     assert_eq!(postgres.checksum, of(Provider::MySql, "2").checksum);
-    assert_eq!(postgres.irreversible.unwrap(), "line 6: sql can't be undone by itself; write 'down:'");
+    let irreversible = postgres.irreversible.unwrap();
+    assert_eq!((irreversible.line, &*irreversible.reason), (6, "sql can't be undone by itself; write 'down:'"));
 
     let own = of(Provider::Sqlite, "3");
     assert_eq!((own.up.statements[0].sql.as_str(), own.down, own.irreversible), ("own", None, None));

@@ -443,7 +443,7 @@ func (x *PlannedMigration) GetInDoubt() bool {
 // One statement of a plan.
 type PlannedStatement struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Its text. The rebuild of a SQLite table is shown as what it is to do.
+	// Its text. In place of a SQLite table's rebuild stand its statements, all with the place of its operation.
 	Sql string `protobuf:"bytes,1,opt,name=sql,proto3" json:"sql,omitempty"`
 	// The line of its first character in the file, from 1.
 	Line uint32 `protobuf:"varint,2,opt,name=line,proto3" json:"line,omitempty"`

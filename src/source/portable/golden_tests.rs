@@ -74,8 +74,9 @@ fn becomes(yaml: &str) -> String {
                         out.push_str("-- down:\n");
                         script(&mut out, provider, down);
                     }
-                    (None, reason) => {
-                        let _ = writeln!(out, "-- no down: {}", reason.as_deref().unwrap_or_default());
+                    (None, None) => out.push_str("-- no down\n"),
+                    (None, Some(why)) => {
+                        let _ = writeln!(out, "-- no down: line {}: {}", why.line, why.reason);
                     }
                 }
                 out.push_str("```\n");

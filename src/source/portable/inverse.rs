@@ -1,10 +1,10 @@
 //! What undoes an operation.
 
 use super::model::{Constraint, ConstraintKind, Operation, What};
-use crate::domain::{ObjectName, Provider};
+use crate::domain::{Irreversible, ObjectName, Provider};
 
 /// The operations that undo these, last first; the error names the first that cannot be undone.
-pub(super) fn invert(provider: Provider, operations: &[Operation]) -> Result<Vec<Operation>, String> {
+pub(super) fn invert(provider: Provider, operations: &[Operation]) -> Result<Vec<Operation>, Irreversible> {
     let mut undone = Vec::new();
     for operation in operations.iter().rev() {
         match undo(operation) {
@@ -18,7 +18,8 @@ pub(super) fn invert(provider: Provider, operations: &[Operation]) -> Result<Vec
                     What::AlterColumn { .. } => "say what the column was like under 'was', or write 'down:'",
                     _ => "write 'down:'",
                 };
-                return Err(format!("line {}: {} can't be undone by itself; {hint}", operation.at.0, operation.word));
+                let reason = format!("{} can't be undone by itself; {hint}", operation.word);
+                return Err(Irreversible { line: operation.at.0, reason });
             }
         }
     }

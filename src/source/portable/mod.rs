@@ -22,7 +22,7 @@ mod error_tests;
 mod golden_tests;
 
 use super::Problem;
-use crate::domain::{Provider, Script, Statement};
+use crate::domain::{Irreversible, Provider, Script, Statement};
 
 pub(super) use self::model::Document;
 pub use self::schema::{SCHEMA_FILE, json_schema};
@@ -47,7 +47,7 @@ pub(super) struct Scripts {
     pub(super) up: Script,
     pub(super) down: Option<Script>,
     /// Why there is no `down`.
-    pub(super) irreversible: Option<String>,
+    pub(super) irreversible: Option<Irreversible>,
 }
 
 /// Writes a document's statements for one provider, or says everything that the server cannot do.

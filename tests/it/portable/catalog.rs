@@ -4,13 +4,16 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use branchkeeper::domain::{Catalogue, Provider, Script};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, MySqlConnection, PgConnection, Row, SqliteConnection};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Executor, MySqlConnection, PgConnection, Row, SqliteConnection};
 
+use crate::provider::fixture::{Fixture, Notes, planned, soon, work};
 use crate::support;
 
 /// A fresh database.
 pub(super) enum Place {
-    Sqlite(SqliteConnection),
+    /// A look at the file, the branch that it is, and how often something was run there.
+    Sqlite(SqliteConnection, Box<Fixture>, usize),
     Postgres(PgConnection, support::Database),
     MySql(MySqlConnection, support::Database),
     SqlServer(Box<support::sqlserver::Connection>, support::Database),
@@ -19,7 +22,7 @@ pub(super) enum Place {
 impl Place {
     /// One of each server that there is.
     pub(super) async fn all() -> Vec<Self> {
-        let mut all = vec![Self::Sqlite(SqliteConnection::connect("sqlite::memory:").await.unwrap())];
+        let mut all = vec![Self::sqlite().await];
         let database = support::postgres().await.fresh_database().await;
         all.push(Self::Postgres(database.connect().await, database));
         for server in [support::mariadb().await, support::mysql().await].into_iter().flatten() {
@@ -34,9 +37,16 @@ impl Place {
         all
     }
 
+    async fn sqlite() -> Self {
+        let fixture = Fixture::sqlite();
+        fixture.create().await;
+        let options = SqliteConnectOptions::new().filename(fixture.path()).foreign_keys(false);
+        Self::Sqlite(options.connect().await.unwrap(), Box::new(fixture), 0)
+    }
+
     pub(super) fn provider(&self) -> Provider {
         match self {
-            Self::Sqlite(_) => Provider::Sqlite,
+            Self::Sqlite(..) => Provider::Sqlite,
             Self::Postgres(..) => Provider::Postgres,
             Self::MySql(..) => Provider::MySql,
             Self::SqlServer(..) => Provider::SqlServer,
@@ -48,22 +58,26 @@ impl Place {
             Self::Postgres(_, database) | Self::MySql(_, database) | Self::SqlServer(_, database) => {
                 database.server.product.name().to_owned()
             }
-            Self::Sqlite(_) => "SQLite".to_owned(),
+            Self::Sqlite(..) => "SQLite".to_owned(),
         }
     }
 
-    /// Runs a script's statements one after the other.
+    /// Runs a script's statements one after the other; on SQLite as the provider does, which builds tables anew.
     pub(super) async fn run(&mut self, script: &Script) {
         self.try_run(script).await.unwrap_or_else(|error| panic!("{error}"));
     }
 
     pub(super) async fn try_run(&mut self, script: &Script) -> Result<(), String> {
+        if let Self::Sqlite(_, fixture, runs) = self {
+            *runs += 1;
+            return run_sqlite(fixture, &format!("{runs}_Run"), script).await;
+        }
         for statement in &script.statements {
             assert!(statement.rebuild.is_none(), "{}", statement.sql);
             let sql = AssertSqlSafe(statement.sql.clone());
             let text = |error: sqlx::Error| error.to_string();
             let done = match self {
-                Self::Sqlite(connection) => connection.execute(sql).await.map(drop).map_err(text),
+                Self::Sqlite(..) => unreachable!("has run above"),
                 Self::Postgres(connection, _) => connection.execute(sql).await.map(drop).map_err(text),
                 Self::MySql(connection, _) => connection.execute(sql).await.map(drop).map_err(text),
                 Self::SqlServer(connection, _) => support::sqlserver::rows(connection, &statement.sql).await.map(drop),
@@ -89,7 +103,9 @@ impl Place {
         }
         let sql = AssertSqlSafe(sql.to_owned());
         match self {
-            Self::Sqlite(connection) => connection.fetch_all(sql).await.unwrap().iter().map(|row| row.get(0)).collect(),
+            Self::Sqlite(connection, ..) => {
+                connection.fetch_all(sql).await.unwrap().iter().map(|row| row.get(0)).collect()
+            }
             Self::Postgres(connection, _) => {
                 connection.fetch_all(sql).await.unwrap().iter().map(|row| row.get(0)).collect()
             }
@@ -108,7 +124,7 @@ impl Place {
     /// Everything that the catalog says of tables, columns, keys, checks, indexes and views, one fact a line.
     pub(super) async fn catalog(&mut self) -> BTreeSet<String> {
         let queries: &[&str] = match self {
-            Self::Sqlite(_) => &SQLITE,
+            Self::Sqlite(..) => &SQLITE,
             Self::Postgres(..) => &POSTGRES,
             Self::MySql(_, database) if database.server.product == support::Product::MariaDb => &MARIADB,
             Self::MySql(..) => &MYSQL,
@@ -118,7 +134,7 @@ impl Place {
         for query in queries {
             all.extend(self.lines(query).await);
         }
-        if let Self::Sqlite(_) = self {
+        if let Self::Sqlite(..) = self {
             for table in self
                 .lines("SELECT name || ': ' || sql FROM sqlite_master WHERE type = 'table' AND sql IS NOT NULL")
                 .await
@@ -127,8 +143,25 @@ impl Place {
                 all.extend(checks(&table).into_iter().map(|check| format!("check of {name}: {check}")));
             }
         }
+        // Branchkeeper's own tables are no part of what is compared.
+        all.retain(|line| !line.contains("__MigrationsHistory"));
         all
     }
+}
+
+async fn run_sqlite(fixture: &Fixture, id: &str, script: &Script) -> Result<(), String> {
+    let (mut session, fence) = fixture.locked().await;
+    let one = planned(id, script.statements.iter().cloned());
+    let done = session.run_atomic(&fence, &[work(&one)], true, &soon(), &mut Notes::default()).await;
+    if done.is_err() {
+        let _ = session.unlock(fence).await;
+    }
+    session.close().await;
+    done.map_err(|failed| {
+        let statement = failed.statement.and_then(|index| script.statements.get(index));
+        let (line, sql) = statement.map_or((0, ""), |statement| (statement.line, &statement.sql));
+        format!("SQLite: {}:{line}: {}\n{sql}", script.file, failed.error.message)
+    })
 }
 
 /// The conditions in a table's SQL, which SQLite shows nowhere else.

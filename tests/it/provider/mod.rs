@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-mod fixture;
+pub(crate) mod fixture;
 
 /// Every test function named here runs on MariaDB and on MySQL.
 macro_rules! on_mysql {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use branchkeeper::domain::{ObjectName, Segment, Statement, TableEdit, TableRebuild};
-use branchkeeper::provider::{ErrorKind, ExecutionError, Outcome, Work};
+use branchkeeper::provider::{ErrorKind, ExecutionError, Outcome, Preview, Work};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
@@ -334,7 +334,9 @@ async fn a_preview_is_what_runs() {
     ];
     let (before, texts) = (contents(&fixture).await, schema(&fixture).await);
     let mut session = fixture.session().await;
-    let preview = session.preview(&statements.iter().collect::<Vec<_>>()).await.unwrap();
+    let all: Vec<_> = statements.iter().collect();
+    let made = Preview::make(Some(&mut session), &fixture.settings, &all).await.unwrap();
+    let Preview { sql: preview, stopped: None } = made else { panic!("{made:?}") };
     session.close().await;
     assert_eq!((contents(&fixture).await, schema(&fixture).await), (before, texts));
     assert_eq!((preview[0].len(), preview[4].clone()), (1, vec!["VACUUM INTO 'nowhere'".to_owned()]));
@@ -344,8 +346,14 @@ async fn a_preview_is_what_runs() {
     script(&other, &format!("BEGIN; {}; COMMIT", preview[..4].concat().join(";\n"))).await;
     assert_eq!((contents(&other).await, schema(&other).await), (contents(&fixture).await, schema(&fixture).await));
     let mut session = fixture.session().await;
-    let error = session.preview(&[&rebuild("nope", [not_null("a")])]).await.unwrap_err();
-    assert!(error.message.contains("'nope'"), "{error:?}");
+    let wrong = [sql("SELECT 1"), rebuild("nope", [not_null("a")]), sql("SELECT 2")];
+    let all: Vec<_> = wrong.iter().collect();
+    let Preview { sql, stopped } = Preview::make(Some(&mut session), &fixture.settings, &all).await.unwrap();
+    assert_eq!(sql, [["SELECT 1"]]);
+    assert!(stopped.as_ref().is_some_and(|error| error.message.contains("'nope'")), "{stopped:?}");
+    let statements = &statements[..2];
+    let empty = Preview::make(None, &fixture.settings, &statements.iter().collect::<Vec<_>>()).await.unwrap();
+    assert_eq!((empty.sql.concat(), empty.stopped), (preview[..2].concat(), None));
 }
 
 async fn many(rows: u32) -> Fixture {

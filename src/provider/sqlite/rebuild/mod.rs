@@ -19,3 +19,5 @@ mod steps;
 mod tests;
 mod token;
 mod uses;
+
+pub use self::preview::Preview;

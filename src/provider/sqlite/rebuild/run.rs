@@ -13,6 +13,7 @@ use crate::provider::flush::Break;
 use crate::provider::message::{Message, Purpose};
 use crate::provider::run::{Observer, Work};
 use crate::provider::session::{Session, Used};
+use crate::provider::settings::Settings;
 use crate::provider::stop::Stop;
 
 impl Session {
@@ -33,7 +34,7 @@ impl Session {
         let done = self.rebuild_table(works, (number, index), rebuild, stop, observer).await;
         done.map_err(|broken| Break { purpose: Some(Purpose::Statement { work: number, index }), ..broken })?;
         if let (true, Some(work)) = (observer.each_statement(), works.get(number)) {
-            let total = work.planned.migration.up.statements.len();
+            let total = work.planned.script().statements.len();
             observer.statement_finished(work.id(), index, total, started.elapsed());
         }
         Ok(())
@@ -52,7 +53,7 @@ impl Session {
             return Err(refused(ProviderError::new(ErrorKind::Unsupported, text)));
         }
         let schema = self.schema(stop).await?;
-        let steps = self.steps(&schema, rebuild).map_err(refused)?;
+        let steps = steps_of(&self.settings, &schema, rebuild).map_err(refused)?;
         self.check_enforcement(&steps, stop).await?;
         if schema.objects.iter().any(|object| matches!(&*object.kind, "view" | "trigger")) {
             let mut lab = Lab::copy(&schema, stop).await.map_err(refused)?;
@@ -80,12 +81,6 @@ impl Session {
         }
         let after = self.orphans(&steps, stop).await?;
         compare(&steps, &before, &after).map_err(refused)
-    }
-
-    /// The rebuild's statements in a schema.
-    pub(super) fn steps(&self, schema: &Schema, rebuild: &TableRebuild) -> Result<Steps, Problem> {
-        let history = &*self.settings.history_table;
-        steps(schema, rebuild, &[history, &format!("{history}Lock")])
     }
 
     /// Asks a question about the branch's data: it takes as long as there is time.
@@ -156,6 +151,12 @@ impl Session {
         }
         failed
     }
+}
+
+/// The rebuild's statements in a schema.
+pub(super) fn steps_of(settings: &Settings, schema: &Schema, rebuild: &TableRebuild) -> Result<Steps, Problem> {
+    let history = &*settings.history_table;
+    steps(schema, rebuild, &[history, &format!("{history}Lock")])
 }
 
 /// The statement with its end right behind it: SQLite stores some texts with the white space that follows them.

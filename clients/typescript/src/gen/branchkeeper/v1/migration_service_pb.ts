@@ -282,7 +282,7 @@ export const PlannedMigrationSchema: GenMessage<PlannedMigration> = /*@__PURE__*
  */
 export type PlannedStatement = Message<"branchkeeper.v1.PlannedStatement"> & {
   /**
-   * Its text. The rebuild of a SQLite table is shown as what it is to do.
+   * Its text. In place of a SQLite table's rebuild stand its statements, all with the place of its operation.
    *
    * @generated from field: string sql = 1;
    */

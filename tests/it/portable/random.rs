@@ -1,0 +1,384 @@
+//! Random schemas and changes: up, down and up again gives the same catalog on every server.
+//!
+//! `BRANCHKEEPER_PORTABLE_ROUNDS` sets how many schemas (20), `BRANCHKEEPER_PORTABLE_SEED` repeats a run.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use branchkeeper::domain::{Catalogue, Migration, Provider};
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+
+use super::catalog::{Place, catalogue};
+
+/// A type, the type that it can be widened to, and its defaults.
+const TYPES: [(&str, Option<&str>, &[&str]); 15] = [
+    ("uuid", None, &["uuid"]),
+    ("string(40)", Some("string(80)"), &["x", "\"it''s\"", "\"\""]),
+    ("text", None, &[]),
+    ("smallint", Some("int"), &["1"]),
+    ("int", Some("bigint"), &["0", "-7"]),
+    ("bigint", None, &["9000000000"]),
+    ("\"decimal(12,2)\"", Some("\"decimal(18,4)\""), &["0", "1.5"]),
+    ("double", None, &["0.5"]),
+    ("bool", None, &["true", "false"]),
+    ("date", None, &["now"]),
+    ("timestamp", None, &["now"]),
+    ("timestamptz", None, &["now"]),
+    ("bytes", None, &[]),
+    ("json", None, &[]),
+    ("\"enum(red, green)\"", None, &["red"]),
+];
+/// Words that servers keep for themselves, mixed case, spaces and letters of other languages.
+const WORDS: [&str; 10] = ["Order", "select", "user name", "Größe", "a", "Key", "group", "x-y", "Value", "desc"];
+
+#[derive(Clone)]
+struct Column {
+    name: String,
+    kind: usize,
+    nullable: bool,
+    default: Option<&'static str>,
+    /// Whether a key, check, index or view is about it, so that it is left alone.
+    is_used: bool,
+}
+
+#[derive(Clone)]
+struct Table {
+    name: String,
+    columns: Vec<Column>,
+    /// Constraints and indexes by the operation that drops them, their names, and the operation that makes them again.
+    parts: Vec<(&'static str, String, String)>,
+    /// Whether a view reads it or a key refers to it.
+    is_used: bool,
+}
+
+struct Model {
+    random: StdRng,
+    tables: Vec<Table>,
+    number: usize,
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{name}\"")
+}
+
+impl Model {
+    fn name(&mut self) -> String {
+        self.number += 1;
+        format!("{} {}", WORDS.choose(&mut self.random).unwrap(), self.number)
+    }
+
+    fn column(&mut self) -> Column {
+        let kind = self.random.random_range(0..TYPES.len());
+        let default = if self.random.random_bool(0.5) { TYPES[kind].2.choose(&mut self.random).copied() } else { None };
+        // MySQL renames no column that a check is about, and that is what keeps an enum to its words.
+        let is_used = TYPES[kind].0.contains("enum");
+        Column { name: self.name(), kind, nullable: self.random.random_bool(0.5), default, is_used }
+    }
+
+    /// A column whose values can be compared and stand in an index on every server.
+    fn free(&mut self, table: usize) -> Option<usize> {
+        let is_free = |column: &Column| !column.is_used && !matches!(TYPES[column.kind].0, "text" | "bytes" | "json");
+        let columns = self.tables[table].columns.iter().enumerate();
+        let free: Vec<usize> = columns.filter(|(_, column)| is_free(column)).map(|(at, _)| at).collect();
+        free.choose(&mut self.random).copied()
+    }
+
+    fn traits(column: &Column) -> String {
+        let default = column.default.map(|value| format!(", default: {value}")).unwrap_or_default();
+        format!("type: {}, nullable: {}{default}", TYPES[column.kind].0, column.nullable)
+    }
+
+    fn create_table(&mut self) -> (String, Option<String>) {
+        let name = self.name();
+        let columns: Vec<Column> = (0..self.random.random_range(1..6)).map(|_| self.column()).collect();
+        let identity = if self.random.random_bool(0.5) { ", identity: true" } else { "" };
+        let mut text = format!("create_table:\n      name: {}\n      columns:\n", quoted(&name));
+        let _ = writeln!(text, "        Id: {{ type: int, primary_key: true{identity} }}");
+        for column in &columns {
+            let _ = writeln!(text, "        {}: {{ {} }}", quoted(&column.name), Self::traits(column));
+        }
+        if self.random.random_bool(0.3) {
+            text.push_str("      comment: \"Some 'thing'\"\n");
+        }
+        self.tables.push(Table { name, columns, parts: Vec::new(), is_used: false });
+        (text, None)
+    }
+
+    /// One change, and what undoes it where that does not follow.
+    fn change(&mut self) -> Option<(String, Option<String>)> {
+        let at = self.random.random_range(0..self.tables.len());
+        let table = quoted(&self.tables[at].name);
+        match self.random.random_range(0..12) {
+            0 => Some(self.create_table()),
+            1 => {
+                let mut column = self.column();
+                // MySQL with a binary log adds no column whose default is another in every row.
+                column.default = column.default.filter(|value| *value != "uuid");
+                // Tables may hold rows, which need a value.
+                column.nullable |= column.default.is_none();
+                let text = format!(
+                    "add_column: {{ table: {table}, name: {}, {} }}",
+                    quoted(&column.name),
+                    Self::traits(&column)
+                );
+                self.tables[at].columns.push(column);
+                Some((text, None))
+            }
+            2 => {
+                let free = self.free(at)?;
+                let to = self.name();
+                let column = &mut self.tables[at].columns[free];
+                let text =
+                    format!("rename_column: {{ table: {table}, name: {}, to: {} }}", quoted(&column.name), quoted(&to));
+                column.name = to;
+                Some((text, None))
+            }
+            3 if !self.tables[at].is_used => {
+                let to = self.name();
+                let text = format!("rename_table: {{ name: {table}, to: {} }}", quoted(&to));
+                self.tables[at].name = to;
+                // What makes them again names the table that they were on.
+                self.tables[at].parts.clear();
+                Some((text, None))
+            }
+            4 => {
+                let (free, name) = (self.free(at)?, self.name());
+                let unique = self.random.random_bool(0.3);
+                let order = if self.random.random_bool(0.5) { " desc" } else { "" };
+                let column = self.used(at, free);
+                let text = format!(
+                    "create_index: {{ table: {table}, name: {}, columns: [\"{column}{order}\"], unique: {unique} }}",
+                    quoted(&name)
+                );
+                self.tables[at].parts.push(("drop_index", name, text.clone()));
+                Some((text, None))
+            }
+            5 => {
+                let (free, name) = (self.free(at)?, self.name());
+                let column = self.used(at, free);
+                let text =
+                    format!("add_unique: {{ table: {table}, name: {}, columns: [\"{column}\"] }}", quoted(&name));
+                self.tables[at].parts.push(("drop_unique", name, text.clone()));
+                Some((text, None))
+            }
+            6 => {
+                let (free, name) = (self.free(at)?, self.name());
+                let column = self.used(at, free);
+                let text = format!(
+                    "add_check: {{ table: {table}, name: {}, check: '\"{column}\" IS NOT NULL OR 1 > 0' }}",
+                    quoted(&name)
+                );
+                self.tables[at].parts.push(("drop_check", name, text.clone()));
+                Some((text, None))
+            }
+            7 => {
+                let to = self.random.random_range(0..self.tables.len());
+                let other = self.tables[to].name.clone();
+                self.tables[to].is_used = true;
+                let column = Column { name: self.name(), kind: 4, nullable: true, default: None, is_used: true };
+                let action = ["cascade", "restrict", "set_null"].choose(&mut self.random).unwrap();
+                let text = format!(
+                    "add_column: {{ table: {table}, name: {}, type: int, nullable: true, references: '{other}(Id)', on_delete: {action} }}",
+                    quoted(&column.name)
+                );
+                self.tables[at].columns.push(column);
+                Some((text, None))
+            }
+            8 => self.alter(at),
+            9 => {
+                let parts = self.tables[at].parts.len();
+                if parts == 0 {
+                    return None;
+                }
+                let part = self.random.random_range(0..parts);
+                let (word, name, again) = self.tables[at].parts.remove(part);
+                Some((format!("{word}: {{ table: {table}, name: {} }}", quoted(&name)), Some(again)))
+            }
+            10 => {
+                // Any other would come back as the last.
+                let last = self.tables[at].columns.last().filter(|column| !column.is_used)?.clone();
+                if self.tables[at].columns.len() < 2 {
+                    return None;
+                }
+                self.tables[at].columns.pop();
+                let name = quoted(&last.name);
+                let again = format!("add_column: {{ table: {table}, name: {name}, {} }}", Self::traits(&last));
+                // A table may hold rows, so what comes back needs a value for them.
+                if last.default == Some("uuid") || (!last.nullable && last.default.is_none()) {
+                    self.tables[at].columns.push(last);
+                    return None;
+                }
+                Some((format!("drop_column: {{ table: {table}, name: {name} }}"), Some(again)))
+            }
+            11 => {
+                let (free, name) = (self.free(at)?, self.name());
+                let column = self.used(at, free);
+                self.tables[at].is_used = true;
+                // A view may stand in the way of changes of its table.
+                self.tables[at].columns.iter_mut().for_each(|column| column.is_used = true);
+                let plain = self.tables[at].name.clone();
+                self.tables[at].parts.clear();
+                Some((
+                    format!(
+                        "create_view:\n      name: {}\n      query: 'SELECT \"Id\", \"{column}\" FROM \"{plain}\"'",
+                        quoted(&name)
+                    ),
+                    None,
+                ))
+            }
+            _ => None,
+        }
+    }
+
+    fn used(&mut self, table: usize, column: usize) -> String {
+        let column = &mut self.tables[table].columns[column];
+        column.is_used = true;
+        column.name.clone()
+    }
+
+    fn alter(&mut self, at: usize) -> Option<(String, Option<String>)> {
+        let free = self.free(at)?;
+        let was = self.tables[at].columns[free].clone();
+        let mut column = was.clone();
+        let wider = TYPES[was.kind].1.and_then(|wider| TYPES.iter().position(|each| each.0 == wider));
+        let kind = match (TYPES[was.kind].1, wider) {
+            (Some(_), Some(kind)) if self.random.random_bool(0.5) => {
+                column.kind = kind;
+                TYPES[kind].0
+            }
+            (Some(wider), None) if self.random.random_bool(0.5) => {
+                // There is no way on from here.
+                column.is_used = true;
+                wider
+            }
+            _ => TYPES[was.kind].0,
+        };
+        column.nullable = self.random.random();
+        column.default = TYPES[was.kind].2.choose(&mut self.random).copied().filter(|_| self.random.random());
+        let default = |column: &Column| column.default.unwrap_or("null");
+        let text = format!(
+            "alter_column: {{ table: {}, name: {}, type: {kind}, nullable: {}, default: {}, was: {{ type: {}, nullable: {}, default: {} }} }}",
+            quoted(&self.tables[at].name),
+            quoted(&column.name),
+            column.nullable,
+            default(&column),
+            TYPES[was.kind].0,
+            was.nullable,
+            default(&was),
+        );
+        self.tables[at].columns[free] = column;
+        Some((text, None))
+    }
+
+    /// A migration of so many changes; those that do not undo themselves stand alone.
+    fn migration(&mut self, changes: usize) -> String {
+        let mut text = "up:\n".to_owned();
+        let mut written = 0;
+        for _ in 0..changes * 20 {
+            let before = self.tables.clone();
+            let Some((up, down)) = self.change() else { continue };
+            if down.is_some() && written > 0 {
+                self.tables = before;
+                continue;
+            }
+            let _ = writeln!(text, "  - {}", up.trim_end());
+            if let Some(down) = down {
+                let _ = write!(text, "down:\n  - {}\n", down.trim_end());
+                return text;
+            }
+            written += 1;
+            if written == changes {
+                break;
+            }
+        }
+        text
+    }
+}
+
+fn schema(seed: u64) -> Vec<(String, String)> {
+    let mut model = Model { random: StdRng::seed_from_u64(seed), tables: Vec::new(), number: 0 };
+    let mut first = "up:\n".to_owned();
+    for _ in 0..model.random.random_range(1..4) {
+        let _ = writeln!(first, "  - {}", model.create_table().0.trim_end());
+    }
+    let mut files = vec![("1_First.yaml".to_owned(), first)];
+    for number in 2..=model.random.random_range(2..5) {
+        let changes = model.random.random_range(1..4);
+        files.push((format!("{number}_Change.yaml"), model.migration(changes)));
+    }
+    files
+}
+
+async fn catalog(place: &mut Place) -> BTreeSet<String> {
+    let mut found = place.catalog().await;
+    if place.provider() == Provider::MySql {
+        // MySQL keeps the index that it has made for a foreign key.
+        found.retain(|line| !line.contains(": FK_"));
+    }
+    found
+}
+
+fn differ(step: &str, was: &BTreeSet<String>, is: &BTreeSet<String>) -> Result<(), String> {
+    let (gone, come): (Vec<_>, Vec<_>) = (was.difference(is).collect(), is.difference(was).collect());
+    if gone.is_empty() && come.is_empty() { Ok(()) } else { Err(format!("{step}: - {gone:#?} + {come:#?}")) }
+}
+
+async fn check(place: &mut Place, migrations: &[std::sync::Arc<Migration>]) -> Result<(), String> {
+    let mut steps = vec![catalog(place).await];
+    for migration in migrations {
+        place.try_run(&migration.up).await?;
+        steps.push(catalog(place).await);
+    }
+    for (at, migration) in migrations.iter().enumerate().rev() {
+        let down = migration.down.as_ref().ok_or_else(|| format!("{} has no way down", migration.id))?;
+        place.try_run(down).await.map_err(|error| format!("down: {error}"))?;
+        differ(&format!("{} is not undone", migration.id), &steps[at], &catalog(place).await)?;
+    }
+    for (at, migration) in migrations.iter().enumerate() {
+        place.try_run(&migration.up).await.map_err(|error| format!("up again: {error}"))?;
+        differ(&format!("{} is another the second time", migration.id), &steps[at + 1], &catalog(place).await)?;
+    }
+    for migration in migrations.iter().rev() {
+        if let Some(down) = &migration.down {
+            place.try_run(down).await.map_err(|error| format!("down again: {error}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn make(seed: u64) -> Catalogue {
+    let files = schema(seed);
+    let named: Vec<(&str, &str)> = files.iter().map(|(name, text)| (&**name, &**text)).collect();
+    catalogue(&named).unwrap_or_else(|problems| panic!("seed {seed}: {problems}\n{files:#?}"))
+}
+
+/// One schema after the other in the same database, which is empty in between.
+async fn check_all(mut place: Place, made: &[(u64, Catalogue)]) -> Vec<String> {
+    let begun = std::time::Instant::now();
+    for (seed, all) in made {
+        let migrations = all.of(place.provider()).migrations();
+        if let Err(error) = check(&mut place, migrations).await {
+            return vec![format!("BRANCHKEEPER_PORTABLE_SEED={seed} on {}: {error}", place.name())];
+        }
+    }
+    println!("{}: {} schemas in {:.1} s", place.name(), made.len(), begun.elapsed().as_secs_f64());
+    Vec::new()
+}
+
+fn variable(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap())
+}
+
+#[tokio::test]
+async fn random_schemas_are_made_undone_and_made_again() {
+    let rounds = variable("BRANCHKEEPER_PORTABLE_ROUNDS").unwrap_or(20);
+    let first = variable("BRANCHKEEPER_PORTABLE_SEED").unwrap_or_else(|| u64::from(rand::random::<u32>()));
+    println!("BRANCHKEEPER_PORTABLE_SEED={first}");
+    let made: Vec<(u64, Catalogue)> = (first..first + rounds).map(|seed| (seed, make(seed))).collect();
+    // Each server works on its own, for they need very different times.
+    let checks = Place::all().await.into_iter().map(|place| check_all(place, &made));
+    let wrong = futures_util::future::join_all(checks).await.concat();
+    assert!(wrong.is_empty(), "{} are wrong:\n{}", wrong.len(), wrong.join("\n\n"));
+}
