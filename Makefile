@@ -4,11 +4,7 @@ CARGO ?= cargo
 BRANCHES ?= 8
 FUZZ_SECONDS ?= 300
 
-<<<<<<< HEAD
-.PHONY: help demo build test fast check-format lint proto-lint tests clients clients-check clients-tests test-clients crash bench run clean
-=======
-.PHONY: help demo build test fast check-format lint proto-lint tests crash fuzz bench run clean
->>>>>>> main
+.PHONY: help demo build test fast check-format lint proto-lint tests clients clients-check clients-tests test-clients crash fuzz bench run clean
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -44,7 +40,6 @@ tests:
 	  echo "skipped: no SQL Server (set BRANCHKEEPER_TEST_SQLSERVER_URL):" \
 	  "$$($(CARGO) test --locked --quiet --test it -- --list 2>/dev/null | grep -c 'sqlserver.*: test$$') tests pass without it"
 
-<<<<<<< HEAD
 clients: ## Write the generated code of the client libraries.
 	@scripts/clients generate
 
@@ -58,15 +53,11 @@ test-clients: ## Test every client library but C#, against the real service.
 	@scripts/clients check --all
 	@scripts/clients test --all
 
-crash: ## The long crash tests: 100 kills per provider.
-	BRANCHKEEPER_CRASH_KILLS=100 $(CARGO) test --locked --test it crash:: -- --nocapture
-=======
 crash: ## The long crash tests: BRANCHKEEPER_CRASH_KILLS (100) per provider.
 	BRANCHKEEPER_CRASH_KILLS=$${BRANCHKEEPER_CRASH_KILLS:-100} $(CARGO) test --locked --test it crash:: -- --nocapture
 
 fuzz: ## Search for scripts that the splitter gets wrong, FUZZ_SECONDS (300) long.
 	FUZZ_SECONDS=$(FUZZ_SECONDS) $(CARGO) test --locked --lib source::script::fuzz -- --nocapture --test-threads 4
->>>>>>> main
 
 bench: ## Speed against the bare driver, as a table and as JSON.
 	$(CARGO) bench --bench portable

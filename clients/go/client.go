@@ -29,6 +29,8 @@ type Client struct {
 	Audit pb.AuditServiceClient
 	// Access says who may call.
 	Access pb.AccessServiceClient
+	// Notifications tells what people are told of.
+	Notifications pb.NotificationServiceClient
 	// Conn is for stubs of other services: their calls get the token, the deadline and the errors too.
 	Conn *grpc.ClientConn
 
@@ -79,6 +81,7 @@ func Connect(target string, opts ...Option) (*Client, error) {
 	client.Migrations = pb.NewMigrationServiceClient(conn)
 	client.Audit = pb.NewAuditServiceClient(conn)
 	client.Access = pb.NewAccessServiceClient(conn)
+	client.Notifications = pb.NewNotificationServiceClient(conn)
 	client.health = grpc_health_v1.NewHealthClient(conn)
 	return client, nil
 }

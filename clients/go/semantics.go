@@ -23,20 +23,21 @@ const (
 )
 
 var readMethods = map[string]bool{
-	"/branchkeeper.v1.AccessService/ListTokens":     true,
-	"/branchkeeper.v1.AuditService/ListAuditEvents": true,
-	"/branchkeeper.v1.AuditService/VerifyAudit":     true,
-	"/branchkeeper.v1.BranchService/GetBranch":      true,
-	"/branchkeeper.v1.BranchService/ListBranches":   true,
-	"/branchkeeper.v1.BranchService/TestConnection": true,
-	"/branchkeeper.v1.MigrationService/GetRun":      true,
-	"/branchkeeper.v1.MigrationService/History":     true,
-	"/branchkeeper.v1.MigrationService/ListRuns":    true,
-	"/branchkeeper.v1.MigrationService/Pending":     true,
-	"/branchkeeper.v1.MigrationService/Plan":        true,
-	"/branchkeeper.v1.MigrationService/Status":      true,
-	"/branchkeeper.v1.MigrationService/Validate":    true,
-	"/branchkeeper.v1.MigrationService/WatchRun":    true,
+	"/branchkeeper.v1.AccessService/ListTokens":              true,
+	"/branchkeeper.v1.AuditService/ListAuditEvents":          true,
+	"/branchkeeper.v1.AuditService/VerifyAudit":              true,
+	"/branchkeeper.v1.BranchService/GetBranch":               true,
+	"/branchkeeper.v1.BranchService/ListBranches":            true,
+	"/branchkeeper.v1.BranchService/TestConnection":          true,
+	"/branchkeeper.v1.MigrationService/GetRun":               true,
+	"/branchkeeper.v1.MigrationService/History":              true,
+	"/branchkeeper.v1.MigrationService/ListRuns":             true,
+	"/branchkeeper.v1.MigrationService/Pending":              true,
+	"/branchkeeper.v1.MigrationService/Plan":                 true,
+	"/branchkeeper.v1.MigrationService/Status":               true,
+	"/branchkeeper.v1.MigrationService/Validate":             true,
+	"/branchkeeper.v1.MigrationService/WatchRun":             true,
+	"/branchkeeper.v1.NotificationService/ListNotifications": true,
 }
 
 var namedMethods = map[string]bool{

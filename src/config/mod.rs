@@ -12,11 +12,12 @@ mod keys;
 mod load;
 mod notify;
 mod read;
+mod retention;
 mod value;
 
 pub use concerns::{
-    Audit, AutoMigrate, Config, Environment, HeadOffice, Lock, Log, LogFormat, LogLevel, Migration, OnStartup,
-    Parallel, Runs, Server, Sqlite, Validation,
+    AutoMigrate, Config, Environment, HeadOffice, Lock, Log, LogFormat, LogLevel, Migration, OnStartup, Parallel,
+    Server, Sqlite, Validation,
 };
 pub use duration::{format_duration, parse_duration};
 pub use edge::{Auth, ClientAuth, Jwt, Secrets, Tls};
@@ -25,3 +26,4 @@ pub use keys::key_names;
 pub use load::{ConfigFile, Overrides, load};
 pub use notify::{Notify, NotifyFormat, NotifyKind, NotifyTarget, NotifyTls, notify_target_key_names};
 pub use read::DEFAULT_FILE;
+pub use retention::{Audit, Runs};

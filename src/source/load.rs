@@ -196,7 +196,7 @@ fn merge(readers: usize, found: Vec<(Provider, Vec<Problem>)>, elsewhere: impl F
         // What an operation cannot become names its provider itself.
         let says_so = providers.iter().any(|provider| problem.message.contains(&format!(" on {provider}: ")));
         if providers.len() < readers && !says_so {
-            let providers = providers.join(" and ");
+            let providers = listed(&providers);
             problem.message = format!("for {providers}: {}", problem.message);
             let not_meant = elsewhere(&providers);
             problem.hint = if problem.hint.is_empty() { not_meant } else { format!("{}; {not_meant}", problem.hint) };
@@ -204,6 +204,14 @@ fn merge(readers: usize, found: Vec<(Provider, Vec<Problem>)>, elsewhere: impl F
         problem
     };
     by_problem.into_iter().map(named).collect()
+}
+
+/// Names as a sentence lists them: `a`, `a and b`, `a, b and c`.
+fn listed(names: &[&str]) -> String {
+    match names.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+        _ => names.concat(),
+    }
 }
 
 #[cfg(test)]

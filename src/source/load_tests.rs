@@ -147,7 +147,7 @@ fn everything_wrong_with_contents_is_reported_at_once() {
 3_C.mysql.sql: has no statement (where there is nothing to do, write 'SELECT 1;')
 4_D.sql:2:2: contains a NUL character (remove it; save the file as plain UTF-8 text)
 5_E.sql:2:1: is not UTF-8: byte 0xff (save it as UTF-8)
-6_F.sql:2:1: BEGIN is refused: Branchkeeper controls the transaction (remove it; '-- branchkeeper: transaction-mode=None' at the head of the file runs it without one)
+6_F.sql:2:1: for sqlite, postgres and mysql: BEGIN is refused: Branchkeeper controls the transaction (remove it; '-- branchkeeper: transaction-mode=None' at the head of the file runs it without one; if it is not meant for sqlite, postgres and mysql, put the provider that it is meant for into its name)
 7_G.sql:1:16: for postgres: this parenthesis is never closed (a ';' inside parentheses does not end the statement; if it is not meant for postgres, put the provider that it is meant for into its name)
 8_H.sql:1:26: '1' is not a time limit (write it like 300s, 10m or 1h)
 9_I.down.sql:1:4: a down file has no directives of its own (put it into the up file)

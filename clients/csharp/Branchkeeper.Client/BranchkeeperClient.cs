@@ -37,6 +37,7 @@ public sealed class BranchkeeperClient : IDisposable
         Migrations = new MigrationService.MigrationServiceClient(Invoker);
         Audit = new AuditService.AuditServiceClient(Invoker);
         Access = new AccessService.AccessServiceClient(Invoker);
+        Notifications = new NotificationService.NotificationServiceClient(Invoker);
         _health = new Health.HealthClient(Invoker);
     }
 
@@ -51,6 +52,9 @@ public sealed class BranchkeeperClient : IDisposable
 
     /// <summary>Who may call.</summary>
     public AccessService.AccessServiceClient Access { get; }
+
+    /// <summary>What people are told of.</summary>
+    public NotificationService.NotificationServiceClient Notifications { get; }
 
     /// <summary>For stubs of other services: their calls get the token and the deadline too.</summary>
     public CallInvoker Invoker { get; }

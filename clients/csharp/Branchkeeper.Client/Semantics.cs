@@ -36,6 +36,7 @@ internal static class Semantics
         "/branchkeeper.v1.MigrationService/Status",
         "/branchkeeper.v1.MigrationService/Validate",
         "/branchkeeper.v1.MigrationService/WatchRun",
+        "/branchkeeper.v1.NotificationService/ListNotifications",
     };
     internal static readonly HashSet<string> Named = new()
     {

@@ -16,6 +16,7 @@ use crate::v1::access_service_client::AccessServiceClient;
 use crate::v1::audit_service_client::AuditServiceClient;
 use crate::v1::branch_service_client::BranchServiceClient;
 use crate::v1::migration_service_client::MigrationServiceClient;
+use crate::v1::notification_service_client::NotificationServiceClient;
 use crate::v1::{ApplyAllRequest, ApplyRequest, ApplyResponse, WatchRunRequest};
 
 /// A connection to the service. Cheap to clone; the clones share the connection.
@@ -58,6 +59,11 @@ impl Client {
     /// Who may call.
     pub fn access(&self) -> AccessServiceClient<Transport> {
         AccessServiceClient::new(self.transport()).max_decoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    /// What people are told of.
+    pub fn notifications(&self) -> NotificationServiceClient<Transport> {
+        NotificationServiceClient::new(self.transport()).max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
     /// For stubs of other services: their calls get the token and the deadline too.

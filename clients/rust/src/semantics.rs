@@ -17,7 +17,7 @@ pub(crate) const REATTACH_FOR: Duration = Duration::from_secs(900);
 pub(crate) const READY_TIMEOUT: Duration = Duration::from_secs(60);
 pub(crate) const READY_CHECK: Duration = Duration::from_secs(5);
 #[rustfmt::skip]
-pub(crate) const READ: [&str; 14] = [
+pub(crate) const READ: [&str; 15] = [
     "/branchkeeper.v1.AccessService/ListTokens",
     "/branchkeeper.v1.AuditService/ListAuditEvents",
     "/branchkeeper.v1.AuditService/VerifyAudit",
@@ -32,6 +32,7 @@ pub(crate) const READ: [&str; 14] = [
     "/branchkeeper.v1.MigrationService/Status",
     "/branchkeeper.v1.MigrationService/Validate",
     "/branchkeeper.v1.MigrationService/WatchRun",
+    "/branchkeeper.v1.NotificationService/ListNotifications",
 ];
 #[rustfmt::skip]
 pub(crate) const NAMED: [&str; 3] = [

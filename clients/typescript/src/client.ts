@@ -12,6 +12,7 @@ import {
   type ApplyAllRequest,
   type ApplyResponse,
 } from "./gen/branchkeeper/v1/migration_service_pb.js";
+import { NotificationService } from "./gen/branchkeeper/v1/notification_service_pb.js";
 import type { RunEvent } from "./gen/branchkeeper/v1/run_pb.js";
 import { Health, HealthCheckResponse_ServingStatus as Serving } from "./gen/grpc/health/v1/health_pb.js";
 import { Deadline, broken, throwIfAborted, waitAfter } from "./retry.js";
@@ -43,6 +44,8 @@ export class BranchkeeperClient {
   readonly audit: Client<typeof AuditService>;
   /** Who may call. */
   readonly access: Client<typeof AccessService>;
+  /** What people are told of. */
+  readonly notifications: Client<typeof NotificationService>;
   private readonly health: Client<typeof Health>;
 
   /** Made by `connect`. */
@@ -55,6 +58,7 @@ export class BranchkeeperClient {
     this.migrations = createClient(MigrationService, transport);
     this.audit = createClient(AuditService, transport);
     this.access = createClient(AccessService, transport);
+    this.notifications = createClient(NotificationService, transport);
     this.health = createClient(Health, transport);
   }
 
@@ -97,6 +101,7 @@ export class BranchkeeperClient {
     const deadline = new Deadline(options.timeoutMs);
     let failures = 0;
     let failingSince = 0;
+    let over = false;
     for (;;) {
       let error: BranchkeeperError | undefined;
       // Leaving a loop over answers does not end the call by itself.
@@ -118,15 +123,17 @@ export class BranchkeeperClient {
           }
           after = event.sequence;
           failures = 0;
+          // The loop goes on to the stream's own end, where the library takes back the deadline's timer.
+          over = event.event.case === "runFinished";
           yield event;
-          if (event.event.case === "runFinished") {
-            return;
-          }
         }
       } catch (failed) {
         error = BranchkeeperError.from(failed);
       } finally {
         end.abort();
+      }
+      if (over) {
+        return;
       }
       throwIfAborted(signal);
       if (error === undefined && runId !== "") {

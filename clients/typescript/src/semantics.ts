@@ -33,6 +33,7 @@ export const READ: ReadonlySet<string> = new Set([
   "/branchkeeper.v1.MigrationService/Status",
   "/branchkeeper.v1.MigrationService/Validate",
   "/branchkeeper.v1.MigrationService/WatchRun",
+  "/branchkeeper.v1.NotificationService/ListNotifications",
 ]);
 
 export const NAMED: ReadonlySet<string> = new Set([

@@ -206,7 +206,7 @@ MIGRATION         LINE  TX  STATEMENT             MARK      NOTE
                      2   1  DROP TABLE Sales      DESTROYS  destroys the ta…
                      3   -  VACUUM
 ";
-        assert_eq!(table(&sample()).render(Some(74), false), expected);
+        assert_eq!(table(&sample()).render(Some(76), false), expected);
         assert_eq!(totals(&sample()), "1 migration to undo, 3 statements, 1 destructive");
     }
 

@@ -171,7 +171,7 @@ mod tests {
         std::fs::write(folder.path().join(&name), &content).unwrap();
         let problems = crate::source::load(folder.path()).unwrap_err().to_string();
         assert_eq!(problems, "20251202101429_AddX.yaml:5:5: up has no operation (write at least one)");
-        std::fs::write(folder.path().join(&name), content.replace("[]", "\n  - sql: SELECT 1")).unwrap();
+        std::fs::write(folder.path().join(&name), content.replace("up: []", "up:\n  - sql: SELECT 1")).unwrap();
         let catalogue = crate::source::load(folder.path()).unwrap();
         assert_eq!(catalogue.of(Provider::Sqlite).migrations()[0].description, "AddX");
     }

@@ -23,7 +23,7 @@ async fn wrong_usage_is_2() {
         let output = Keeper::new(args).folder(temp_dir().path()).run().await;
         assert!(output.code == 2 && !output.stderr.is_empty(), "{args:?} {output:?}");
     }
-    for server in ["https://keeper", "http://u:hunter2@keeper", "not an address"] {
+    for server in ["ftp://keeper", "http://u:hunter2@keeper", "https://u:hunter2@keeper", "not an address"] {
         let output = Keeper::new(&["status"]).server(server).run().await;
         assert!(output.code == 2 && !output.stderr.contains("hunter2"), "{output:?}");
     }

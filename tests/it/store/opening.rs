@@ -25,7 +25,7 @@ async fn a_newer_version_is_refused(f: Fixture) {
     let Fixture { office, backend, clock } = f;
     drop(office);
     let error = HeadOffice::open(&backend.location(), clock).await.unwrap_err();
-    assert!(matches!(error, StoreError::Newer { found: 999, known: 3 }), "{error}");
+    assert!(matches!(error, StoreError::Newer { found: 999, .. }), "{error}");
 }
 
 async fn after_closing_calls_fail(f: Fixture) {

@@ -32,6 +32,7 @@ READ = frozenset(
         "/branchkeeper.v1.MigrationService/Status",
         "/branchkeeper.v1.MigrationService/Validate",
         "/branchkeeper.v1.MigrationService/WatchRun",
+        "/branchkeeper.v1.NotificationService/ListNotifications",
     }
 )
 NAMED = frozenset(

@@ -15,12 +15,14 @@ from .v1.access_service_pb2_grpc import AccessServiceStub
 from .v1.audit_service_pb2_grpc import AuditServiceStub
 from .v1.branch_service_pb2_grpc import BranchServiceStub
 from .v1.migration_service_pb2_grpc import MigrationServiceStub
+from .v1.notification_service_pb2_grpc import NotificationServiceStub
 
 if TYPE_CHECKING:
     from .v1.access_service_pb2_grpc import AccessServiceAsyncStub
     from .v1.audit_service_pb2_grpc import AuditServiceAsyncStub
     from .v1.branch_service_pb2_grpc import BranchServiceAsyncStub
     from .v1.migration_service_pb2_grpc import MigrationServiceAsyncStub
+    from .v1.notification_service_pb2_grpc import NotificationServiceAsyncStub
 
 __all__ = ["Client", "connect"]
 
@@ -68,6 +70,8 @@ class Client:
         """Who did what."""
         self.access: "AccessServiceAsyncStub" = cast(Any, AccessServiceStub(channel))
         """Who may call."""
+        self.notifications: "NotificationServiceAsyncStub" = cast(Any, NotificationServiceStub(channel))
+        """What people are told of."""
         self._health = health_pb2_grpc.HealthStub(channel)
 
     async def apply(self, request: Union[str, v1.ApplyRequest], *, timeout: Optional[float] = None) -> v1.ApplyResponse:

@@ -14,6 +14,7 @@ from .v1.access_service_pb2_grpc import AccessServiceStub
 from .v1.audit_service_pb2_grpc import AuditServiceStub
 from .v1.branch_service_pb2_grpc import BranchServiceStub
 from .v1.migration_service_pb2_grpc import MigrationServiceStub
+from .v1.notification_service_pb2_grpc import NotificationServiceStub
 
 
 def connect(
@@ -73,6 +74,8 @@ class Client:
         """Who did what."""
         self.access = AccessServiceStub(self.channel)
         """Who may call."""
+        self.notifications = NotificationServiceStub(self.channel)
+        """What people are told of."""
         self._health = health_pb2_grpc.HealthStub(self.channel)
 
     def apply(self, request: Union[str, v1.ApplyRequest], *, timeout: Optional[float] = None) -> v1.ApplyResponse:

@@ -7,6 +7,7 @@ import io.branchkeeper.v1.ApplyResponse;
 import io.branchkeeper.v1.AuditServiceGrpc;
 import io.branchkeeper.v1.BranchServiceGrpc;
 import io.branchkeeper.v1.MigrationServiceGrpc;
+import io.branchkeeper.v1.NotificationServiceGrpc;
 import io.branchkeeper.v1.WatchRunRequest;
 import io.grpc.Channel;
 import io.grpc.ChannelCredentials;
@@ -112,6 +113,11 @@ public final class BranchkeeperClient implements AutoCloseable {
   /** Who may call. */
   public AccessServiceGrpc.AccessServiceBlockingStub access() {
     return AccessServiceGrpc.newBlockingStub(channel);
+  }
+
+  /** What people are told of. */
+  public NotificationServiceGrpc.NotificationServiceBlockingStub notifications() {
+    return NotificationServiceGrpc.newBlockingStub(channel);
   }
 
   /** For stubs of other kinds and services: their calls get the token and the deadline too. */

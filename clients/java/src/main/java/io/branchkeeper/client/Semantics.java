@@ -34,7 +34,8 @@ final class Semantics {
           "branchkeeper.v1.MigrationService/Plan",
           "branchkeeper.v1.MigrationService/Status",
           "branchkeeper.v1.MigrationService/Validate",
-          "branchkeeper.v1.MigrationService/WatchRun");
+          "branchkeeper.v1.MigrationService/WatchRun",
+          "branchkeeper.v1.NotificationService/ListNotifications");
   static final Set<String> NAMED =
       Set.of(
           "branchkeeper.v1.MigrationService/Apply",
