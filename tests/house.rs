@@ -124,3 +124,23 @@ fn the_readme_names_every_configuration_key() {
         assert!(readme.contains(&format!("| `{key}` |")), "README.md does not tell of {key}");
     }
 }
+
+/// The cells of the tables in a document whose first cell is a word in code.
+fn rows(document: &str) -> Vec<Vec<String>> {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(document)).unwrap();
+    let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
+    text.lines().filter(|line| line.starts_with("| `")).map(cells).collect()
+}
+
+#[test]
+fn the_document_of_errors_has_every_reason_and_no_other() {
+    let rows = rows("docs/errors.md");
+    let told: Vec<&str> = rows.iter().map(|row| row[0].trim_matches('`')).collect();
+    let known: Vec<&str> = branchkeeper::rpc::REASONS.iter().map(|reason| reason.name).collect();
+    assert_eq!(told, known);
+    for row in &rows {
+        assert_eq!(row.len(), 5, "{row:?}");
+        assert!(row.iter().all(|cell| !cell.is_empty()), "{row:?}");
+        assert!(["yes", "no", "with `request_id`"].iter().any(|word| row[4].starts_with(word)), "{row:?}");
+    }
+}

@@ -78,6 +78,8 @@ const (
 	ReasonPlanRefused = "PLAN_REFUSED"
 	// ReasonCatalogueBroken: The migrations folder cannot be used; repair the files that are named.
 	ReasonCatalogueBroken = "CATALOGUE_BROKEN"
+	// ReasonSecretsKeyMissing: No key is configured that stored passwords could be encrypted with; set secrets.key_ref.
+	ReasonSecretsKeyMissing = "SECRETS_KEY_MISSING"
 	// ReasonBranchUnavailable: The branch's database could not be asked; the metadata has the class of failure.
 	ReasonBranchUnavailable = "BRANCH_UNAVAILABLE"
 	// ReasonHeadOfficeUnavailable: The service's own database cannot be reached; try again.

@@ -1,6 +1,7 @@
 //! The service, put together.
 
 mod offline;
+mod secrets;
 mod settings;
 
 use std::net::SocketAddr;
@@ -37,6 +38,7 @@ pub async fn run(
     if let Err(reason) = config.check_exposure() {
         bail!(reason);
     }
+    let sealer = secrets::sealer(&config.secrets)?;
     // The port first: that it is taken is the commonest mistake, and nothing has been touched yet.
     let server_settings = settings::server(&config);
     let listeners = rpc::bind(&server_settings).await?;
@@ -44,7 +46,7 @@ pub async fn run(
     let location = location(&config);
     let clock = Arc::new(SystemClock);
     let store = HeadOffice::open(&location, clock.clone()).await.context("head office cannot be opened")?;
-    let engine_settings = settings::engine(&config, clock.clone());
+    let engine_settings = settings::engine(&config, clock.clone(), sealer);
     let manager = Manager::new(engine_settings, store.clone(), config.migrations.clone(), clock).await?;
 
     manager.notify(settings::notify(&config));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::{self, Config};
-use crate::domain::{Clock, Policy, Route, Routes};
+use crate::domain::{Clock, Policy, Route, Routes, Sealer};
 use crate::engine::{AutoMigrate, EngineSettings, NotifySettings, OnStartup};
 use crate::notify::{Channel, Format, MailTarget, MailTls, Target, UrlSource, WebhookTarget};
 use crate::provider;
@@ -14,7 +14,7 @@ use crate::rpc::{AuthSettings, JwtSettings, ServerSettings, TlsSettings};
 /// How much longer than the engine the server has for stopping.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
 
-pub(super) fn engine(config: &Config, clock: Arc<dyn Clock>) -> EngineSettings {
+pub(super) fn engine(config: &Config, clock: Arc<dyn Clock>, sealer: Sealer) -> EngineSettings {
     let migration = &config.migration;
     let auto = &config.auto_migrate;
     EngineSettings {
@@ -24,6 +24,7 @@ pub(super) fn engine(config: &Config, clock: Arc<dyn Clock>) -> EngineSettings {
             history_table: migration.history_table.clone(),
             connect_timeout: migration.connect_timeout,
             lock_timeout: Some(migration.lock_timeout),
+            sealer,
             clock,
         },
         ensure_created: migration.ensure_created,

@@ -9,7 +9,7 @@ use super::credential::Credential;
 use super::failure::Failure;
 use super::notify::NotifyCommand;
 use super::output::Format;
-use super::{access, audit, demo, fleet, folder, probe, serve};
+use super::{access, audit, demo, fleet, folder, probe, rekey, serve};
 use crate::domain::Provider;
 use crate::rpc::proto;
 
@@ -98,6 +98,8 @@ pub(crate) enum Command {
     /// Make, list and revoke API tokens
     #[command(subcommand)]
     Token(access::TokenCommand),
+    /// Encrypt all stored passwords with the current key
+    Rekey(rekey::RekeyArgs),
     /// Show who did what, and verify that record
     Audit(audit::AuditArgs),
     /// Begin a new migration: writes its up and down files

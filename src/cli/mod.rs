@@ -14,6 +14,7 @@ mod notify;
 mod output;
 mod probe;
 mod progress;
+mod rekey;
 mod serve;
 
 use std::process::ExitCode;
@@ -89,6 +90,7 @@ async fn run(context: &Context, command: Command) -> Result<Outcome, Failure> {
         Command::Watch(args) => fleet::watch(context, args).await,
         Command::Cancel(args) => fleet::cancel(context, args).await,
         Command::Token(command) => access::run(context, command).await,
+        Command::Rekey(args) => rekey::run(context, args).await,
         Command::Audit(command) => audit::run(context, command).await,
         Command::New(args) => folder::new(context, &args),
         Command::Notify(command) => notify::run(context, command).await,

@@ -3,7 +3,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::edge::{Auth, Tls};
+use super::edge::{Auth, Secrets, Tls};
 use super::notify::Notify;
 use super::retention::{Audit, Runs};
 use crate::domain::{RetryPolicy, Secret, TransactionMode};
@@ -24,6 +24,8 @@ pub struct Config {
     pub auth: Auth,
     /// TLS.
     pub tls: Tls,
+    /// Stored passwords.
+    pub secrets: Secrets,
     /// The service's own state database.
     pub head_office: HeadOffice,
     /// SQLite branches.
@@ -59,6 +61,7 @@ impl Default for Config {
             server: Server::default(),
             auth: Auth::default(),
             tls: Tls::default(),
+            secrets: Secrets::default(),
             head_office: HeadOffice::default(),
             sqlite: Sqlite::default(),
             auto_migrate: AutoMigrate::default(),

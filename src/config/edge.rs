@@ -107,6 +107,15 @@ pub enum ClientAuth {
     Optional,
 }
 
+/// Passwords of branches that are stored, encrypted, in head office.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Secrets {
+    /// Where the key is kept that they are encrypted with. Default: none, and no password is stored.
+    pub key_ref: Option<SecretRef>,
+    /// Where earlier keys are kept, for reading what was encrypted with them. Default: none.
+    pub old_key_refs: Vec<SecretRef>,
+}
+
 impl Auth {
     /// What does not go together, each with the key to correct.
     pub(super) fn problems(&self, tls: &Tls) -> Vec<(&'static str, String)> {

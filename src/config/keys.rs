@@ -56,6 +56,8 @@ keys! {
     "tls.client_auth" => tls.client_auth = |raw| raw.word(&[
         ("required", ClientAuth::Required), ("optional", ClientAuth::Optional),
     ])?;
+    "secrets.key_ref" => secrets.key_ref = |raw| raw.parsed(secret_ref)?;
+    "secrets.old_key_refs" => secrets.old_key_refs = |raw| secret_refs(raw)?;
     "head_office.url" => head_office.url = |raw| raw.parsed(head_office_url)?;
     "sqlite.root" => sqlite.root = |raw| raw.path()?;
     "auto_migrate.enabled" => auto_migrate.enabled = |raw| raw.boolean()?;
@@ -187,6 +189,14 @@ fn certificate_rules(raw: Raw<'_>) -> Result<Vec<CertificateRule>, String> {
 
 fn secret_ref(text: &str) -> Result<Option<SecretRef>, String> {
     if text.is_empty() { Ok(None) } else { text.parse().map(Some) }
+}
+
+fn secret_refs(raw: Raw<'_>) -> Result<Vec<SecretRef>, String> {
+    let references = raw.list()?;
+    if references.len() > 20 {
+        return Err(format!("has {} references; at most 20 are allowed", references.len()));
+    }
+    references.iter().map(|reference| reference.parse()).collect()
 }
 
 fn line(text: &str) -> Result<String, String> {

@@ -20,7 +20,7 @@ pub use concerns::{
     Server, Sqlite, Validation,
 };
 pub use duration::{format_duration, parse_duration};
-pub use edge::{Auth, ClientAuth, Jwt, Tls};
+pub use edge::{Auth, ClientAuth, Jwt, Secrets, Tls};
 pub use error::{ConfigError, Problem};
 pub use keys::key_names;
 pub use load::{ConfigFile, Overrides, load};

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BranchCode, BranchId, Provider, SecretRef, Time};
+use super::{BranchCode, BranchId, Provider, SealedPassword, Secret, SecretRef, Time};
 
 /// One managed database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,9 +71,12 @@ pub struct ServerConnection {
     pub schema: String,
     /// The user.
     pub username: String,
-    /// Where the password is kept; `None` means no password.
+    /// Where the password is kept; `None` means that there is none, or that it is stored.
     #[serde(default)]
     pub password_ref: Option<SecretRef>,
+    /// The password that is stored, encrypted. Connections without one read as they did before there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed_password: Option<SealedPassword>,
     /// How the connection is protected.
     #[serde(default)]
     pub ssl_mode: SslMode,
@@ -89,6 +92,20 @@ impl ServerConnection {
     /// The port, with the provider's usual one filled in.
     pub fn port_or_default(&self, provider: Provider) -> u16 {
         self.port.or(provider.default_port()).unwrap_or_default()
+    }
+
+    /// Whether a password that was given for this connection is shown to nobody else over `other`: nothing differs but
+    /// the database, the schema and the password itself.
+    pub fn trusts_same_server(&self, other: &Self, provider: Provider) -> bool {
+        let server = |connection: &Self| Self {
+            port: Some(connection.port_or_default(provider)),
+            database: String::new(),
+            schema: String::new(),
+            password_ref: None,
+            sealed_password: None,
+            ..connection.clone()
+        };
+        server(self) == server(other)
     }
 }
 
@@ -118,12 +135,26 @@ pub struct BranchUpdate {
     pub name: Option<String>,
     /// New connection, of the branch's own provider.
     pub connection: Option<Connection>,
+    /// What becomes of the stored password when the connection is replaced.
+    pub password: PasswordChange,
     /// New labels, all of them.
     pub labels: Option<BTreeMap<String, String>>,
     /// New active flag.
     pub is_active: Option<bool>,
     /// New environment.
     pub environment: Option<String>,
+}
+
+/// What an update does to a stored password.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum PasswordChange {
+    /// It stays, unless the new connection has a reference instead.
+    #[default]
+    Keep,
+    /// It is forgotten.
+    Forget,
+    /// This one takes its place.
+    Set(Secret),
 }
 
 impl BranchUpdate {
@@ -133,6 +164,7 @@ impl BranchUpdate {
             ("code", self.code.is_some()),
             ("name", self.name.is_some()),
             ("connection", self.connection.is_some()),
+            ("password", self.password != PasswordChange::Keep),
             ("labels", self.labels.is_some()),
             ("is_active", self.is_active.is_some()),
             ("environment", self.environment.is_some()),
@@ -140,7 +172,7 @@ impl BranchUpdate {
         parts.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect()
     }
 
-    /// `branch` with the update's parts put in.
+    /// `branch` with the update's parts put in, but for the password, which has to be encrypted.
     pub fn apply_to(self, mut branch: Branch) -> Branch {
         if let Some(code) = self.code {
             branch.code = code;

@@ -22,13 +22,14 @@ mod refusal;
 mod retry;
 mod run;
 mod script;
+mod sealer;
 mod secret;
 mod state;
 mod text;
 mod validation;
 
 pub use access::{ApiToken, Role};
-pub use branch::{Branch, BranchUpdate, Connection, ServerConnection, SqliteConnection, SslMode};
+pub use branch::{Branch, BranchUpdate, Connection, PasswordChange, ServerConnection, SqliteConnection, SslMode};
 pub use catalogue::{Catalogue, ProviderCatalogue};
 pub use certificate::{CertificateName, CertificateRule};
 pub use clock::{Clock, ManualClock, SystemClock, Time};
@@ -56,6 +57,7 @@ pub use run::{
     Selector,
 };
 pub use script::{Effect, ObjectName, Risk, Script, SessionChange, Statement, TableChange};
+pub use sealer::{SealError, SealKey, SealedPassword, Sealer};
 pub use secret::{Secret, SecretRef};
 pub use state::{BranchState, HeldMigration, Hold, Lease, MigrationStatus};
 pub use text::shorten;

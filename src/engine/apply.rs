@@ -81,8 +81,7 @@ impl Attempt<'_> {
     }
 
     pub(super) fn endpoint(&self) -> Result<Endpoint, Broken> {
-        let Branch { code, provider, connection, .. } = self.branch;
-        Endpoint::resolve(code, *provider, connection, &self.settings.provider).map_err(|error| self.broken(error))
+        Endpoint::of(self.branch, &self.settings.provider).map_err(|error| self.broken(error))
     }
 
     async fn open(&self, endpoint: &Endpoint) -> Result<Session, Broken> {

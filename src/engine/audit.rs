@@ -84,6 +84,7 @@ pub(super) fn shown(connection: &Connection) -> Value {
             "schema": server.schema,
             "username": server.username,
             "password_ref": server.password_ref.as_ref().map(ToString::to_string),
+            "has_password": server.sealed_password.is_some(),
         }),
     }
 }

@@ -7,8 +7,10 @@ use super::audit::shown;
 use super::caller::Caller;
 use super::error::EngineError;
 use super::manager::{Manager, busy};
+use super::passwords;
 use crate::domain::{
-    Branch, BranchCode, BranchId, BranchRef, BranchUpdate, Connection, Provider, SqliteConnection, validate_branch,
+    Branch, BranchCode, BranchId, BranchRef, BranchUpdate, Connection, Provider, Secret, SqliteConnection,
+    validate_branch,
 };
 use crate::provider::{self, Endpoint, ErrorKind};
 use crate::store::{BranchFilter, Page, Paged};
@@ -24,6 +26,8 @@ pub struct NewBranch {
     pub provider: Provider,
     /// Its connection; `None` means the provider's default, which only SQLite has.
     pub connection: Option<Connection>,
+    /// The password to store, encrypted; `None` means none.
+    pub password: Option<Secret>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
     /// Whether ApplyAll and the orchestrator work on it.
@@ -37,8 +41,8 @@ pub struct NewBranch {
 pub enum TestTarget {
     /// A registered branch's.
     Branch(BranchRef),
-    /// One that is not registered.
-    Connection(Provider, Connection),
+    /// One that is not registered, with the password that was given for it.
+    Connection(Provider, Connection, Option<Secret>),
 }
 
 /// What trying a connection showed.
@@ -67,7 +71,7 @@ impl Manager {
             (None, Provider::Sqlite) => Connection::Sqlite(SqliteConnection::default()),
             (None, _) => return Err(EngineError::invalid("branch.connection", "must be given for this provider")),
         };
-        let branch = Branch {
+        let mut branch = Branch {
             id: BranchId::generate(),
             code: new.code,
             name: new.name,
@@ -80,6 +84,10 @@ impl Manager {
             update_time: now,
         };
         let fingerprint = self.checked(&branch, "branch")?;
+        if let Some(password) = &new.password {
+            let sealer = &self.0.settings.provider.sealer;
+            passwords::seal(sealer, branch.id, &mut branch.connection, password, "branch.connection")?;
+        }
         self.0.store.create_branch(&branch, &fingerprint).await?;
         tracing::info!(branch = %branch.code, provider = %branch.provider, "branch registered");
         let detail =
@@ -111,8 +119,11 @@ impl Manager {
     ) -> Result<Branch, EngineError> {
         let before = self.branch(which).await?;
         let parts = update.parts();
-        let branch = Branch { update_time: self.now(), ..update.apply_to(before.clone()) };
+        let password = update.password.clone();
+        let mut branch = Branch { update_time: self.now(), ..update.apply_to(before.clone()) };
         let fingerprint = self.checked(&branch, "value")?;
+        let sealer = &self.0.settings.provider.sealer;
+        passwords::carry_over(sealer, &before, &mut branch, &password, "value.connection")?;
         self.0.store.update_branch(&branch, &fingerprint).await.map_err(|error| busy(&before, error))?;
         tracing::info!(branch = %branch.code, "branch changed");
         let mut detail = serde_json::json!({ "changed": parts });
@@ -143,22 +154,29 @@ impl Manager {
         let now = self.now();
         let branch = match target {
             TestTarget::Branch(which) => self.branch(&which).await?,
-            TestTarget::Connection(provider, connection) => Branch {
-                id: BranchId::generate(),
-                code: "connection-test".parse().map_err(EngineError::internal)?,
-                name: String::new(),
-                provider,
-                connection,
-                labels: BTreeMap::new(),
-                is_active: false,
-                environment: String::new(),
-                create_time: now,
-                update_time: now,
-            },
+            TestTarget::Connection(provider, mut connection, password) => {
+                let id = BranchId::generate();
+                if let Some(password) = password {
+                    let sealer = &self.0.settings.provider.sealer;
+                    passwords::seal(sealer, id, &mut connection, &password, "connection")?;
+                }
+                Branch {
+                    id,
+                    code: "connection-test".parse().map_err(EngineError::internal)?,
+                    name: String::new(),
+                    provider,
+                    connection,
+                    labels: BTreeMap::new(),
+                    is_active: false,
+                    environment: String::new(),
+                    create_time: now,
+                    update_time: now,
+                }
+            }
         };
         validate_branch(&branch, "").map_err(EngineError::Invalid)?;
         let settings = &self.0.settings.provider;
-        let endpoint = match Endpoint::resolve(&branch.code, branch.provider, &branch.connection, settings) {
+        let endpoint = match Endpoint::of(&branch, settings) {
             Ok(endpoint) => endpoint,
             Err(error) => {
                 return Ok(ConnectionTest {
@@ -186,7 +204,7 @@ impl Manager {
     fn checked(&self, branch: &Branch, prefix: &str) -> Result<String, EngineError> {
         validate_branch(branch, prefix).map_err(EngineError::Invalid)?;
         let settings = &self.0.settings.provider;
-        match Endpoint::resolve(&branch.code, branch.provider, &branch.connection, settings) {
+        match Endpoint::of(branch, settings) {
             Ok(endpoint) => Ok(endpoint.fingerprint()),
             Err(error) if error.kind == ErrorKind::Internal => Err(EngineError::internal(error)),
             Err(error) => {

@@ -92,6 +92,9 @@ pub enum EngineError {
     /// The branch cannot be migrated as asked, so there is no plan to show.
     #[error("{0}")]
     PlanRefused(Box<MigrationError>),
+    /// No key is configured that stored passwords could be encrypted with.
+    #[error("the service has no key to encrypt passwords with")]
+    NoSecretsKey,
     /// The service is stopping.
     #[error("the service is stopping")]
     Draining,
@@ -147,6 +150,9 @@ impl EngineError {
             Self::RunOver { .. } => "nothing is left to do".into(),
             Self::NothingToResolve { hint, .. } => (*hint).into(),
             Self::CatalogueBroken { .. } => "correct the files; `branchkeeper check` lists every problem".into(),
+            Self::NoSecretsKey => "configure secrets.key_ref, and name the key that was used before in \
+                                   secrets.old_key_refs"
+                .into(),
             Self::Draining => "try again in a moment; another instance or the restarted service will answer".into(),
             Self::BranchUnavailable(error) | Self::PlanChanged(error) | Self::PlanRefused(error) => error.hint.clone(),
             Self::HeadOffice(_) => "check the database that head_office.url names, then try again".into(),

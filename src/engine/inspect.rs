@@ -97,7 +97,7 @@ impl Manager {
 
     pub(super) async fn session(&self, branch: &Branch) -> Result<Option<Session>, ProviderError> {
         let settings = &self.0.settings.provider;
-        let endpoint = Endpoint::resolve(&branch.code, branch.provider, &branch.connection, settings)?;
+        let endpoint = Endpoint::of(branch, settings)?;
         match Session::connect(&endpoint, settings).await {
             Ok(session) => Ok(Some(session)),
             Err(error) if error.kind == ErrorKind::DatabaseMissing => Ok(None),

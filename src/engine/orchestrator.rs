@@ -286,7 +286,7 @@ fn report(manager: &Manager, branches: Vec<Branch>) {
         let interval = TimeDelta::from_std(shared.settings.auto.interval).unwrap_or(TimeDelta::zero());
         let look = async |branch: Branch| {
             let settings = &shared.settings.provider;
-            let endpoint = Endpoint::resolve(&branch.code, branch.provider, &branch.connection, settings);
+            let endpoint = Endpoint::of(&branch, settings);
             let _on_host = shared.hosts.enter(endpoint.map_or_else(|_| String::new(), |at| at.host_key())).await;
             if let Err(error) = manager.report_pending(&branch, shared.clock.now() + interval).await {
                 tracing::warn!(branch = %branch.code, %error, "what the branch lacks could not be recorded");

@@ -120,7 +120,7 @@ impl Manager {
     ) -> Result<((MigrationId, usize), Ledger), Refused> {
         let shared = &self.0;
         let settings = &shared.settings.provider;
-        let endpoint = Endpoint::resolve(&branch.code, branch.provider, &branch.connection, settings)?;
+        let endpoint = Endpoint::of(branch, settings)?;
         let mut session = Session::connect(&endpoint, settings).await?;
         let claim = Claim {
             head_office: shared.store.id().to_owned(),

@@ -154,7 +154,7 @@ async fn place_and_turn(jobs: Arc<Jobs>, places: Arc<Semaphore>, id: BranchId) -
         return Some(jobs.skip(&branch).await);
     }
     let settings = &shared.settings.provider;
-    let endpoint = Endpoint::resolve(&branch.code, branch.provider, &branch.connection, settings);
+    let endpoint = Endpoint::of(&branch, settings);
     // A connection that does not resolve fails in its turn, with the reason recorded.
     let host = endpoint.map_or_else(|_| String::new(), |endpoint| endpoint.host_key());
     let both = async {

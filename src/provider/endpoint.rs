@@ -2,16 +2,17 @@ use std::fmt;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-use crate::domain::{BranchCode, Connection, Provider};
+use crate::domain::{Branch, BranchCode, Connection, Provider};
 
 use super::error::{ErrorKind, ProviderError};
+use super::secret::{PasswordSource, StoredPassword};
 use super::server::{POSTGRES_NAME, ServerPlace};
 use super::settings::Settings;
 use super::sqlite::SqliteFile;
 
 const LOCK_SUFFIX: usize = "Lock".len();
 
-/// Where a branch's database is, with everything filled in. Holds no password, only where to find it.
+/// Where a branch's database is, with everything filled in. Holds no readable password, only where to find it.
 #[derive(Clone)]
 pub struct Endpoint {
     pub(super) code: BranchCode,
@@ -27,8 +28,22 @@ pub(super) enum Place {
 }
 
 impl Endpoint {
+    /// Where a branch's database is, with its stored password, if it has one. Otherwise as [`Self::resolve`].
+    pub fn of(branch: &Branch, settings: &Settings) -> Result<Self, ProviderError> {
+        let mut endpoint = Self::resolve(&branch.code, branch.provider, &branch.connection, settings)?;
+        if let (Place::Postgres(place) | Place::MySql(place) | Place::SqlServer(place), Connection::Server(server)) =
+            (&mut endpoint.place, &branch.connection)
+            && let Some(sealed) = server.sealed_password.clone()
+        {
+            let (code, sealer) = (branch.code.clone(), settings.sealer.clone());
+            let stored = StoredPassword { sealed, branch: branch.id, code, sealer };
+            place.password = PasswordSource::Stored(Box::new(stored));
+        }
+        Ok(endpoint)
+    }
+
     /// Checks a branch's connection and fills in what it leaves open. Looks at folders and symbolic links, but creates
-    /// nothing and connects to nothing.
+    /// nothing and connects to nothing. A stored password is left out: it is bound to a branch.
     ///
     /// Fails with [`ErrorKind::Unsupported`] for whatever can't or must not be used: a path that leads out of the root,
     /// an unknown option, a provider that this build can't migrate, a bad `history_table`.

@@ -1,10 +1,55 @@
 use std::io::Read;
 
-use crate::domain::{Secret, SecretRef};
+use crate::domain::{BranchCode, BranchId, SealError, SealedPassword, Sealer, Secret, SecretRef};
 
 use super::error::{ErrorKind, ProviderError};
 
 const LIMIT: u64 = 64 * 1024;
+
+/// Where a branch's password comes from.
+#[derive(Clone)]
+pub(super) enum PasswordSource {
+    /// There is none.
+    None,
+    /// It is kept elsewhere.
+    Reference(SecretRef),
+    /// It is stored, encrypted.
+    Stored(Box<StoredPassword>),
+}
+
+/// A stored password, with what decrypts it.
+#[derive(Clone)]
+pub(super) struct StoredPassword {
+    pub(super) sealed: SealedPassword,
+    pub(super) branch: BranchId,
+    pub(super) code: BranchCode,
+    pub(super) sealer: Sealer,
+}
+
+impl PasswordSource {
+    /// The password, fetched now; `None` when there is none.
+    pub(super) async fn password(&self) -> Result<Option<Secret>, ProviderError> {
+        match self {
+            Self::None => Ok(None),
+            Self::Reference(reference) => resolve(reference).await.map(Some),
+            Self::Stored(stored) => stored.open().map(Some),
+        }
+    }
+}
+
+impl StoredPassword {
+    fn open(&self) -> Result<Secret, ProviderError> {
+        self.sealer.open(self.branch, &self.sealed).map_err(|error| {
+            let text = format!("the password of branch '{}' can't be decrypted: {error}", self.code);
+            ProviderError::new(ErrorKind::Authentication, text).hint(match error {
+                SealError::UnknownKey(_) => {
+                    "name that key in secrets.key_ref or secrets.old_key_refs, or give the branch's password again"
+                }
+                _ => "give the branch's password again",
+            })
+        })
+    }
+}
 
 /// Fetches the secret that `reference` names. Called for every connection, so that a changed password needs no restart.
 pub(super) async fn resolve(reference: &SecretRef) -> Result<Secret, ProviderError> {

@@ -4,11 +4,11 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
-use crate::domain::{Provider, Secret, SecretRef, ServerConnection, SslMode, shorten};
+use crate::domain::{Provider, Secret, ServerConnection, SslMode, shorten};
 
 use super::connection::GRACE;
 use super::error::{ErrorKind, ProviderError};
-use super::secret;
+use super::secret::PasswordSource;
 use super::stop::{Backoff, later};
 
 /// The longest identifier that PostgreSQL keeps, in bytes; it cuts longer ones without an error.
@@ -31,7 +31,7 @@ pub(super) struct ServerPlace {
     /// `None` means the provider's default, such as `public` with the server's own search path.
     pub(super) schema: Option<String>,
     pub(super) username: String,
-    pub(super) password_ref: Option<SecretRef>,
+    pub(super) password: PasswordSource,
     pub(super) ssl_mode: SslMode,
     pub(super) ssl_ca_file: Option<String>,
     /// SQL Server's named instance, which its browser service knows the port of.
@@ -103,7 +103,7 @@ impl ServerPlace {
             database: server.database.clone(),
             schema: Some(server.schema.clone()).filter(|schema| !schema.is_empty()),
             username: server.username.clone(),
-            password_ref: server.password_ref.clone(),
+            password: server.password_ref.clone().map_or(PasswordSource::None, PasswordSource::Reference),
             ssl_mode: server.ssl_mode,
             ssl_ca_file: Some(server.ssl_ca_file.clone()).filter(|file| !file.is_empty()),
             instance: option(INSTANCE),
@@ -121,10 +121,7 @@ impl ServerPlace {
 
     /// The password, fetched now; `None` when the branch has none.
     pub(super) async fn password(&self) -> Result<Option<Secret>, ProviderError> {
-        match &self.password_ref {
-            Some(reference) => secret::resolve(reference).await.map(Some),
-            None => Ok(None),
-        }
+        self.password.password().await
     }
 
     /// Connects by `attempt` within `limit`. A server that has no connection to spare is asked again.
@@ -160,9 +157,12 @@ impl ServerPlace {
     /// The server refused the user or the password.
     pub(super) fn refused_user(&self, said: &str) -> ProviderError {
         let text = format!("{} refused the user '{}': {said}", self.address(), self.username);
-        ProviderError::new(ErrorKind::Authentication, text).hint(match &self.password_ref {
-            Some(reference) => format!("check the user '{}' and the password at {reference}", self.username),
-            None => format!("check the user '{}'; the branch has no password_ref", self.username),
+        ProviderError::new(ErrorKind::Authentication, text).hint(match &self.password {
+            PasswordSource::Reference(reference) => {
+                format!("check the user '{}' and the password at {reference}", self.username)
+            }
+            PasswordSource::Stored(_) => format!("check the user '{}' and give the password again", self.username),
+            PasswordSource::None => format!("check the user '{}'; the branch has no password", self.username),
         })
     }
 

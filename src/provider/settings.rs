@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::{Clock, SystemClock};
+use crate::domain::{Clock, Sealer, SystemClock};
 
 /// What holds for all branches.
 #[derive(Clone)]
@@ -17,6 +17,8 @@ pub struct Settings {
     /// How long a migration's statement may wait for another session's lock on what it changes; `None` leaves it to the
     /// server or to the migration's own time limit (SQLite).
     pub lock_timeout: Option<Duration>,
+    /// What decrypts stored passwords.
+    pub sealer: Sealer,
     /// The time that goes into ledgers and locks of providers without a clock of their own.
     pub clock: Arc<dyn Clock>,
 }
@@ -28,6 +30,7 @@ impl Default for Settings {
             history_table: "__MigrationsHistory".into(),
             connect_timeout: Duration::from_secs(15),
             lock_timeout: None,
+            sealer: Sealer::default(),
             clock: Arc::new(SystemClock),
         }
     }

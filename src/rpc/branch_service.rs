@@ -88,4 +88,9 @@ impl proto::branch_service_server::BranchService for BranchService {
         let test = self.manager.test_connection(target).await.map_err(|error| status_of(&error))?;
         Ok(Response::new(convert::connection_test_to_proto(test)))
     }
+    async fn rekey(&self, request: Request<proto::RekeyRequest>) -> Result<Response<proto::RekeyResponse>, Status> {
+        let (manager, caller) = (self.manager.clone(), caller(&request));
+        let done = to_the_end(async move { manager.rekey(&caller).await }).await?;
+        Ok(Response::new(convert::rekeyed_to_proto(done)))
+    }
 }

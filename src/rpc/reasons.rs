@@ -40,6 +40,7 @@ reasons! {
     PLAN_CHANGED: "The branch's plan has another digest than the request names; look at the new plan.",
     PLAN_REFUSED: "The branch cannot be migrated or rolled back as asked; the message names every obstacle.",
     CATALOGUE_BROKEN: "The migrations folder cannot be used; repair the files that are named.",
+    SECRETS_KEY_MISSING: "No key is configured that stored passwords could be encrypted with; set secrets.key_ref.",
     BRANCH_UNAVAILABLE: "The branch's database could not be asked; the metadata has the class of failure.",
     HEAD_OFFICE_UNAVAILABLE: "The service's own database cannot be reached; try again.",
     DRAINING: "The service is stopping; try again, and watch the run from the last event seen.",

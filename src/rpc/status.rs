@@ -228,6 +228,9 @@ fn refusal_of(error: &EngineError, now: Time) -> Refusal {
             .with("problems", problems.len())
             .with("first_problem", problems.first().map_or("", String::as_str))
             .precondition("migrations"),
+        EngineError::NoSecretsKey => {
+            refuse(Code::FailedPrecondition, reasons::SECRETS_KEY_MISSING).precondition("secrets.key_ref")
+        }
         EngineError::Draining => refuse(Code::Unavailable, reasons::DRAINING).retry_after(RETRY_SOON),
         EngineError::BranchUnavailable(failure) => {
             let code = branch_code(failure.class);

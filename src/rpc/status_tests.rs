@@ -24,6 +24,7 @@ fn table() -> Vec<(EngineError, Code)> {
     vec![
         (EngineError::UnknownBranch("BR999".into()), Code::NotFound),
         (EngineError::UnknownBranches(vec!["A".into(), "B".into()]), Code::NotFound),
+        (EngineError::NoSecretsKey, Code::FailedPrecondition),
         (EngineError::UnknownRun(RunId::generate().to_string()), Code::NotFound),
         (EngineError::UnknownMigration { target: "7".into(), nearest: Some("8_x".into()) }, Code::NotFound),
         (EngineError::Invalid(violations(1, 5)), Code::InvalidArgument),

@@ -35,6 +35,8 @@ public static class Reason
     public const string PlanRefused = "PLAN_REFUSED";
     /// <summary>The migrations folder cannot be used; repair the files that are named.</summary>
     public const string CatalogueBroken = "CATALOGUE_BROKEN";
+    /// <summary>No key is configured that stored passwords could be encrypted with; set secrets.key_ref.</summary>
+    public const string SecretsKeyMissing = "SECRETS_KEY_MISSING";
     /// <summary>The branch's database could not be asked; the metadata has the class of failure.</summary>
     public const string BranchUnavailable = "BRANCH_UNAVAILABLE";
     /// <summary>The service's own database cannot be reached; try again.</summary>

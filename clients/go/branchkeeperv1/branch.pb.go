@@ -427,9 +427,12 @@ type ServerConnection struct {
 	Schema string `protobuf:"bytes,4,opt,name=schema,proto3" json:"schema,omitempty"`
 	// The user to connect as.
 	Username string `protobuf:"bytes,5,opt,name=username,proto3" json:"username,omitempty"`
-	// Refused for now: passwords cannot be stored encrypted yet. Use password_ref. Never returned.
+	// The password, at most 4096 bytes, which the service stores encrypted. Never returned. Refused where the service has no
+	// key for that (secrets.key_ref), and together with password_ref. Empty means none in CreateBranch; in UpdateBranch it
+	// means that a stored password stays, and has to be given again where anything but database and schema changes.
 	Password string `protobuf:"bytes,6,opt,name=password,proto3" json:"password,omitempty"`
-	// Where the service finds the password: `env:NAME` or `file:PATH`. Empty means no password.
+	// Where the service finds the password: `env:NAME` or `file:PATH`; it takes the place of a stored password. Empty means
+	// that there is none, or that it is stored.
 	PasswordRef string `protobuf:"bytes,7,opt,name=password_ref,json=passwordRef,proto3" json:"password_ref,omitempty"`
 	// How the connection is protected.
 	SslMode SslMode `protobuf:"varint,8,opt,name=ssl_mode,json=sslMode,proto3,enum=branchkeeper.v1.SslMode" json:"ssl_mode,omitempty"`
@@ -438,7 +441,10 @@ type ServerConnection struct {
 	SslCaFile string `protobuf:"bytes,9,opt,name=ssl_ca_file,json=sslCaFile,proto3" json:"ssl_ca_file,omitempty"`
 	// The provider's own options, of which only SQL Server has any: `instance`, the named instance, instead of a port;
 	// `certificate_host`, the name in the server's certificate where that is not the host.
-	Options       map[string]string `protobuf:"bytes,10,rep,name=options,proto3" json:"options,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Options map[string]string `protobuf:"bytes,10,rep,name=options,proto3" json:"options,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Whether a password is stored; always set in answers. In UpdateBranch, false makes the service forget it; not given
+	// or true changes nothing. Not looked at elsewhere.
+	HasPassword   *bool `protobuf:"varint,11,opt,name=has_password,json=hasPassword,proto3,oneof" json:"has_password,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -543,6 +549,13 @@ func (x *ServerConnection) GetOptions() map[string]string {
 	return nil
 }
 
+func (x *ServerConnection) GetHasPassword() bool {
+	if x != nil && x.HasPassword != nil {
+		return *x.HasPassword
+	}
+	return false
+}
+
 var File_branchkeeper_v1_branch_proto protoreflect.FileDescriptor
 
 const file_branchkeeper_v1_branch_proto_rawDesc = "" +
@@ -575,7 +588,7 @@ const file_branchkeeper_v1_branch_proto_rawDesc = "" +
 	"\x06server\x18\x02 \x01(\v2!.branchkeeper.v1.ServerConnectionH\x00R\x06serverB\x06\n" +
 	"\x04kind\"&\n" +
 	"\x10SqliteConnection\x12\x12\n" +
-	"\x04path\x18\x01 \x01(\tR\x04path\"\xa4\x03\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\"\xdd\x03\n" +
 	"\x10ServerConnection\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x12\n" +
 	"\x04port\x18\x02 \x01(\rR\x04port\x12\x1a\n" +
@@ -587,10 +600,12 @@ const file_branchkeeper_v1_branch_proto_rawDesc = "" +
 	"\bssl_mode\x18\b \x01(\x0e2\x18.branchkeeper.v1.SslModeR\asslMode\x12\x1e\n" +
 	"\vssl_ca_file\x18\t \x01(\tR\tsslCaFile\x12H\n" +
 	"\aoptions\x18\n" +
-	" \x03(\v2..branchkeeper.v1.ServerConnection.OptionsEntryR\aoptions\x1a:\n" +
+	" \x03(\v2..branchkeeper.v1.ServerConnection.OptionsEntryR\aoptions\x12&\n" +
+	"\fhas_password\x18\v \x01(\bH\x00R\vhasPassword\x88\x01\x01\x1a:\n" +
 	"\fOptionsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01*|\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x0f\n" +
+	"\r_has_password*|\n" +
 	"\bProvider\x12\x18\n" +
 	"\x14PROVIDER_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fPROVIDER_SQLITE\x10\x01\x12\x16\n" +
@@ -658,6 +673,7 @@ func file_branchkeeper_v1_branch_proto_init() {
 		(*Connection_Sqlite)(nil),
 		(*Connection_Server)(nil),
 	}
+	file_branchkeeper_v1_branch_proto_msgTypes[3].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -726,6 +726,134 @@ func (x *TestConnectionResponse) GetHint() string {
 	return ""
 }
 
+// Nothing needs to be said.
+type RekeyRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RekeyRequest) Reset() {
+	*x = RekeyRequest{}
+	mi := &file_branchkeeper_v1_branch_service_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RekeyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RekeyRequest) ProtoMessage() {}
+
+func (x *RekeyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_branchkeeper_v1_branch_service_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RekeyRequest.ProtoReflect.Descriptor instead.
+func (*RekeyRequest) Descriptor() ([]byte, []int) {
+	return file_branchkeeper_v1_branch_service_proto_rawDescGZIP(), []int{12}
+}
+
+// What became of the stored passwords.
+type RekeyResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The id of the current key: the first 16 hexadecimal digits of a digest of it.
+	KeyId string `protobuf:"bytes,1,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
+	// How many were encrypted anew.
+	Rewritten uint64 `protobuf:"varint,2,opt,name=rewritten,proto3" json:"rewritten,omitempty"`
+	// How many were under the current key already.
+	Current uint64 `protobuf:"varint,3,opt,name=current,proto3" json:"current,omitempty"`
+	// How many could not be decrypted, for want of their key or because they were changed, and stayed as they were.
+	Unreadable uint64 `protobuf:"varint,4,opt,name=unreadable,proto3" json:"unreadable,omitempty"`
+	// The codes of the first 100 branches of those.
+	UnreadableBranches []string `protobuf:"bytes,5,rep,name=unreadable_branches,json=unreadableBranches,proto3" json:"unreadable_branches,omitempty"`
+	// How many branches were changed by others each time that it was their turn. Call again.
+	Overtaken     uint64 `protobuf:"varint,6,opt,name=overtaken,proto3" json:"overtaken,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RekeyResponse) Reset() {
+	*x = RekeyResponse{}
+	mi := &file_branchkeeper_v1_branch_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RekeyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RekeyResponse) ProtoMessage() {}
+
+func (x *RekeyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_branchkeeper_v1_branch_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RekeyResponse.ProtoReflect.Descriptor instead.
+func (*RekeyResponse) Descriptor() ([]byte, []int) {
+	return file_branchkeeper_v1_branch_service_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *RekeyResponse) GetKeyId() string {
+	if x != nil {
+		return x.KeyId
+	}
+	return ""
+}
+
+func (x *RekeyResponse) GetRewritten() uint64 {
+	if x != nil {
+		return x.Rewritten
+	}
+	return 0
+}
+
+func (x *RekeyResponse) GetCurrent() uint64 {
+	if x != nil {
+		return x.Current
+	}
+	return 0
+}
+
+func (x *RekeyResponse) GetUnreadable() uint64 {
+	if x != nil {
+		return x.Unreadable
+	}
+	return 0
+}
+
+func (x *RekeyResponse) GetUnreadableBranches() []string {
+	if x != nil {
+		return x.UnreadableBranches
+	}
+	return nil
+}
+
+func (x *RekeyResponse) GetOvertaken() uint64 {
+	if x != nil {
+		return x.Overtaken
+	}
+	return 0
+}
+
 var File_branchkeeper_v1_branch_service_proto protoreflect.FileDescriptor
 
 const file_branchkeeper_v1_branch_service_proto_rawDesc = "" +
@@ -777,14 +905,25 @@ const file_branchkeeper_v1_branch_service_proto_rawDesc = "" +
 	"\x0eserver_version\x18\x03 \x01(\tR\rserverVersion\x123\n" +
 	"\alatency\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\alatency\x12\x18\n" +
 	"\amessage\x18\x05 \x01(\tR\amessage\x12\x12\n" +
-	"\x04hint\x18\x06 \x01(\tR\x04hint2\xba\x04\n" +
+	"\x04hint\x18\x06 \x01(\tR\x04hint\"\x0e\n" +
+	"\fRekeyRequest\"\xcd\x01\n" +
+	"\rRekeyResponse\x12\x15\n" +
+	"\x06key_id\x18\x01 \x01(\tR\x05keyId\x12\x1c\n" +
+	"\trewritten\x18\x02 \x01(\x04R\trewritten\x12\x18\n" +
+	"\acurrent\x18\x03 \x01(\x04R\acurrent\x12\x1e\n" +
+	"\n" +
+	"unreadable\x18\x04 \x01(\x04R\n" +
+	"unreadable\x12/\n" +
+	"\x13unreadable_branches\x18\x05 \x03(\tR\x12unreadableBranches\x12\x1c\n" +
+	"\tovertaken\x18\x06 \x01(\x04R\tovertaken2\x82\x05\n" +
 	"\rBranchService\x12[\n" +
 	"\fCreateBranch\x12$.branchkeeper.v1.CreateBranchRequest\x1a%.branchkeeper.v1.CreateBranchResponse\x12R\n" +
 	"\tGetBranch\x12!.branchkeeper.v1.GetBranchRequest\x1a\".branchkeeper.v1.GetBranchResponse\x12[\n" +
 	"\fListBranches\x12$.branchkeeper.v1.ListBranchesRequest\x1a%.branchkeeper.v1.ListBranchesResponse\x12[\n" +
 	"\fUpdateBranch\x12$.branchkeeper.v1.UpdateBranchRequest\x1a%.branchkeeper.v1.UpdateBranchResponse\x12[\n" +
 	"\fDeleteBranch\x12$.branchkeeper.v1.DeleteBranchRequest\x1a%.branchkeeper.v1.DeleteBranchResponse\x12a\n" +
-	"\x0eTestConnection\x12&.branchkeeper.v1.TestConnectionRequest\x1a'.branchkeeper.v1.TestConnectionResponseB\xd5\x01\n" +
+	"\x0eTestConnection\x12&.branchkeeper.v1.TestConnectionRequest\x1a'.branchkeeper.v1.TestConnectionResponse\x12F\n" +
+	"\x05Rekey\x12\x1d.branchkeeper.v1.RekeyRequest\x1a\x1e.branchkeeper.v1.RekeyResponseB\xd5\x01\n" +
 	"\x13com.branchkeeper.v1B\x12BranchServiceProtoP\x01ZMgithub.com/branchkeeper/branchkeeper/clients/go/branchkeeperv1;branchkeeperv1\xa2\x02\x03BXX\xaa\x02\x0fBranchkeeper.V1\xca\x02\x0fBranchkeeper\\V1\xe2\x02\x1bBranchkeeper\\V1\\GPBMetadata\xea\x02\x10Branchkeeper::V1b\x06proto3"
 
 var (
@@ -799,7 +938,7 @@ func file_branchkeeper_v1_branch_service_proto_rawDescGZIP() []byte {
 	return file_branchkeeper_v1_branch_service_proto_rawDescData
 }
 
-var file_branchkeeper_v1_branch_service_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_branchkeeper_v1_branch_service_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_branchkeeper_v1_branch_service_proto_goTypes = []any{
 	(*CreateBranchRequest)(nil),    // 0: branchkeeper.v1.CreateBranchRequest
 	(*CreateBranchResponse)(nil),   // 1: branchkeeper.v1.CreateBranchResponse
@@ -813,40 +952,44 @@ var file_branchkeeper_v1_branch_service_proto_goTypes = []any{
 	(*DeleteBranchResponse)(nil),   // 9: branchkeeper.v1.DeleteBranchResponse
 	(*TestConnectionRequest)(nil),  // 10: branchkeeper.v1.TestConnectionRequest
 	(*TestConnectionResponse)(nil), // 11: branchkeeper.v1.TestConnectionResponse
-	nil,                            // 12: branchkeeper.v1.ListBranchesRequest.LabelsEntry
-	(*Branch)(nil),                 // 13: branchkeeper.v1.Branch
-	(Provider)(0),                  // 14: branchkeeper.v1.Provider
-	(*fieldmaskpb.FieldMask)(nil),  // 15: google.protobuf.FieldMask
-	(*Connection)(nil),             // 16: branchkeeper.v1.Connection
-	(*durationpb.Duration)(nil),    // 17: google.protobuf.Duration
+	(*RekeyRequest)(nil),           // 12: branchkeeper.v1.RekeyRequest
+	(*RekeyResponse)(nil),          // 13: branchkeeper.v1.RekeyResponse
+	nil,                            // 14: branchkeeper.v1.ListBranchesRequest.LabelsEntry
+	(*Branch)(nil),                 // 15: branchkeeper.v1.Branch
+	(Provider)(0),                  // 16: branchkeeper.v1.Provider
+	(*fieldmaskpb.FieldMask)(nil),  // 17: google.protobuf.FieldMask
+	(*Connection)(nil),             // 18: branchkeeper.v1.Connection
+	(*durationpb.Duration)(nil),    // 19: google.protobuf.Duration
 }
 var file_branchkeeper_v1_branch_service_proto_depIdxs = []int32{
-	13, // 0: branchkeeper.v1.CreateBranchRequest.branch:type_name -> branchkeeper.v1.Branch
-	13, // 1: branchkeeper.v1.CreateBranchResponse.branch:type_name -> branchkeeper.v1.Branch
-	13, // 2: branchkeeper.v1.GetBranchResponse.branch:type_name -> branchkeeper.v1.Branch
-	12, // 3: branchkeeper.v1.ListBranchesRequest.labels:type_name -> branchkeeper.v1.ListBranchesRequest.LabelsEntry
-	14, // 4: branchkeeper.v1.ListBranchesRequest.providers:type_name -> branchkeeper.v1.Provider
-	13, // 5: branchkeeper.v1.ListBranchesResponse.branches:type_name -> branchkeeper.v1.Branch
-	13, // 6: branchkeeper.v1.UpdateBranchRequest.value:type_name -> branchkeeper.v1.Branch
-	15, // 7: branchkeeper.v1.UpdateBranchRequest.update_mask:type_name -> google.protobuf.FieldMask
-	13, // 8: branchkeeper.v1.UpdateBranchResponse.branch:type_name -> branchkeeper.v1.Branch
-	16, // 9: branchkeeper.v1.TestConnectionRequest.connection:type_name -> branchkeeper.v1.Connection
-	14, // 10: branchkeeper.v1.TestConnectionRequest.provider:type_name -> branchkeeper.v1.Provider
-	17, // 11: branchkeeper.v1.TestConnectionResponse.latency:type_name -> google.protobuf.Duration
+	15, // 0: branchkeeper.v1.CreateBranchRequest.branch:type_name -> branchkeeper.v1.Branch
+	15, // 1: branchkeeper.v1.CreateBranchResponse.branch:type_name -> branchkeeper.v1.Branch
+	15, // 2: branchkeeper.v1.GetBranchResponse.branch:type_name -> branchkeeper.v1.Branch
+	14, // 3: branchkeeper.v1.ListBranchesRequest.labels:type_name -> branchkeeper.v1.ListBranchesRequest.LabelsEntry
+	16, // 4: branchkeeper.v1.ListBranchesRequest.providers:type_name -> branchkeeper.v1.Provider
+	15, // 5: branchkeeper.v1.ListBranchesResponse.branches:type_name -> branchkeeper.v1.Branch
+	15, // 6: branchkeeper.v1.UpdateBranchRequest.value:type_name -> branchkeeper.v1.Branch
+	17, // 7: branchkeeper.v1.UpdateBranchRequest.update_mask:type_name -> google.protobuf.FieldMask
+	15, // 8: branchkeeper.v1.UpdateBranchResponse.branch:type_name -> branchkeeper.v1.Branch
+	18, // 9: branchkeeper.v1.TestConnectionRequest.connection:type_name -> branchkeeper.v1.Connection
+	16, // 10: branchkeeper.v1.TestConnectionRequest.provider:type_name -> branchkeeper.v1.Provider
+	19, // 11: branchkeeper.v1.TestConnectionResponse.latency:type_name -> google.protobuf.Duration
 	0,  // 12: branchkeeper.v1.BranchService.CreateBranch:input_type -> branchkeeper.v1.CreateBranchRequest
 	2,  // 13: branchkeeper.v1.BranchService.GetBranch:input_type -> branchkeeper.v1.GetBranchRequest
 	4,  // 14: branchkeeper.v1.BranchService.ListBranches:input_type -> branchkeeper.v1.ListBranchesRequest
 	6,  // 15: branchkeeper.v1.BranchService.UpdateBranch:input_type -> branchkeeper.v1.UpdateBranchRequest
 	8,  // 16: branchkeeper.v1.BranchService.DeleteBranch:input_type -> branchkeeper.v1.DeleteBranchRequest
 	10, // 17: branchkeeper.v1.BranchService.TestConnection:input_type -> branchkeeper.v1.TestConnectionRequest
-	1,  // 18: branchkeeper.v1.BranchService.CreateBranch:output_type -> branchkeeper.v1.CreateBranchResponse
-	3,  // 19: branchkeeper.v1.BranchService.GetBranch:output_type -> branchkeeper.v1.GetBranchResponse
-	5,  // 20: branchkeeper.v1.BranchService.ListBranches:output_type -> branchkeeper.v1.ListBranchesResponse
-	7,  // 21: branchkeeper.v1.BranchService.UpdateBranch:output_type -> branchkeeper.v1.UpdateBranchResponse
-	9,  // 22: branchkeeper.v1.BranchService.DeleteBranch:output_type -> branchkeeper.v1.DeleteBranchResponse
-	11, // 23: branchkeeper.v1.BranchService.TestConnection:output_type -> branchkeeper.v1.TestConnectionResponse
-	18, // [18:24] is the sub-list for method output_type
-	12, // [12:18] is the sub-list for method input_type
+	12, // 18: branchkeeper.v1.BranchService.Rekey:input_type -> branchkeeper.v1.RekeyRequest
+	1,  // 19: branchkeeper.v1.BranchService.CreateBranch:output_type -> branchkeeper.v1.CreateBranchResponse
+	3,  // 20: branchkeeper.v1.BranchService.GetBranch:output_type -> branchkeeper.v1.GetBranchResponse
+	5,  // 21: branchkeeper.v1.BranchService.ListBranches:output_type -> branchkeeper.v1.ListBranchesResponse
+	7,  // 22: branchkeeper.v1.BranchService.UpdateBranch:output_type -> branchkeeper.v1.UpdateBranchResponse
+	9,  // 23: branchkeeper.v1.BranchService.DeleteBranch:output_type -> branchkeeper.v1.DeleteBranchResponse
+	11, // 24: branchkeeper.v1.BranchService.TestConnection:output_type -> branchkeeper.v1.TestConnectionResponse
+	13, // 25: branchkeeper.v1.BranchService.Rekey:output_type -> branchkeeper.v1.RekeyResponse
+	19, // [19:26] is the sub-list for method output_type
+	12, // [12:19] is the sub-list for method input_type
 	12, // [12:12] is the sub-list for extension type_name
 	12, // [12:12] is the sub-list for extension extendee
 	0,  // [0:12] is the sub-list for field type_name
@@ -869,7 +1012,7 @@ func file_branchkeeper_v1_branch_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_branchkeeper_v1_branch_service_proto_rawDesc), len(file_branchkeeper_v1_branch_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   13,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -27,6 +27,7 @@ const (
 	BranchService_UpdateBranch_FullMethodName   = "/branchkeeper.v1.BranchService/UpdateBranch"
 	BranchService_DeleteBranch_FullMethodName   = "/branchkeeper.v1.BranchService/DeleteBranch"
 	BranchService_TestConnection_FullMethodName = "/branchkeeper.v1.BranchService/TestConnection"
+	BranchService_Rekey_FullMethodName          = "/branchkeeper.v1.BranchService/Rekey"
 )
 
 // BranchServiceClient is the client API for BranchService service.
@@ -49,6 +50,9 @@ type BranchServiceClient interface {
 	DeleteBranch(ctx context.Context, in *DeleteBranchRequest, opts ...grpc.CallOption) (*DeleteBranchResponse, error)
 	// Tries a connection without changing anything. That a database cannot be reached is an answer, not an error.
 	TestConnection(ctx context.Context, in *TestConnectionRequest, opts ...grpc.CallOption) (*TestConnectionResponse, error)
+	// Encrypts all stored passwords with the current key (secrets.key_ref) that are not yet. Branches stay in use meanwhile.
+	// Safe to call again, which does what is left. FAILED_PRECONDITION with reason SECRETS_KEY_MISSING when there is no key.
+	Rekey(ctx context.Context, in *RekeyRequest, opts ...grpc.CallOption) (*RekeyResponse, error)
 }
 
 type branchServiceClient struct {
@@ -119,6 +123,16 @@ func (c *branchServiceClient) TestConnection(ctx context.Context, in *TestConnec
 	return out, nil
 }
 
+func (c *branchServiceClient) Rekey(ctx context.Context, in *RekeyRequest, opts ...grpc.CallOption) (*RekeyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RekeyResponse)
+	err := c.cc.Invoke(ctx, BranchService_Rekey_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // BranchServiceServer is the server API for BranchService service.
 // All implementations must embed UnimplementedBranchServiceServer
 // for forward compatibility.
@@ -139,6 +153,9 @@ type BranchServiceServer interface {
 	DeleteBranch(context.Context, *DeleteBranchRequest) (*DeleteBranchResponse, error)
 	// Tries a connection without changing anything. That a database cannot be reached is an answer, not an error.
 	TestConnection(context.Context, *TestConnectionRequest) (*TestConnectionResponse, error)
+	// Encrypts all stored passwords with the current key (secrets.key_ref) that are not yet. Branches stay in use meanwhile.
+	// Safe to call again, which does what is left. FAILED_PRECONDITION with reason SECRETS_KEY_MISSING when there is no key.
+	Rekey(context.Context, *RekeyRequest) (*RekeyResponse, error)
 	mustEmbedUnimplementedBranchServiceServer()
 }
 
@@ -166,6 +183,9 @@ func (UnimplementedBranchServiceServer) DeleteBranch(context.Context, *DeleteBra
 }
 func (UnimplementedBranchServiceServer) TestConnection(context.Context, *TestConnectionRequest) (*TestConnectionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method TestConnection not implemented")
+}
+func (UnimplementedBranchServiceServer) Rekey(context.Context, *RekeyRequest) (*RekeyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Rekey not implemented")
 }
 func (UnimplementedBranchServiceServer) mustEmbedUnimplementedBranchServiceServer() {}
 func (UnimplementedBranchServiceServer) testEmbeddedByValue()                       {}
@@ -296,6 +316,24 @@ func _BranchService_TestConnection_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _BranchService_Rekey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RekeyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BranchServiceServer).Rekey(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: BranchService_Rekey_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BranchServiceServer).Rekey(ctx, req.(*RekeyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // BranchService_ServiceDesc is the grpc.ServiceDesc for BranchService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -326,6 +364,10 @@ var BranchService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "TestConnection",
 			Handler:    _BranchService_TestConnection_Handler,
+		},
+		{
+			MethodName: "Rekey",
+			Handler:    _BranchService_Rekey_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

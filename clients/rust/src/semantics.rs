@@ -78,6 +78,8 @@ pub mod reason {
     pub const PLAN_REFUSED: &str = "PLAN_REFUSED";
     /// The migrations folder cannot be used; repair the files that are named.
     pub const CATALOGUE_BROKEN: &str = "CATALOGUE_BROKEN";
+    /// No key is configured that stored passwords could be encrypted with; set secrets.key_ref.
+    pub const SECRETS_KEY_MISSING: &str = "SECRETS_KEY_MISSING";
     /// The branch's database could not be asked; the metadata has the class of failure.
     pub const BRANCH_UNAVAILABLE: &str = "BRANCH_UNAVAILABLE";
     /// The service's own database cannot be reached; try again.

@@ -74,6 +74,8 @@ export const Reason = {
   PLAN_REFUSED: "PLAN_REFUSED",
   /** The migrations folder cannot be used; repair the files that are named. */
   CATALOGUE_BROKEN: "CATALOGUE_BROKEN",
+  /** No key is configured that stored passwords could be encrypted with; set secrets.key_ref. */
+  SECRETS_KEY_MISSING: "SECRETS_KEY_MISSING",
   /** The branch's database could not be asked; the metadata has the class of failure. */
   BRANCH_UNAVAILABLE: "BRANCH_UNAVAILABLE",
   /** The service's own database cannot be reached; try again. */

@@ -1,6 +1,15 @@
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
 use super::super::failure::Failure;
 use super::url::parse_url;
+use super::values::connection_message;
 use crate::domain::{Connection, Provider, SecretRef, ServerConnection, SqliteConnection, SslMode};
+use crate::rpc::proto;
+use crate::rpc::proto::connection::Kind;
+
+/// The most bytes of a password file that are read.
+const MAX_PASSWORD_FILE: u64 = 64 * 1024;
 
 /// How to reach a branch's database, as flags.
 #[derive(Debug, Default, clap::Args)]
@@ -27,6 +36,9 @@ pub(super) struct ConnectionArgs {
     /// Where the service finds the password: env:NAME or file:PATH
     #[arg(long, value_name = "REF")]
     password_ref: Option<String>,
+    /// A file on this machine with the password, which the service stores encrypted; - for standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "password_ref")]
+    password_file: Option<PathBuf>,
     /// How the connection is protected [default: prefer]
     #[arg(long, value_enum, value_name = "MODE")]
     ssl_mode: Option<SslFlag>,
@@ -68,7 +80,25 @@ impl ConnectionArgs {
 
     fn has_server_flags(&self) -> bool {
         let texts = [&self.url, &self.host, &self.database, &self.schema, &self.user, &self.password_ref, &self.ssl_ca];
-        texts.iter().any(|text| text.is_some()) || self.port.is_some() || self.ssl_mode.is_some()
+        texts.iter().any(|text| text.is_some())
+            || self.port.is_some()
+            || self.ssl_mode.is_some()
+            || self.password_file.is_some()
+    }
+
+    /// What to send for the connection that the flags describe, over what there was before: with the password, if there is
+    /// a file with one.
+    pub(super) fn message(&self, provider: Provider, before: Option<Connection>) -> Result<proto::Connection, Failure> {
+        let mut message = connection_message(self.over(provider, before)?);
+        if let Some(Kind::Server(server)) = &mut message.kind {
+            if let Some(file) = &self.password_file {
+                server.password = read_password(file)?;
+            }
+            if self.password_ref.as_deref() == Some("") {
+                server.has_password = Some(false);
+            }
+        }
+        Ok(message)
     }
 
     /// The connection that the flags describe, over what there was before.
@@ -127,6 +157,7 @@ impl ConnectionArgs {
         server.port = self.port.or(server.port);
         server.ssl_mode = self.ssl_mode.map_or(server.ssl_mode, SslMode::from);
         match self.password_ref.as_deref() {
+            None if self.password_file.is_some() => server.password_ref = None,
             None => {}
             Some("") => server.password_ref = None,
             Some(reference) => {
@@ -139,6 +170,25 @@ impl ConnectionArgs {
         }
         Ok(server)
     }
+}
+
+/// The password in a file, without a newline at its end.
+fn read_password(file: &Path) -> Result<String, Failure> {
+    let mut text = String::new();
+    let read = if file == Path::new("-") {
+        std::io::stdin().lock().take(MAX_PASSWORD_FILE).read_to_string(&mut text)
+    } else {
+        std::fs::File::open(file).and_then(|file| file.take(MAX_PASSWORD_FILE).read_to_string(&mut text))
+    };
+    let name = if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() };
+    read.map_err(|error| {
+        Failure::usage(format!("{name} cannot be read: {error}"), "check the path and its permissions")
+    })?;
+    let line = text.strip_suffix('\n').map_or(&*text, |text| text.strip_suffix('\r').unwrap_or(text));
+    if line.is_empty() {
+        return Err(Failure::usage(format!("there is no password in {name}"), "leave --password-file out for none"));
+    }
+    Ok(line.to_owned())
 }
 
 #[cfg(test)]
@@ -184,6 +234,35 @@ mod tests {
         assert!(host().over(Provider::Sqlite, None).is_err());
         let text = host().over(Provider::Postgres, None).unwrap_err().report();
         assert!(text.contains("needs --database, --user too"), "{text}");
+    }
+
+    #[test]
+    fn a_password_comes_from_a_file_and_takes_a_reference_s_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("password");
+        std::fs::write(&file, "hunter2 \r\n").unwrap();
+        let before = ServerConnection {
+            host: "db".into(),
+            database: "shop".into(),
+            username: "keeper".into(),
+            password_ref: Some("env:P".parse().unwrap()),
+            ..Default::default()
+        };
+        let before = Some(Connection::Server(before));
+        let sent = |args: &ConnectionArgs| match args.message(Provider::Postgres, before.clone()).unwrap().kind {
+            Some(Kind::Server(server)) => (server.password, server.password_ref, server.has_password),
+            _ => panic!("a server was expected"),
+        };
+        let args = ConnectionArgs { password_file: Some(file.clone()), ..Default::default() };
+        assert!(!args.is_empty());
+        assert_eq!(sent(&args), ("hunter2 ".into(), String::new(), None));
+        let args = ConnectionArgs { password_ref: Some(String::new()), ..Default::default() };
+        assert_eq!(sent(&args), (String::new(), String::new(), Some(false)));
+        let args = ConnectionArgs { schema: Some("s".into()), ..Default::default() };
+        assert_eq!(sent(&args), (String::new(), "env:P".into(), None));
+        std::fs::write(&file, "\n").unwrap();
+        let args = ConnectionArgs { password_file: Some(file), ..Default::default() };
+        assert!(args.message(Provider::Postgres, before.clone()).is_err());
     }
 
     #[test]

@@ -5,9 +5,10 @@ use super::super::failure::{Failure, Outcome};
 use super::super::output::{Json, text::one_line};
 use super::connection::ConnectionArgs;
 use super::look::print_branch;
-use super::values::{connection_message, connection_value, provider};
-use crate::domain::{BranchCode, Connection, Provider, SqliteConnection};
+use super::values::{connection_value, provider};
+use crate::domain::{BranchCode, Provider};
 use crate::rpc::proto;
+use crate::rpc::proto::connection::Kind;
 
 /// What `branch add` takes.
 #[derive(Debug, clap::Args)]
@@ -15,7 +16,7 @@ use crate::rpc::proto;
 Examples:
   branchkeeper branch add BR001 --provider sqlite --name 'Old Town' --label region=south
   branchkeeper branch add BR002 --provider postgres --url postgres://me@db/br002 --password-ref env:PW
-  branchkeeper branch add BR003 --provider postgres --host db --database br003 --user keeper
+  branchkeeper branch add BR003 --provider postgres --host db --database br003 --user keeper --password-file pw
 
 An active branch is due at once: its database is created and migrated without anyone asking, unless the service is
 configured otherwise.")]
@@ -44,14 +45,14 @@ pub(crate) struct AddArgs {
 
 /// Registers a branch.
 pub(super) async fn add(context: &Context, args: AddArgs) -> Result<Outcome, Failure> {
-    let connection = args.connection.over(args.provider, None)?;
+    let connection = args.connection.message(args.provider, None)?;
     // The service knows the default file itself; sending none keeps that its business.
-    let is_default = connection == Connection::Sqlite(SqliteConnection::default());
+    let is_default = connection.kind == Some(Kind::Sqlite(proto::SqliteConnection::default()));
     let branch = proto::Branch {
         code: args.code.to_string(),
         name: args.name,
         provider: provider_value(args.provider).into(),
-        connection: (!is_default).then(|| connection_message(connection)),
+        connection: (!is_default).then_some(connection),
         labels: label_map(&args.labels)?,
         is_active: Some(!args.inactive),
         environment: args.environment,
@@ -140,8 +141,7 @@ pub(super) async fn update(context: &Context, args: UpdateArgs) -> Result<Outcom
         let Some(provider) = provider(value.provider) else {
             return Err(Failure::usage("the branch's provider is unknown to this version", "use a newer branchkeeper"));
         };
-        let connection = args.connection.over(provider, connection_value(value.connection.as_ref()))?;
-        value.connection = Some(connection_message(connection));
+        value.connection = Some(args.connection.message(provider, connection_value(value.connection.as_ref()))?);
         paths.push("connection");
     }
     if paths.is_empty() {

@@ -5,7 +5,7 @@ use super::super::failure::{Failure, Outcome};
 use super::super::output::text::{duration, labels, one_line, rfc3339};
 use super::super::output::{Cell, Column, Json, Style, Table, names};
 use super::connection::ConnectionArgs;
-use super::values::{connection_message, describe};
+use super::values::describe;
 use crate::domain::Provider;
 use crate::rpc::proto;
 
@@ -140,7 +140,9 @@ pub(super) fn print_branch(context: &Context, branch: &proto::Branch) -> std::io
         ("database", describe(branch.connection.as_ref())),
     ];
     if let Some(proto::connection::Kind::Server(server)) = branch.connection.as_ref().and_then(|c| c.kind.as_ref()) {
-        fields.push(("password from", server.password_ref.clone()));
+        let stored = server.has_password == Some(true) && server.password_ref.is_empty();
+        let password = if stored { "head office, encrypted" } else { &server.password_ref };
+        fields.push(("password from", password.to_owned()));
         fields.push(("ssl mode", names::ssl_mode(server.ssl_mode)));
         fields.push(("ssl authority", server.ssl_ca_file.clone()));
     }
@@ -183,7 +185,7 @@ pub(super) async fn test(context: &Context, args: TestArgs) -> Result<Outcome, F
         }
         (Some(branch), _) => proto::TestConnectionRequest { target: Some(Target::Branch(branch)), provider: 0 },
         (None, Some(provider)) => {
-            let connection = connection_message(args.connection.over(provider, None)?);
+            let connection = args.connection.message(provider, None)?;
             proto::TestConnectionRequest {
                 target: Some(Target::Connection(connection)),
                 provider: provider_value(provider).into(),

@@ -19,6 +19,7 @@ pub(in crate::cli) fn connection_message(connection: Connection) -> proto::Conne
             ssl_mode: ssl_mode_value(server.ssl_mode).into(),
             ssl_ca_file: server.ssl_ca_file,
             options: server.options.into_iter().collect(),
+            has_password: None,
         }),
     };
     proto::Connection { kind: Some(kind) }
@@ -35,6 +36,7 @@ pub(super) fn connection_value(connection: Option<&proto::Connection>) -> Option
             schema: server.schema.clone(),
             username: server.username.clone(),
             password_ref: server.password_ref.parse().ok(),
+            sealed_password: None,
             ssl_mode: ssl_mode(server.ssl_mode)?,
             ssl_ca_file: server.ssl_ca_file.clone(),
             options: server.options.clone().into_iter().collect(),
@@ -100,6 +102,7 @@ mod tests {
             schema: "pos".into(),
             username: "keeper".into(),
             password_ref: Some("env:P".parse().unwrap()),
+            sealed_password: None,
             ssl_mode: SslMode::VerifyCa,
             ssl_ca_file: "/ca.pem".into(),
             options: [("a".to_owned(), "b".to_owned())].into(),

@@ -93,6 +93,7 @@ messages! {
     SqliteConnection { path }
     ServerConnection {
         host, port, database, schema, username, password_ref, ssl_mode as ssl_mode, ssl_ca_file, options,
+        has_password,
     }
     TestConnectionResponse { reachable, database_exists, server_version, latency, message, hint }
     MigrationInfo {
@@ -144,6 +145,7 @@ messages! {
     ApiToken {
         id, name, role as role, created_by, create_time, expire_time, last_used_time, revoke_time,
     }
+    RekeyResponse { key_id, rewritten, current, unreadable, unreadable_branches, overtaken }
     CreateTokenResponse { token, secret }
     ListTokensResponse { tokens }
     RevokeTokenResponse { token }

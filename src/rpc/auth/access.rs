@@ -52,6 +52,7 @@ pub(in crate::rpc) const TABLE: &[(&str, Need)] = &[
     ("/branchkeeper.v1.BranchService/DeleteBranch", Change),
     // It makes the service call other machines, with its own secrets.
     ("/branchkeeper.v1.BranchService/TestConnection", Manage),
+    ("/branchkeeper.v1.BranchService/Rekey", Change),
     ("/branchkeeper.v1.AccessService/CreateToken", Change),
     ("/branchkeeper.v1.AccessService/ListTokens", Manage),
     ("/branchkeeper.v1.AccessService/RevokeToken", Change),

@@ -1,10 +1,10 @@
 use std::collections::BTreeMap;
 
 use crate::domain::{
-    self, Branch, BranchCode, BranchId, BranchRef, BranchUpdate, Connection, Provider, Selector, ServerConnection,
-    SqliteConnection, Time, Violations,
+    self, Branch, BranchCode, BranchId, BranchRef, BranchUpdate, Connection, PasswordChange, Provider, Secret,
+    Selector, ServerConnection, SqliteConnection, Time, Violations,
 };
-use crate::engine::{BranchFilter, ConnectionTest, NewBranch, Page, TestTarget};
+use crate::engine::{BranchFilter, ConnectionTest, NewBranch, Page, Rekeyed, TestTarget};
 use crate::rpc::proto;
 
 use super::enums::{provider, provider_to_proto, ssl_mode, ssl_mode_to_proto};
@@ -29,7 +29,10 @@ pub(in crate::rpc) fn new_branch(request: proto::CreateBranchRequest) -> Result<
     {
         fields.bad("branch.connection", format!("must be given: {kind} has no default connection"));
     }
-    let connection = branch.connection.and_then(|value| connection(&mut fields, "branch.connection", value));
+    let (connection, password) = branch
+        .connection
+        .map(|value| (connection(&mut fields, "branch.connection", &value), password(&value)))
+        .unwrap_or_default();
     let labels = branch.labels.into_iter().collect();
     let draft = Draft {
         provider: kind,
@@ -44,6 +47,7 @@ pub(in crate::rpc) fn new_branch(request: proto::CreateBranchRequest) -> Result<
         name: branch.name,
         provider,
         connection,
+        password,
         labels,
         is_active: branch.is_active.unwrap_or(true),
         environment: branch.environment,
@@ -80,7 +84,10 @@ pub(in crate::rpc) fn update_branch(
                 }
             }
             "connection" => match value.connection.take() {
-                Some(given) => update.connection = connection(&mut fields, "value.connection", given),
+                Some(given) => {
+                    update.password = password_change(&given);
+                    update.connection = connection(&mut fields, "value.connection", &given);
+                }
                 None => fields.bad("value.connection", "must be given, because the mask names it"),
             },
             other => mask_violation(&mut fields, other),
@@ -141,7 +148,8 @@ pub(in crate::rpc) fn test_target(request: proto::TestConnectionRequest) -> Resu
         Some(Target::Branch(text)) => fields.branch("branch", &text).map(TestTarget::Branch),
         Some(Target::Connection(given)) => {
             let kind = fields.choice("provider", request.provider, provider, PROVIDERS);
-            let connection = connection(&mut fields, "connection", given);
+            let password = password(&given);
+            let connection = connection(&mut fields, "connection", &given);
             if let Some(Connection::Sqlite(SqliteConnection { path })) = &connection
                 && path.is_empty()
             {
@@ -154,32 +162,47 @@ pub(in crate::rpc) fn test_target(request: proto::TestConnectionRequest) -> Resu
             let connection_only =
                 Draft { provider: kind, name: "", connection: connection.as_ref(), labels: &nothing, environment: "" };
             connection_only.check(&mut fields, "");
-            kind.zip(connection).map(|(kind, connection)| TestTarget::Connection(kind, connection))
+            kind.zip(connection).map(|(kind, connection)| TestTarget::Connection(kind, connection, password))
         }
     };
     fields.finish(target)
 }
 
-fn connection(fields: &mut Fields, prefix: &str, value: proto::Connection) -> Option<Connection> {
+fn password(value: &proto::Connection) -> Option<Secret> {
+    match &value.kind {
+        Some(proto::connection::Kind::Server(server)) if !server.password.is_empty() => {
+            Some(Secret::new(server.password.as_str()))
+        }
+        _ => None,
+    }
+}
+
+fn password_change(value: &proto::Connection) -> PasswordChange {
+    match (password(value), &value.kind) {
+        (Some(password), _) => PasswordChange::Set(password),
+        (None, Some(proto::connection::Kind::Server(server))) if server.has_password == Some(false) => {
+            PasswordChange::Forget
+        }
+        (None, _) => PasswordChange::Keep,
+    }
+}
+
+fn connection(fields: &mut Fields, prefix: &str, value: &proto::Connection) -> Option<Connection> {
     use proto::connection::Kind;
-    match value.kind {
+    match &value.kind {
         None => {
             fields.bad(prefix, "must hold sqlite or server");
             None
         }
-        Some(Kind::Sqlite(sqlite)) => Some(Connection::Sqlite(SqliteConnection { path: sqlite.path })),
+        Some(Kind::Sqlite(sqlite)) => Some(Connection::Sqlite(SqliteConnection { path: sqlite.path.clone() })),
         Some(Kind::Server(server)) => Some(Connection::Server(server_connection(fields, prefix, server))),
     }
 }
 
-fn server_connection(fields: &mut Fields, prefix: &str, server: proto::ServerConnection) -> ServerConnection {
+fn server_connection(fields: &mut Fields, prefix: &str, server: &proto::ServerConnection) -> ServerConnection {
     let at = |name: &str| format!("{prefix}.server.{name}");
-    if !server.password.is_empty() {
-        fields.bad(
-            at("password"),
-            "is not accepted, because it could not be kept safely; put the password into an environment variable or a \
-             file of the service and give password_ref = env:NAME or file:PATH",
-        );
+    if !server.password.is_empty() && !server.password_ref.is_empty() {
+        fields.bad(at("password"), "is given together with password_ref; give one of them");
     }
     let port = u16::try_from(server.port).unwrap_or_else(|_| {
         fields.bad(at("port"), format!("is {}; ports go from 1 to 65535, and 0 means the usual one", server.port));
@@ -187,15 +210,16 @@ fn server_connection(fields: &mut Fields, prefix: &str, server: proto::ServerCon
     });
     fields.0.text(&at("password_ref"), &server.password_ref, 1024);
     ServerConnection {
-        host: server.host,
+        host: server.host.clone(),
         port: (port != 0).then_some(port),
-        database: server.database,
-        schema: server.schema,
-        username: server.username,
+        database: server.database.clone(),
+        schema: server.schema.clone(),
+        username: server.username.clone(),
+        sealed_password: None,
         password_ref: fields.parse_if_given(&at("password_ref"), &server.password_ref),
         ssl_mode: fields.choice_if_given(&at("ssl_mode"), server.ssl_mode, ssl_mode, SSL_MODES).unwrap_or_default(),
-        ssl_ca_file: server.ssl_ca_file,
-        options: server.options.into_iter().collect(),
+        ssl_ca_file: server.ssl_ca_file.clone(),
+        options: server.options.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
     }
 }
 
@@ -241,7 +265,7 @@ impl Draft<'_> {
     }
 }
 
-/// A branch as the contract shows it. There is no password in it to show.
+/// A branch as the contract shows it: whether there is a stored password, and nothing of it.
 pub(in crate::rpc) fn branch_to_proto(branch: Branch) -> proto::Branch {
     proto::Branch {
         id: branch.id.to_string(),
@@ -272,9 +296,22 @@ fn connection_to_proto(connection: Connection) -> proto::Connection {
             ssl_mode: ssl_mode_to_proto(server.ssl_mode),
             ssl_ca_file: server.ssl_ca_file,
             options: server.options.into_iter().collect(),
+            has_password: Some(server.sealed_password.is_some()),
         }),
     };
     proto::Connection { kind: Some(kind) }
+}
+
+/// What encrypting all stored passwords anew came to.
+pub(in crate::rpc) fn rekeyed_to_proto(done: Rekeyed) -> proto::RekeyResponse {
+    proto::RekeyResponse {
+        key_id: done.key_id,
+        rewritten: done.rewritten,
+        current: done.current,
+        unreadable: done.unreadable,
+        unreadable_branches: done.unreadable_branches.iter().map(ToString::to_string).collect(),
+        overtaken: done.overtaken,
+    }
 }
 
 /// What trying a connection showed.

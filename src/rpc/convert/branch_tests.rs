@@ -102,6 +102,22 @@ fn a_password_is_refused_and_never_repeated() {
 }
 
 #[test]
+fn a_password_travels_beside_the_connection() {
+    let given = proto::ServerConnection { password: "hunter2".into(), ..server() };
+    let new = create(branch(proto::Provider::Postgres, over(given.clone()))).unwrap();
+    assert_eq!(new.password, Some(Secret::new("hunter2")));
+    assert!(!format!("{new:?}").contains("hunter2"));
+    let change = |server: proto::ServerConnection| {
+        let value = proto::Branch { connection: over(server), ..Default::default() };
+        update(&["connection"], Some(value)).unwrap().1.password
+    };
+    assert_eq!(change(given), PasswordChange::Set(Secret::new("hunter2")));
+    assert_eq!(change(server()), PasswordChange::Keep);
+    assert_eq!(change(proto::ServerConnection { has_password: Some(true), ..server() }), PasswordChange::Keep);
+    assert_eq!(change(proto::ServerConnection { has_password: Some(false), ..server() }), PasswordChange::Forget);
+}
+
+#[test]
 fn provider_and_connection_have_to_fit() {
     use proto::Provider::{Postgres, Sqlite, Sqlserver};
     assert_eq!(fields(create(branch(Postgres, None))), ["branch.connection"]);
@@ -172,7 +188,7 @@ fn new_values_are_checked_like_those_of_a_new_branch() {
         ..Default::default()
     };
     let found = fields(update(&["code", "name", "connection"], Some(value)));
-    let expected = ["value.code", "value.connection.server.password", "value.connection.server.port", "value.name"];
+    let expected = ["value.code", "value.connection.server.port", "value.name"];
     assert_eq!(found, expected);
 }
 
@@ -215,4 +231,5 @@ fn a_branch_is_shown_without_a_password() {
     let Some(proto::connection::Kind::Server(server)) = shown.connection.unwrap().kind else { panic!("not a server") };
     assert_eq!((server.password.as_str(), server.password_ref.as_str(), server.port), ("", "file:/run/secret", 6432));
     assert_eq!(server.ssl_mode, i32::from(proto::SslMode::Prefer));
+    assert_eq!(server.has_password, Some(false));
 }

@@ -18,7 +18,7 @@ mod time;
 pub(super) use access::{new_token, token_list, token_ref, token_to_proto};
 pub(super) use audit::{audit_filter, audit_report_to_proto, audit_to_proto};
 pub(super) use branch::{
-    branch_filter, branch_to_proto, connection_test_to_proto, new_branch, test_target, update_branch,
+    branch_filter, branch_to_proto, connection_test_to_proto, new_branch, rekeyed_to_proto, test_target, update_branch,
 };
 pub(super) use event::event_to_proto;
 pub(super) use fields::branch_ref;

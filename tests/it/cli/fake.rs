@@ -246,6 +246,13 @@ impl BranchService for Fake {
         };
         Ok(Response::new(answer))
     }
+
+    async fn rekey(&self, _: Request<pb::RekeyRequest>) -> Result<Response<pb::RekeyResponse>, Status> {
+        let unreadable_branches = vec!["BR007".to_owned()];
+        let answer =
+            pb::RekeyResponse { rewritten: 3, current: 1, unreadable: 1, unreadable_branches, ..Default::default() };
+        Ok(Response::new(answer))
+    }
 }
 
 #[tonic::async_trait]

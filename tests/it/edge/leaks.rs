@@ -12,6 +12,9 @@ async fn no_secret_is_ever_emitted() {
     let mut station = closed_station();
     let folder = station.migrations_folder().parent().unwrap().to_owned();
     let file = super::kit::write(&folder, "branch.password", PASSWORD);
+    let key = "5a".repeat(32);
+    let key_file = super::kit::write(&folder, "secrets.key", &key);
+    station.set("SECRETS__KEY_REF", &format!("file:{}", key_file.display()));
     station.set("LOG__LEVEL", "trace");
     station.set("MIGRATION__CONNECT_TIMEOUT", "1s");
     station.start().await;
@@ -41,9 +44,10 @@ async fn no_secret_is_ever_emitted() {
     };
     let reference = format!("file:{}", file.display());
     let cases = [
-        (branch("BR1", server(PASSWORD, "")), false),
+        (branch("BR1", server(PASSWORD, PASSWORD)), false),
         (branch("BR2", server("", PASSWORD)), false),
         (branch("BR3", server("", &reference)), true),
+        (branch("BR4", pb::ServerConnection { database: "e".into(), ..server(PASSWORD, "") }), true),
     ];
     for (branch, good) in cases {
         let created = branches.create_branch(with(&made, pb::CreateBranchRequest { branch: Some(branch) })).await;
@@ -52,6 +56,14 @@ async fn no_secret_is_ever_emitted() {
     }
     let applied = migrations.apply(with(&made, pb::ApplyRequest { branch: "BR3".into(), ..Default::default() })).await;
     emitted += &format!("{applied:?}");
+    let applied = migrations.apply(with(&made, pb::ApplyRequest { branch: "BR4".into(), ..Default::default() })).await;
+    emitted += &format!("{applied:?}{:?}", branches.rekey(with(&made, pb::RekeyRequest {})).await.unwrap());
+    let elsewhere = pb::UpdateBranchRequest {
+        branch: "BR4".into(),
+        value: Some(branch("BR4", pb::ServerConnection { host: "localhost".into(), ..server("", "") })),
+        update_mask: Some(prost_types::FieldMask { paths: vec!["connection".into()] }),
+    };
+    emitted += &format!("{:?}", branches.update_branch(with(&made, elsewhere)).await.unwrap_err());
     let test = pb::TestConnectionRequest {
         target: Some(pb::test_connection_request::Target::Branch("BR3".into())),
         ..Default::default()
@@ -61,7 +73,15 @@ async fn no_secret_is_ever_emitted() {
         let request = pb::DeleteBranchRequest { branch: "BR3".into() };
         emitted += &format!("{:?}", branches.delete_branch(with(token, request)).await.unwrap_err());
     }
-    for arguments in ["status", "branch show BR3", "runs --output json", "audit --output json", "token list"] {
+    for arguments in [
+        "status",
+        "branch show BR3",
+        "branch show BR4",
+        "branch list --output json",
+        "runs --output json",
+        "audit --output json",
+        "token list",
+    ] {
         let output = cli(&url, Some(&admin), arguments);
         emitted += &(text(&output.stdout) + &text(&output.stderr));
     }
@@ -83,6 +103,7 @@ async fn no_secret_is_ever_emitted() {
     );
     for (what, secret) in [
         ("password", PASSWORD),
+        ("key of passwords", &key),
         ("JWT secret", SECRET),
         ("admin's JWT", &admin),
         ("viewer's JWT", &viewer),

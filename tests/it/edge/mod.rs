@@ -5,6 +5,7 @@ mod credentials;
 mod keys;
 mod kit;
 mod leaks;
+mod passwords;
 mod rpcs;
 mod tls;
 mod tokens;

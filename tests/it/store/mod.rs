@@ -10,6 +10,7 @@ mod leases;
 mod opening;
 mod run_end;
 mod runs;
+mod sealed;
 mod states;
 mod undo;
 mod writer;

@@ -77,6 +77,8 @@ class Reason(str, Enum):
     """The branch cannot be migrated or rolled back as asked; the message names every obstacle."""
     CATALOGUE_BROKEN = "CATALOGUE_BROKEN"
     """The migrations folder cannot be used; repair the files that are named."""
+    SECRETS_KEY_MISSING = "SECRETS_KEY_MISSING"
+    """No key is configured that stored passwords could be encrypted with; set secrets.key_ref."""
     BRANCH_UNAVAILABLE = "BRANCH_UNAVAILABLE"
     """The branch's database could not be asked; the metadata has the class of failure."""
     HEAD_OFFICE_UNAVAILABLE = "HEAD_OFFICE_UNAVAILABLE"

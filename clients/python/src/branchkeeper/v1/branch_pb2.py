@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x62ranchkeeper/v1/branch.proto\x12\x0f\x62ranchkeeper.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8f\x03\n\x06\x42ranch\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12+\n\x08provider\x18\x04 \x01(\x0e\x32\x19.branchkeeper.v1.Provider\x12/\n\nconnection\x18\x05 \x01(\x0b\x32\x1b.branchkeeper.v1.Connection\x12\x33\n\x06labels\x18\x06 \x03(\x0b\x32#.branchkeeper.v1.Branch.LabelsEntry\x12\x16\n\tis_active\x18\x07 \x01(\x08H\x00\x88\x01\x01\x12\x13\n\x0b\x65nvironment\x18\x08 \x01(\t\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0c\n\n_is_active\"~\n\nConnection\x12\x33\n\x06sqlite\x18\x01 \x01(\x0b\x32!.branchkeeper.v1.SqliteConnectionH\x00\x12\x33\n\x06server\x18\x02 \x01(\x0b\x32!.branchkeeper.v1.ServerConnectionH\x00\x42\x06\n\x04kind\" \n\x10SqliteConnection\x12\x0c\n\x04path\x18\x01 \x01(\t\"\xbc\x02\n\x10ServerConnection\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x0c\n\x04port\x18\x02 \x01(\r\x12\x10\n\x08\x64\x61tabase\x18\x03 \x01(\t\x12\x0e\n\x06schema\x18\x04 \x01(\t\x12\x10\n\x08username\x18\x05 \x01(\t\x12\x10\n\x08password\x18\x06 \x01(\t\x12\x14\n\x0cpassword_ref\x18\x07 \x01(\t\x12*\n\x08ssl_mode\x18\x08 \x01(\x0e\x32\x18.branchkeeper.v1.SslMode\x12\x13\n\x0bssl_ca_file\x18\t \x01(\t\x12?\n\x07options\x18\n \x03(\x0b\x32..branchkeeper.v1.ServerConnection.OptionsEntry\x1a.\n\x0cOptionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*|\n\x08Provider\x12\x18\n\x14PROVIDER_UNSPECIFIED\x10\x00\x12\x13\n\x0fPROVIDER_SQLITE\x10\x01\x12\x16\n\x12PROVIDER_SQLSERVER\x10\x02\x12\x15\n\x11PROVIDER_POSTGRES\x10\x03\x12\x12\n\x0ePROVIDER_MYSQL\x10\x04*\x96\x01\n\x07SslMode\x12\x18\n\x14SSL_MODE_UNSPECIFIED\x10\x00\x12\x14\n\x10SSL_MODE_DISABLE\x10\x01\x12\x13\n\x0fSSL_MODE_PREFER\x10\x02\x12\x14\n\x10SSL_MODE_REQUIRE\x10\x03\x12\x16\n\x12SSL_MODE_VERIFY_CA\x10\x04\x12\x18\n\x14SSL_MODE_VERIFY_FULL\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x62ranchkeeper/v1/branch.proto\x12\x0f\x62ranchkeeper.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8f\x03\n\x06\x42ranch\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12+\n\x08provider\x18\x04 \x01(\x0e\x32\x19.branchkeeper.v1.Provider\x12/\n\nconnection\x18\x05 \x01(\x0b\x32\x1b.branchkeeper.v1.Connection\x12\x33\n\x06labels\x18\x06 \x03(\x0b\x32#.branchkeeper.v1.Branch.LabelsEntry\x12\x16\n\tis_active\x18\x07 \x01(\x08H\x00\x88\x01\x01\x12\x13\n\x0b\x65nvironment\x18\x08 \x01(\t\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0c\n\n_is_active\"~\n\nConnection\x12\x33\n\x06sqlite\x18\x01 \x01(\x0b\x32!.branchkeeper.v1.SqliteConnectionH\x00\x12\x33\n\x06server\x18\x02 \x01(\x0b\x32!.branchkeeper.v1.ServerConnectionH\x00\x42\x06\n\x04kind\" \n\x10SqliteConnection\x12\x0c\n\x04path\x18\x01 \x01(\t\"\xe8\x02\n\x10ServerConnection\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x0c\n\x04port\x18\x02 \x01(\r\x12\x10\n\x08\x64\x61tabase\x18\x03 \x01(\t\x12\x0e\n\x06schema\x18\x04 \x01(\t\x12\x10\n\x08username\x18\x05 \x01(\t\x12\x10\n\x08password\x18\x06 \x01(\t\x12\x14\n\x0cpassword_ref\x18\x07 \x01(\t\x12*\n\x08ssl_mode\x18\x08 \x01(\x0e\x32\x18.branchkeeper.v1.SslMode\x12\x13\n\x0bssl_ca_file\x18\t \x01(\t\x12?\n\x07options\x18\n \x03(\x0b\x32..branchkeeper.v1.ServerConnection.OptionsEntry\x12\x19\n\x0chas_password\x18\x0b \x01(\x08H\x00\x88\x01\x01\x1a.\n\x0cOptionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0f\n\r_has_password*|\n\x08Provider\x12\x18\n\x14PROVIDER_UNSPECIFIED\x10\x00\x12\x13\n\x0fPROVIDER_SQLITE\x10\x01\x12\x16\n\x12PROVIDER_SQLSERVER\x10\x02\x12\x15\n\x11PROVIDER_POSTGRES\x10\x03\x12\x12\n\x0ePROVIDER_MYSQL\x10\x04*\x96\x01\n\x07SslMode\x12\x18\n\x14SSL_MODE_UNSPECIFIED\x10\x00\x12\x14\n\x10SSL_MODE_DISABLE\x10\x01\x12\x13\n\x0fSSL_MODE_PREFER\x10\x02\x12\x14\n\x10SSL_MODE_REQUIRE\x10\x03\x12\x16\n\x12SSL_MODE_VERIFY_CA\x10\x04\x12\x18\n\x14SSL_MODE_VERIFY_FULL\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,10 +36,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BRANCH_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_SERVERCONNECTION_OPTIONSENTRY']._loaded_options = None
   _globals['_SERVERCONNECTION_OPTIONSENTRY']._serialized_options = b'8\001'
-  _globals['_PROVIDER']._serialized_start=965
-  _globals['_PROVIDER']._serialized_end=1089
-  _globals['_SSLMODE']._serialized_start=1092
-  _globals['_SSLMODE']._serialized_end=1242
+  _globals['_PROVIDER']._serialized_start=1009
+  _globals['_PROVIDER']._serialized_end=1133
+  _globals['_SSLMODE']._serialized_start=1136
+  _globals['_SSLMODE']._serialized_end=1286
   _globals['_BRANCH']._serialized_start=83
   _globals['_BRANCH']._serialized_end=482
   _globals['_BRANCH_LABELSENTRY']._serialized_start=423
@@ -49,7 +49,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SQLITECONNECTION']._serialized_start=612
   _globals['_SQLITECONNECTION']._serialized_end=644
   _globals['_SERVERCONNECTION']._serialized_start=647
-  _globals['_SERVERCONNECTION']._serialized_end=963
-  _globals['_SERVERCONNECTION_OPTIONSENTRY']._serialized_start=917
-  _globals['_SERVERCONNECTION_OPTIONSENTRY']._serialized_end=963
+  _globals['_SERVERCONNECTION']._serialized_end=1007
+  _globals['_SERVERCONNECTION_OPTIONSENTRY']._serialized_start=944
+  _globals['_SERVERCONNECTION_OPTIONSENTRY']._serialized_end=990
 # @@protoc_insertion_point(module_scope)

@@ -84,7 +84,7 @@ class SqliteConnection(_message.Message):
     def __init__(self, path: _Optional[str] = ...) -> None: ...
 
 class ServerConnection(_message.Message):
-    __slots__ = ("host", "port", "database", "schema", "username", "password", "password_ref", "ssl_mode", "ssl_ca_file", "options")
+    __slots__ = ("host", "port", "database", "schema", "username", "password", "password_ref", "ssl_mode", "ssl_ca_file", "options", "has_password")
     class OptionsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -102,6 +102,7 @@ class ServerConnection(_message.Message):
     SSL_MODE_FIELD_NUMBER: _ClassVar[int]
     SSL_CA_FILE_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    HAS_PASSWORD_FIELD_NUMBER: _ClassVar[int]
     host: str
     port: int
     database: str
@@ -112,4 +113,5 @@ class ServerConnection(_message.Message):
     ssl_mode: SslMode
     ssl_ca_file: str
     options: _containers.ScalarMap[str, str]
-    def __init__(self, host: _Optional[str] = ..., port: _Optional[int] = ..., database: _Optional[str] = ..., schema: _Optional[str] = ..., username: _Optional[str] = ..., password: _Optional[str] = ..., password_ref: _Optional[str] = ..., ssl_mode: _Optional[_Union[SslMode, str]] = ..., ssl_ca_file: _Optional[str] = ..., options: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    has_password: bool
+    def __init__(self, host: _Optional[str] = ..., port: _Optional[int] = ..., database: _Optional[str] = ..., schema: _Optional[str] = ..., username: _Optional[str] = ..., password: _Optional[str] = ..., password_ref: _Optional[str] = ..., ssl_mode: _Optional[_Union[SslMode, str]] = ..., ssl_ca_file: _Optional[str] = ..., options: _Optional[_Mapping[str, str]] = ..., has_password: bool = ...) -> None: ...

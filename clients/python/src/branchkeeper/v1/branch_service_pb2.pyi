@@ -115,3 +115,23 @@ class TestConnectionResponse(_message.Message):
     message: str
     hint: str
     def __init__(self, reachable: bool = ..., database_exists: bool = ..., server_version: _Optional[str] = ..., latency: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., message: _Optional[str] = ..., hint: _Optional[str] = ...) -> None: ...
+
+class RekeyRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class RekeyResponse(_message.Message):
+    __slots__ = ("key_id", "rewritten", "current", "unreadable", "unreadable_branches", "overtaken")
+    KEY_ID_FIELD_NUMBER: _ClassVar[int]
+    REWRITTEN_FIELD_NUMBER: _ClassVar[int]
+    CURRENT_FIELD_NUMBER: _ClassVar[int]
+    UNREADABLE_FIELD_NUMBER: _ClassVar[int]
+    UNREADABLE_BRANCHES_FIELD_NUMBER: _ClassVar[int]
+    OVERTAKEN_FIELD_NUMBER: _ClassVar[int]
+    key_id: str
+    rewritten: int
+    current: int
+    unreadable: int
+    unreadable_branches: _containers.RepeatedScalarFieldContainer[str]
+    overtaken: int
+    def __init__(self, key_id: _Optional[str] = ..., rewritten: _Optional[int] = ..., current: _Optional[int] = ..., unreadable: _Optional[int] = ..., unreadable_branches: _Optional[_Iterable[str]] = ..., overtaken: _Optional[int] = ...) -> None: ...

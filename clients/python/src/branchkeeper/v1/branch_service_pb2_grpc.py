@@ -65,6 +65,11 @@ class BranchServiceStub(object):
                 request_serializer=branchkeeper_dot_v1_dot_branch__service__pb2.TestConnectionRequest.SerializeToString,
                 response_deserializer=branchkeeper_dot_v1_dot_branch__service__pb2.TestConnectionResponse.FromString,
                 _registered_method=True)
+        self.Rekey = channel.unary_unary(
+                '/branchkeeper.v1.BranchService/Rekey',
+                request_serializer=branchkeeper_dot_v1_dot_branch__service__pb2.RekeyRequest.SerializeToString,
+                response_deserializer=branchkeeper_dot_v1_dot_branch__service__pb2.RekeyResponse.FromString,
+                _registered_method=True)
 
 
 class BranchServiceServicer(object):
@@ -115,6 +120,14 @@ class BranchServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Rekey(self, request, context):
+        """Encrypts all stored passwords with the current key (secrets.key_ref) that are not yet. Branches stay in use meanwhile.
+        Safe to call again, which does what is left. FAILED_PRECONDITION with reason SECRETS_KEY_MISSING when there is no key.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_BranchServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -147,6 +160,11 @@ def add_BranchServiceServicer_to_server(servicer, server):
                     servicer.TestConnection,
                     request_deserializer=branchkeeper_dot_v1_dot_branch__service__pb2.TestConnectionRequest.FromString,
                     response_serializer=branchkeeper_dot_v1_dot_branch__service__pb2.TestConnectionResponse.SerializeToString,
+            ),
+            'Rekey': grpc.unary_unary_rpc_method_handler(
+                    servicer.Rekey,
+                    request_deserializer=branchkeeper_dot_v1_dot_branch__service__pb2.RekeyRequest.FromString,
+                    response_serializer=branchkeeper_dot_v1_dot_branch__service__pb2.RekeyResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -312,6 +330,33 @@ class BranchService(object):
             '/branchkeeper.v1.BranchService/TestConnection',
             branchkeeper_dot_v1_dot_branch__service__pb2.TestConnectionRequest.SerializeToString,
             branchkeeper_dot_v1_dot_branch__service__pb2.TestConnectionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Rekey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/branchkeeper.v1.BranchService/Rekey',
+            branchkeeper_dot_v1_dot_branch__service__pb2.RekeyRequest.SerializeToString,
+            branchkeeper_dot_v1_dot_branch__service__pb2.RekeyResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -61,6 +61,14 @@ class BranchServiceStub:
     ]
     """Tries a connection without changing anything. That a database cannot be reached is an answer, not an error."""
 
+    Rekey: grpc.UnaryUnaryMultiCallable[
+        branchkeeper.v1.branch_service_pb2.RekeyRequest,
+        branchkeeper.v1.branch_service_pb2.RekeyResponse,
+    ]
+    """Encrypts all stored passwords with the current key (secrets.key_ref) that are not yet. Branches stay in use meanwhile.
+    Safe to call again, which does what is left. FAILED_PRECONDITION with reason SECRETS_KEY_MISSING when there is no key.
+    """
+
 class BranchServiceAsyncStub:
     """Keeps the register of branches."""
 
@@ -103,6 +111,14 @@ class BranchServiceAsyncStub:
         branchkeeper.v1.branch_service_pb2.TestConnectionResponse,
     ]
     """Tries a connection without changing anything. That a database cannot be reached is an answer, not an error."""
+
+    Rekey: grpc.aio.UnaryUnaryMultiCallable[
+        branchkeeper.v1.branch_service_pb2.RekeyRequest,
+        branchkeeper.v1.branch_service_pb2.RekeyResponse,
+    ]
+    """Encrypts all stored passwords with the current key (secrets.key_ref) that are not yet. Branches stay in use meanwhile.
+    Safe to call again, which does what is left. FAILED_PRECONDITION with reason SECRETS_KEY_MISSING when there is no key.
+    """
 
 class BranchServiceServicer(metaclass=abc.ABCMeta):
     """Keeps the register of branches."""
@@ -158,5 +174,15 @@ class BranchServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[branchkeeper.v1.branch_service_pb2.TestConnectionResponse, collections.abc.Awaitable[branchkeeper.v1.branch_service_pb2.TestConnectionResponse]]:
         """Tries a connection without changing anything. That a database cannot be reached is an answer, not an error."""
+
+    @abc.abstractmethod
+    def Rekey(
+        self,
+        request: branchkeeper.v1.branch_service_pb2.RekeyRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[branchkeeper.v1.branch_service_pb2.RekeyResponse, collections.abc.Awaitable[branchkeeper.v1.branch_service_pb2.RekeyResponse]]:
+        """Encrypts all stored passwords with the current key (secrets.key_ref) that are not yet. Branches stay in use meanwhile.
+        Safe to call again, which does what is left. FAILED_PRECONDITION with reason SECRETS_KEY_MISSING when there is no key.
+        """
 
 def add_BranchServiceServicer_to_server(servicer: BranchServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file branchkeeper/v1/branch.proto.
  */
 export const file_branchkeeper_v1_branch: GenFile = /*@__PURE__*/
-  fileDesc("ChxicmFuY2hrZWVwZXIvdjEvYnJhbmNoLnByb3RvEg9icmFuY2hrZWVwZXIudjEijwMKBkJyYW5jaBIKCgJpZBgBIAEoCRIMCgRjb2RlGAIgASgJEgwKBG5hbWUYAyABKAkSKwoIcHJvdmlkZXIYBCABKA4yGS5icmFuY2hrZWVwZXIudjEuUHJvdmlkZXISLwoKY29ubmVjdGlvbhgFIAEoCzIbLmJyYW5jaGtlZXBlci52MS5Db25uZWN0aW9uEjMKBmxhYmVscxgGIAMoCzIjLmJyYW5jaGtlZXBlci52MS5CcmFuY2guTGFiZWxzRW50cnkSFgoJaXNfYWN0aXZlGAcgASgISACIAQESEwoLZW52aXJvbm1lbnQYCCABKAkSLwoLY3JlYXRlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgwKCl9pc19hY3RpdmUifgoKQ29ubmVjdGlvbhIzCgZzcWxpdGUYASABKAsyIS5icmFuY2hrZWVwZXIudjEuU3FsaXRlQ29ubmVjdGlvbkgAEjMKBnNlcnZlchgCIAEoCzIhLmJyYW5jaGtlZXBlci52MS5TZXJ2ZXJDb25uZWN0aW9uSABCBgoEa2luZCIgChBTcWxpdGVDb25uZWN0aW9uEgwKBHBhdGgYASABKAkivAIKEFNlcnZlckNvbm5lY3Rpb24SDAoEaG9zdBgBIAEoCRIMCgRwb3J0GAIgASgNEhAKCGRhdGFiYXNlGAMgASgJEg4KBnNjaGVtYRgEIAEoCRIQCgh1c2VybmFtZRgFIAEoCRIQCghwYXNzd29yZBgGIAEoCRIUCgxwYXNzd29yZF9yZWYYByABKAkSKgoIc3NsX21vZGUYCCABKA4yGC5icmFuY2hrZWVwZXIudjEuU3NsTW9kZRITCgtzc2xfY2FfZmlsZRgJIAEoCRI/CgdvcHRpb25zGAogAygLMi4uYnJhbmNoa2VlcGVyLnYxLlNlcnZlckNvbm5lY3Rpb24uT3B0aW9uc0VudHJ5Gi4KDE9wdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBKnwKCFByb3ZpZGVyEhgKFFBST1ZJREVSX1VOU1BFQ0lGSUVEEAASEwoPUFJPVklERVJfU1FMSVRFEAESFgoSUFJPVklERVJfU1FMU0VSVkVSEAISFQoRUFJPVklERVJfUE9TVEdSRVMQAxISCg5QUk9WSURFUl9NWVNRTBAEKpYBCgdTc2xNb2RlEhgKFFNTTF9NT0RFX1VOU1BFQ0lGSUVEEAASFAoQU1NMX01PREVfRElTQUJMRRABEhMKD1NTTF9NT0RFX1BSRUZFUhACEhQKEFNTTF9NT0RFX1JFUVVJUkUQAxIWChJTU0xfTU9ERV9WRVJJRllfQ0EQBBIYChRTU0xfTU9ERV9WRVJJRllfRlVMTBAFQs4BChNjb20uYnJhbmNoa2VlcGVyLnYxQgtCcmFuY2hQcm90b1ABWk1naXRodWIuY29tL2JyYW5jaGtlZXBlci9icmFuY2hrZWVwZXIvY2xpZW50cy9nby9icmFuY2hrZWVwZXJ2MTticmFuY2hrZWVwZXJ2MaICA0JYWKoCD0JyYW5jaGtlZXBlci5WMcoCD0JyYW5jaGtlZXBlclxWMeICG0JyYW5jaGtlZXBlclxWMVxHUEJNZXRhZGF0YeoCEEJyYW5jaGtlZXBlcjo6VjFiBnByb3RvMw", [file_google_protobuf_timestamp]);
+  fileDesc("ChxicmFuY2hrZWVwZXIvdjEvYnJhbmNoLnByb3RvEg9icmFuY2hrZWVwZXIudjEijwMKBkJyYW5jaBIKCgJpZBgBIAEoCRIMCgRjb2RlGAIgASgJEgwKBG5hbWUYAyABKAkSKwoIcHJvdmlkZXIYBCABKA4yGS5icmFuY2hrZWVwZXIudjEuUHJvdmlkZXISLwoKY29ubmVjdGlvbhgFIAEoCzIbLmJyYW5jaGtlZXBlci52MS5Db25uZWN0aW9uEjMKBmxhYmVscxgGIAMoCzIjLmJyYW5jaGtlZXBlci52MS5CcmFuY2guTGFiZWxzRW50cnkSFgoJaXNfYWN0aXZlGAcgASgISACIAQESEwoLZW52aXJvbm1lbnQYCCABKAkSLwoLY3JlYXRlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgwKCl9pc19hY3RpdmUifgoKQ29ubmVjdGlvbhIzCgZzcWxpdGUYASABKAsyIS5icmFuY2hrZWVwZXIudjEuU3FsaXRlQ29ubmVjdGlvbkgAEjMKBnNlcnZlchgCIAEoCzIhLmJyYW5jaGtlZXBlci52MS5TZXJ2ZXJDb25uZWN0aW9uSABCBgoEa2luZCIgChBTcWxpdGVDb25uZWN0aW9uEgwKBHBhdGgYASABKAki6AIKEFNlcnZlckNvbm5lY3Rpb24SDAoEaG9zdBgBIAEoCRIMCgRwb3J0GAIgASgNEhAKCGRhdGFiYXNlGAMgASgJEg4KBnNjaGVtYRgEIAEoCRIQCgh1c2VybmFtZRgFIAEoCRIQCghwYXNzd29yZBgGIAEoCRIUCgxwYXNzd29yZF9yZWYYByABKAkSKgoIc3NsX21vZGUYCCABKA4yGC5icmFuY2hrZWVwZXIudjEuU3NsTW9kZRITCgtzc2xfY2FfZmlsZRgJIAEoCRI/CgdvcHRpb25zGAogAygLMi4uYnJhbmNoa2VlcGVyLnYxLlNlcnZlckNvbm5lY3Rpb24uT3B0aW9uc0VudHJ5EhkKDGhhc19wYXNzd29yZBgLIAEoCEgAiAEBGi4KDE9wdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQg8KDV9oYXNfcGFzc3dvcmQqfAoIUHJvdmlkZXISGAoUUFJPVklERVJfVU5TUEVDSUZJRUQQABITCg9QUk9WSURFUl9TUUxJVEUQARIWChJQUk9WSURFUl9TUUxTRVJWRVIQAhIVChFQUk9WSURFUl9QT1NUR1JFUxADEhIKDlBST1ZJREVSX01ZU1FMEAQqlgEKB1NzbE1vZGUSGAoUU1NMX01PREVfVU5TUEVDSUZJRUQQABIUChBTU0xfTU9ERV9ESVNBQkxFEAESEwoPU1NMX01PREVfUFJFRkVSEAISFAoQU1NMX01PREVfUkVRVUlSRRADEhYKElNTTF9NT0RFX1ZFUklGWV9DQRAEEhgKFFNTTF9NT0RFX1ZFUklGWV9GVUxMEAVCzgEKE2NvbS5icmFuY2hrZWVwZXIudjFCC0JyYW5jaFByb3RvUAFaTWdpdGh1Yi5jb20vYnJhbmNoa2VlcGVyL2JyYW5jaGtlZXBlci9jbGllbnRzL2dvL2JyYW5jaGtlZXBlcnYxO2JyYW5jaGtlZXBlcnYxogIDQlhYqgIPQnJhbmNoa2VlcGVyLlYxygIPQnJhbmNoa2VlcGVyXFYx4gIbQnJhbmNoa2VlcGVyXFYxXEdQQk1ldGFkYXRh6gIQQnJhbmNoa2VlcGVyOjpWMWIGcHJvdG8z", [file_google_protobuf_timestamp]);
 
 /**
  * One managed database.
@@ -203,14 +203,17 @@ export type ServerConnection = Message<"branchkeeper.v1.ServerConnection"> & {
   username: string;
 
   /**
-   * Refused for now: passwords cannot be stored encrypted yet. Use password_ref. Never returned.
+   * The password, at most 4096 bytes, which the service stores encrypted. Never returned. Refused where the service has no
+   * key for that (secrets.key_ref), and together with password_ref. Empty means none in CreateBranch; in UpdateBranch it
+   * means that a stored password stays, and has to be given again where anything but database and schema changes.
    *
    * @generated from field: string password = 6;
    */
   password: string;
 
   /**
-   * Where the service finds the password: `env:NAME` or `file:PATH`. Empty means no password.
+   * Where the service finds the password: `env:NAME` or `file:PATH`; it takes the place of a stored password. Empty means
+   * that there is none, or that it is stored.
    *
    * @generated from field: string password_ref = 7;
    */
@@ -238,6 +241,14 @@ export type ServerConnection = Message<"branchkeeper.v1.ServerConnection"> & {
    * @generated from field: map<string, string> options = 10;
    */
   options: { [key: string]: string };
+
+  /**
+   * Whether a password is stored; always set in answers. In UpdateBranch, false makes the service forget it; not given
+   * or true changes nothing. Not looked at elsewhere.
+   *
+   * @generated from field: optional bool has_password = 11;
+   */
+  hasPassword?: boolean | undefined;
 };
 
 /**

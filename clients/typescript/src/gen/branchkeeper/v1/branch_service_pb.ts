@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file branchkeeper/v1/branch_service.proto.
  */
 export const file_branchkeeper_v1_branch_service: GenFile = /*@__PURE__*/
-  fileDesc("CiRicmFuY2hrZWVwZXIvdjEvYnJhbmNoX3NlcnZpY2UucHJvdG8SD2JyYW5jaGtlZXBlci52MSI+ChNDcmVhdGVCcmFuY2hSZXF1ZXN0EicKBmJyYW5jaBgBIAEoCzIXLmJyYW5jaGtlZXBlci52MS5CcmFuY2giPwoUQ3JlYXRlQnJhbmNoUmVzcG9uc2USJwoGYnJhbmNoGAEgASgLMhcuYnJhbmNoa2VlcGVyLnYxLkJyYW5jaCIiChBHZXRCcmFuY2hSZXF1ZXN0Eg4KBmJyYW5jaBgBIAEoCSI8ChFHZXRCcmFuY2hSZXNwb25zZRInCgZicmFuY2gYASABKAsyFy5icmFuY2hrZWVwZXIudjEuQnJhbmNoIoECChNMaXN0QnJhbmNoZXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoDRISCgpwYWdlX3Rva2VuGAIgASgJEkAKBmxhYmVscxgDIAMoCzIwLmJyYW5jaGtlZXBlci52MS5MaXN0QnJhbmNoZXNSZXF1ZXN0LkxhYmVsc0VudHJ5EiwKCXByb3ZpZGVycxgEIAMoDjIZLmJyYW5jaGtlZXBlci52MS5Qcm92aWRlchIWCglpc19hY3RpdmUYBSABKAhIAIgBARotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgwKCl9pc19hY3RpdmUiWgoUTGlzdEJyYW5jaGVzUmVzcG9uc2USKQoIYnJhbmNoZXMYASADKAsyFy5icmFuY2hrZWVwZXIudjEuQnJhbmNoEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJ+ChNVcGRhdGVCcmFuY2hSZXF1ZXN0Eg4KBmJyYW5jaBgBIAEoCRImCgV2YWx1ZRgCIAEoCzIXLmJyYW5jaGtlZXBlci52MS5CcmFuY2gSLwoLdXBkYXRlX21hc2sYAyABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIj8KFFVwZGF0ZUJyYW5jaFJlc3BvbnNlEicKBmJyYW5jaBgBIAEoCzIXLmJyYW5jaGtlZXBlci52MS5CcmFuY2giJQoTRGVsZXRlQnJhbmNoUmVxdWVzdBIOCgZicmFuY2gYASABKAkiFgoURGVsZXRlQnJhbmNoUmVzcG9uc2UikwEKFVRlc3RDb25uZWN0aW9uUmVxdWVzdBIQCgZicmFuY2gYASABKAlIABIxCgpjb25uZWN0aW9uGAIgASgLMhsuYnJhbmNoa2VlcGVyLnYxLkNvbm5lY3Rpb25IABIrCghwcm92aWRlchgDIAEoDjIZLmJyYW5jaGtlZXBlci52MS5Qcm92aWRlckIICgZ0YXJnZXQipwEKFlRlc3RDb25uZWN0aW9uUmVzcG9uc2USEQoJcmVhY2hhYmxlGAEgASgIEhcKD2RhdGFiYXNlX2V4aXN0cxgCIAEoCBIWCg5zZXJ2ZXJfdmVyc2lvbhgDIAEoCRIqCgdsYXRlbmN5GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEg8KB21lc3NhZ2UYBSABKAkSDAoEaGludBgGIAEoCTK6BAoNQnJhbmNoU2VydmljZRJbCgxDcmVhdGVCcmFuY2gSJC5icmFuY2hrZWVwZXIudjEuQ3JlYXRlQnJhbmNoUmVxdWVzdBolLmJyYW5jaGtlZXBlci52MS5DcmVhdGVCcmFuY2hSZXNwb25zZRJSCglHZXRCcmFuY2gSIS5icmFuY2hrZWVwZXIudjEuR2V0QnJhbmNoUmVxdWVzdBoiLmJyYW5jaGtlZXBlci52MS5HZXRCcmFuY2hSZXNwb25zZRJbCgxMaXN0QnJhbmNoZXMSJC5icmFuY2hrZWVwZXIudjEuTGlzdEJyYW5jaGVzUmVxdWVzdBolLmJyYW5jaGtlZXBlci52MS5MaXN0QnJhbmNoZXNSZXNwb25zZRJbCgxVcGRhdGVCcmFuY2gSJC5icmFuY2hrZWVwZXIudjEuVXBkYXRlQnJhbmNoUmVxdWVzdBolLmJyYW5jaGtlZXBlci52MS5VcGRhdGVCcmFuY2hSZXNwb25zZRJbCgxEZWxldGVCcmFuY2gSJC5icmFuY2hrZWVwZXIudjEuRGVsZXRlQnJhbmNoUmVxdWVzdBolLmJyYW5jaGtlZXBlci52MS5EZWxldGVCcmFuY2hSZXNwb25zZRJhCg5UZXN0Q29ubmVjdGlvbhImLmJyYW5jaGtlZXBlci52MS5UZXN0Q29ubmVjdGlvblJlcXVlc3QaJy5icmFuY2hrZWVwZXIudjEuVGVzdENvbm5lY3Rpb25SZXNwb25zZULVAQoTY29tLmJyYW5jaGtlZXBlci52MUISQnJhbmNoU2VydmljZVByb3RvUAFaTWdpdGh1Yi5jb20vYnJhbmNoa2VlcGVyL2JyYW5jaGtlZXBlci9jbGllbnRzL2dvL2JyYW5jaGtlZXBlcnYxO2JyYW5jaGtlZXBlcnYxogIDQlhYqgIPQnJhbmNoa2VlcGVyLlYxygIPQnJhbmNoa2VlcGVyXFYx4gIbQnJhbmNoa2VlcGVyXFYxXEdQQk1ldGFkYXRh6gIQQnJhbmNoa2VlcGVyOjpWMWIGcHJvdG8z", [file_branchkeeper_v1_branch, file_google_protobuf_duration, file_google_protobuf_field_mask]);
+  fileDesc("CiRicmFuY2hrZWVwZXIvdjEvYnJhbmNoX3NlcnZpY2UucHJvdG8SD2JyYW5jaGtlZXBlci52MSI+ChNDcmVhdGVCcmFuY2hSZXF1ZXN0EicKBmJyYW5jaBgBIAEoCzIXLmJyYW5jaGtlZXBlci52MS5CcmFuY2giPwoUQ3JlYXRlQnJhbmNoUmVzcG9uc2USJwoGYnJhbmNoGAEgASgLMhcuYnJhbmNoa2VlcGVyLnYxLkJyYW5jaCIiChBHZXRCcmFuY2hSZXF1ZXN0Eg4KBmJyYW5jaBgBIAEoCSI8ChFHZXRCcmFuY2hSZXNwb25zZRInCgZicmFuY2gYASABKAsyFy5icmFuY2hrZWVwZXIudjEuQnJhbmNoIoECChNMaXN0QnJhbmNoZXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoDRISCgpwYWdlX3Rva2VuGAIgASgJEkAKBmxhYmVscxgDIAMoCzIwLmJyYW5jaGtlZXBlci52MS5MaXN0QnJhbmNoZXNSZXF1ZXN0LkxhYmVsc0VudHJ5EiwKCXByb3ZpZGVycxgEIAMoDjIZLmJyYW5jaGtlZXBlci52MS5Qcm92aWRlchIWCglpc19hY3RpdmUYBSABKAhIAIgBARotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgwKCl9pc19hY3RpdmUiWgoUTGlzdEJyYW5jaGVzUmVzcG9uc2USKQoIYnJhbmNoZXMYASADKAsyFy5icmFuY2hrZWVwZXIudjEuQnJhbmNoEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJ+ChNVcGRhdGVCcmFuY2hSZXF1ZXN0Eg4KBmJyYW5jaBgBIAEoCRImCgV2YWx1ZRgCIAEoCzIXLmJyYW5jaGtlZXBlci52MS5CcmFuY2gSLwoLdXBkYXRlX21hc2sYAyABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIj8KFFVwZGF0ZUJyYW5jaFJlc3BvbnNlEicKBmJyYW5jaBgBIAEoCzIXLmJyYW5jaGtlZXBlci52MS5CcmFuY2giJQoTRGVsZXRlQnJhbmNoUmVxdWVzdBIOCgZicmFuY2gYASABKAkiFgoURGVsZXRlQnJhbmNoUmVzcG9uc2UikwEKFVRlc3RDb25uZWN0aW9uUmVxdWVzdBIQCgZicmFuY2gYASABKAlIABIxCgpjb25uZWN0aW9uGAIgASgLMhsuYnJhbmNoa2VlcGVyLnYxLkNvbm5lY3Rpb25IABIrCghwcm92aWRlchgDIAEoDjIZLmJyYW5jaGtlZXBlci52MS5Qcm92aWRlckIICgZ0YXJnZXQipwEKFlRlc3RDb25uZWN0aW9uUmVzcG9uc2USEQoJcmVhY2hhYmxlGAEgASgIEhcKD2RhdGFiYXNlX2V4aXN0cxgCIAEoCBIWCg5zZXJ2ZXJfdmVyc2lvbhgDIAEoCRIqCgdsYXRlbmN5GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEg8KB21lc3NhZ2UYBSABKAkSDAoEaGludBgGIAEoCSIOCgxSZWtleVJlcXVlc3QihwEKDVJla2V5UmVzcG9uc2USDgoGa2V5X2lkGAEgASgJEhEKCXJld3JpdHRlbhgCIAEoBBIPCgdjdXJyZW50GAMgASgEEhIKCnVucmVhZGFibGUYBCABKAQSGwoTdW5yZWFkYWJsZV9icmFuY2hlcxgFIAMoCRIRCglvdmVydGFrZW4YBiABKAQyggUKDUJyYW5jaFNlcnZpY2USWwoMQ3JlYXRlQnJhbmNoEiQuYnJhbmNoa2VlcGVyLnYxLkNyZWF0ZUJyYW5jaFJlcXVlc3QaJS5icmFuY2hrZWVwZXIudjEuQ3JlYXRlQnJhbmNoUmVzcG9uc2USUgoJR2V0QnJhbmNoEiEuYnJhbmNoa2VlcGVyLnYxLkdldEJyYW5jaFJlcXVlc3QaIi5icmFuY2hrZWVwZXIudjEuR2V0QnJhbmNoUmVzcG9uc2USWwoMTGlzdEJyYW5jaGVzEiQuYnJhbmNoa2VlcGVyLnYxLkxpc3RCcmFuY2hlc1JlcXVlc3QaJS5icmFuY2hrZWVwZXIudjEuTGlzdEJyYW5jaGVzUmVzcG9uc2USWwoMVXBkYXRlQnJhbmNoEiQuYnJhbmNoa2VlcGVyLnYxLlVwZGF0ZUJyYW5jaFJlcXVlc3QaJS5icmFuY2hrZWVwZXIudjEuVXBkYXRlQnJhbmNoUmVzcG9uc2USWwoMRGVsZXRlQnJhbmNoEiQuYnJhbmNoa2VlcGVyLnYxLkRlbGV0ZUJyYW5jaFJlcXVlc3QaJS5icmFuY2hrZWVwZXIudjEuRGVsZXRlQnJhbmNoUmVzcG9uc2USYQoOVGVzdENvbm5lY3Rpb24SJi5icmFuY2hrZWVwZXIudjEuVGVzdENvbm5lY3Rpb25SZXF1ZXN0GicuYnJhbmNoa2VlcGVyLnYxLlRlc3RDb25uZWN0aW9uUmVzcG9uc2USRgoFUmVrZXkSHS5icmFuY2hrZWVwZXIudjEuUmVrZXlSZXF1ZXN0Gh4uYnJhbmNoa2VlcGVyLnYxLlJla2V5UmVzcG9uc2VC1QEKE2NvbS5icmFuY2hrZWVwZXIudjFCEkJyYW5jaFNlcnZpY2VQcm90b1ABWk1naXRodWIuY29tL2JyYW5jaGtlZXBlci9icmFuY2hrZWVwZXIvY2xpZW50cy9nby9icmFuY2hrZWVwZXJ2MTticmFuY2hrZWVwZXJ2MaICA0JYWKoCD0JyYW5jaGtlZXBlci5WMcoCD0JyYW5jaGtlZXBlclxWMeICG0JyYW5jaGtlZXBlclxWMVxHUEJNZXRhZGF0YeoCEEJyYW5jaGtlZXBlcjo6VjFiBnByb3RvMw", [file_branchkeeper_v1_branch, file_google_protobuf_duration, file_google_protobuf_field_mask]);
 
 /**
  * The branch to register.
@@ -372,6 +372,77 @@ export const TestConnectionResponseSchema: GenMessage<TestConnectionResponse> = 
   messageDesc(file_branchkeeper_v1_branch_service, 11);
 
 /**
+ * Nothing needs to be said.
+ *
+ * @generated from message branchkeeper.v1.RekeyRequest
+ */
+export type RekeyRequest = Message<"branchkeeper.v1.RekeyRequest"> & {
+};
+
+/**
+ * Describes the message branchkeeper.v1.RekeyRequest.
+ * Use `create(RekeyRequestSchema)` to create a new message.
+ */
+export const RekeyRequestSchema: GenMessage<RekeyRequest> = /*@__PURE__*/
+  messageDesc(file_branchkeeper_v1_branch_service, 12);
+
+/**
+ * What became of the stored passwords.
+ *
+ * @generated from message branchkeeper.v1.RekeyResponse
+ */
+export type RekeyResponse = Message<"branchkeeper.v1.RekeyResponse"> & {
+  /**
+   * The id of the current key: the first 16 hexadecimal digits of a digest of it.
+   *
+   * @generated from field: string key_id = 1;
+   */
+  keyId: string;
+
+  /**
+   * How many were encrypted anew.
+   *
+   * @generated from field: uint64 rewritten = 2;
+   */
+  rewritten: bigint;
+
+  /**
+   * How many were under the current key already.
+   *
+   * @generated from field: uint64 current = 3;
+   */
+  current: bigint;
+
+  /**
+   * How many could not be decrypted, for want of their key or because they were changed, and stayed as they were.
+   *
+   * @generated from field: uint64 unreadable = 4;
+   */
+  unreadable: bigint;
+
+  /**
+   * The codes of the first 100 branches of those.
+   *
+   * @generated from field: repeated string unreadable_branches = 5;
+   */
+  unreadableBranches: string[];
+
+  /**
+   * How many branches were changed by others each time that it was their turn. Call again.
+   *
+   * @generated from field: uint64 overtaken = 6;
+   */
+  overtaken: bigint;
+};
+
+/**
+ * Describes the message branchkeeper.v1.RekeyResponse.
+ * Use `create(RekeyResponseSchema)` to create a new message.
+ */
+export const RekeyResponseSchema: GenMessage<RekeyResponse> = /*@__PURE__*/
+  messageDesc(file_branchkeeper_v1_branch_service, 13);
+
+/**
  * Keeps the register of branches.
  *
  * @generated from service branchkeeper.v1.BranchService
@@ -438,6 +509,17 @@ export const BranchService: GenService<{
     methodKind: "unary";
     input: typeof TestConnectionRequestSchema;
     output: typeof TestConnectionResponseSchema;
+  },
+  /**
+   * Encrypts all stored passwords with the current key (secrets.key_ref) that are not yet. Branches stay in use meanwhile.
+   * Safe to call again, which does what is left. FAILED_PRECONDITION with reason SECRETS_KEY_MISSING when there is no key.
+   *
+   * @generated from rpc branchkeeper.v1.BranchService.Rekey
+   */
+  rekey: {
+    methodKind: "unary";
+    input: typeof RekeyRequestSchema;
+    output: typeof RekeyResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_branchkeeper_v1_branch_service, 0);

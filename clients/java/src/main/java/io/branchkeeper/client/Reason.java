@@ -50,6 +50,9 @@ public final class Reason {
   /** The migrations folder cannot be used; repair the files that are named. */
   public static final String CATALOGUE_BROKEN = "CATALOGUE_BROKEN";
 
+  /** No key is configured that stored passwords could be encrypted with; set secrets.key_ref. */
+  public static final String SECRETS_KEY_MISSING = "SECRETS_KEY_MISSING";
+
   /** The branch's database could not be asked; the metadata has the class of failure. */
   public static final String BRANCH_UNAVAILABLE = "BRANCH_UNAVAILABLE";
 
