@@ -43,6 +43,8 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("tls.key_file", "'c.key'", "c.key"),
     ("tls.client_ca_file", "'ca.pem'", "ca.pem"),
     ("tls.client_auth", "'optional'", "optional"),
+    ("secrets.key_ref", "'env:KEY'", "env:KEY"),
+    ("secrets.old_key_refs", "['env:OLD', 'file:/k']", "env:OLD, file:/k"),
     ("head_office.url", "'postgres://k:hunter2@db/h'", "postgres://k:hunter2@db/h"),
     ("sqlite.root", "'/srv/shops'", "/srv/shops"),
     ("auto_migrate.enabled", "false", "false"),

@@ -32,6 +32,7 @@ pub struct Branch {
 /// How to reach a branch's database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(clippy::large_enum_variant, reason = "nearly every connection that is kept in numbers is a server")]
 pub enum Connection {
     /// A file under the configured root.
     Sqlite(SqliteConnection),

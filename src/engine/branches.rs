@@ -38,6 +38,7 @@ pub struct NewBranch {
 
 /// A connection to try.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "there is one at a time")]
 pub enum TestTarget {
     /// A registered branch's.
     Branch(BranchRef),

@@ -201,7 +201,7 @@ fn a_connection_can_be_tried_without_a_branch() {
     use proto::Provider::{Postgres, Sqlite, Unspecified};
     assert!(matches!(
         try_it(over(server()).map(Target::Connection), Postgres),
-        Ok(TestTarget::Connection(Provider::Postgres, _))
+        Ok(TestTarget::Connection(Provider::Postgres, _, None))
     ));
     assert!(matches!(try_it(Some(Target::Branch("BR001".into())), Unspecified), Ok(TestTarget::Branch(_))));
     assert_eq!(fields(try_it(None, Unspecified)), ["target"]);
