@@ -60,5 +60,5 @@ pub use script::{Effect, ObjectName, Risk, Script, SessionChange, Statement, Tab
 pub use sealer::{SealError, SealKey, SealedPassword, Sealer};
 pub use secret::{Secret, SecretRef};
 pub use state::{BranchState, HeldMigration, Hold, Lease, MigrationStatus};
-pub use text::shorten;
+pub use text::{render, shorten};
 pub use validation::{FieldViolation, Violations, validate_branch};

@@ -22,9 +22,38 @@ pub fn shorten(text: &str, limit: usize) -> String {
     out
 }
 
+/// `template` with every `{name}` replaced in one pass, so that nothing that is put in is taken for a name.
+pub fn render(template: &str, values: &[(&str, &str)]) -> String {
+    let mut out = String::with_capacity(template.len() * 2);
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        out.push_str(before);
+        let found = after
+            .split_once('}')
+            .and_then(|(name, tail)| values.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value, tail)));
+        match found {
+            Some((value, tail)) => {
+                out.push_str(value);
+                rest = tail;
+            }
+            None => {
+                out.push('{');
+                rest = after;
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
 #[cfg(test)]
 mod tests {
-    use super::shorten;
+    use super::{render, shorten};
+
+    #[test]
+    fn templates_are_filled_in_one_pass() {
+        assert_eq!(render("a {x} {y} {z} {", &[("x", "{y}"), ("y", "1")]), "a {y} 1 {z} {");
+    }
 
     #[test]
     fn folds_and_cuts() {

@@ -1,4 +1,4 @@
-use crate::domain::{Effect, ObjectName, Statement};
+use crate::domain::{Effect, ObjectName, Statement, render};
 
 use super::connection::Row;
 use super::error::{ErrorKind, ProviderError};
@@ -6,7 +6,6 @@ use super::lock::Fence;
 use super::message::{Message, Purpose};
 use super::run::Work;
 use super::session::Session;
-use super::sql::render;
 use super::stop::Stop;
 
 /// What became of a statement that ran outside any transaction and whose outcome was not recorded.

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use chrono::SecondsFormat;
 
-use crate::domain::{Checksum, Clock, Provider, Time};
+use crate::domain::{Checksum, Clock, Provider, Time, render};
 
 use super::dialect::{ClockSource, Dialect, LockMeans, SessionLimits};
 use super::endpoint::{Endpoint, Place};
@@ -256,38 +256,9 @@ pub(super) fn time_text(time: Time) -> String {
     time.to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
-/// `template` with every `{name}` replaced in one pass, so that nothing that is put in is taken for a name.
-pub(super) fn render(template: &str, values: &[(&str, &str)]) -> String {
-    let mut out = String::with_capacity(template.len() * 2);
-    let mut rest = template;
-    while let Some((before, after)) = rest.split_once('{') {
-        out.push_str(before);
-        let found = after
-            .split_once('}')
-            .and_then(|(name, tail)| values.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value, tail)));
-        match found {
-            Some((value, tail)) => {
-                out.push_str(value);
-                rest = tail;
-            }
-            None => {
-                out.push('{');
-                rest = after;
-            }
-        }
-    }
-    out.push_str(rest);
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn templates_are_filled_in_one_pass() {
-        assert_eq!(render("a {x} {y} {z} {", &[("x", "{y}"), ("y", "1")]), "a {y} 1 {z} {");
-    }
 
     #[test]
     fn every_ledger_has_a_lock_of_its_own() {

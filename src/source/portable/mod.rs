@@ -4,7 +4,6 @@
 mod dialect;
 mod expression;
 mod fields;
-mod fill;
 mod generate;
 mod inverse;
 mod keys;
@@ -20,6 +19,8 @@ mod yaml;
 mod error_tests;
 #[cfg(test)]
 mod golden_tests;
+#[cfg(test)]
+mod text_tests;
 
 use super::Problem;
 use crate::domain::{Irreversible, Provider, Script, Statement};

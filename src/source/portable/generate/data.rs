@@ -1,16 +1,15 @@
 //! Views and rows.
 
-use super::super::fill::fill;
 use super::super::model::{SqlText, Value};
 use super::Generator;
-use crate::domain::ObjectName;
+use crate::domain::{ObjectName, render};
 
 impl Generator<'_> {
     pub(super) fn create_view(&mut self, view: &ObjectName, query: &SqlText, replaces: bool) {
         let name = self.object(view);
         let query = self.sql(query, &[]);
         if replaces {
-            let sql = fill(self.dialect.replace_view, &[("table", &name)]);
+            let sql = render(self.dialect.replace_view, &[("table", &name)]);
             self.whole(sql);
         }
         self.whole(format!("CREATE VIEW {name} AS\n{query}"));
@@ -45,7 +44,7 @@ impl Generator<'_> {
             let texts: Vec<_> = named.iter().map(|column| self.dialect.text(column)).collect();
             let (table_text, columns) = (self.dialect.text(&name), texts.join(", "));
             let values = [("sql", sql.as_str()), ("table", &name), ("table_text", &table_text), ("columns", &columns)];
-            self.whole(fill(self.dialect.insert, &values));
+            self.whole(render(self.dialect.insert, &values));
             rest = later;
         }
     }

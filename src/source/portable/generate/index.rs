@@ -1,9 +1,8 @@
 //! Indexes.
 
-use super::super::fill::fill;
 use super::super::model::{Index, IndexWhat};
 use super::Generator;
-use crate::domain::ObjectName;
+use crate::domain::{ObjectName, render};
 
 impl Generator<'_> {
     pub(super) fn create_index(&mut self, table: &ObjectName, index: &Index, is_online: bool) {
@@ -58,7 +57,7 @@ impl Generator<'_> {
             sql.push_str(online.end);
         } else {
             let (sql_text, end_text) = (self.dialect.text(&sql), self.dialect.text(online.end));
-            sql = fill(online.asked, &[("sql_text", &sql_text), ("end_text", &end_text)]);
+            sql = render(online.asked, &[("sql_text", &sql_text), ("end_text", &end_text)]);
         }
         self.whole_on(table, sql);
     }

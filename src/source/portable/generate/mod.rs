@@ -12,10 +12,9 @@ use super::super::Problem;
 use super::super::script::{self, MAX_PROBLEMS};
 use super::dialect::{Dialect, How, of};
 use super::expression::translate;
-use super::fill::fill;
 use super::model::{MySqlOptions, Operation, SqlText, What};
 use super::yaml::At;
-use crate::domain::{ObjectName, Provider, Statement, TableEdit};
+use crate::domain::{ObjectName, Provider, Statement, TableEdit, render};
 
 /// The statements that these operations, which are in order, become on a server.
 pub(super) fn generate(
@@ -169,8 +168,8 @@ impl<'a> Generator<'a> {
         let mut all = vec![("table", name.as_str())];
         all.extend(values);
         match how {
-            How::Alter(text) => self.clause(table, fill(text, &all), touches),
-            How::Whole(text) => self.whole_on(table, fill(text, &all)),
+            How::Alter(text) => self.clause(table, render(text, &all), touches),
+            How::Whole(text) => self.whole_on(table, render(text, &all)),
             How::Missing(hint) => {
                 let at = self.at();
                 self.unable(at, "the server has no such thing", hint);

@@ -1,11 +1,10 @@
 //! Tables, their columns and constraints.
 
 use super::super::dialect::Comments;
-use super::super::fill::fill;
 use super::super::model::{Action, Column, Constraint, ConstraintKind, Generated, Identity, Rule, Table, Value};
 use super::super::types::LogicalType;
 use super::Generator;
-use crate::domain::{ObjectName, Provider, TableEdit};
+use crate::domain::{ObjectName, Provider, TableEdit, render};
 
 /// Where a column's definition stands, which decides what it may hold.
 struct Surroundings<'t> {
@@ -260,7 +259,7 @@ impl Generator<'_> {
         } else {
             let mut line = line;
             line.push_str(&remark.unwrap_or_default());
-            let clause = fill(self.dialect.add_column, &[("definition", &line)]);
+            let clause = render(self.dialect.add_column, &[("definition", &line)]);
             // Checks that the server has no schemas.
             self.object(table);
             self.clause(table, clause, &[&column.name]);
@@ -297,7 +296,7 @@ impl Generator<'_> {
         if let Some((_, validate)) = later {
             // In the transaction of the first statement its locks would still be held.
             let (name, table) = (self.dialect.quote(&name), self.dialect.object(table));
-            let sql = fill(validate, &[("table", &table), ("name", &name)]);
+            let sql = render(validate, &[("table", &table), ("name", &name)]);
             self.add(super::Piece::Alone(sql), false);
         }
     }
