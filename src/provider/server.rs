@@ -162,7 +162,10 @@ impl ServerPlace {
                 format!("check the user '{}' and the password at {reference}", self.username)
             }
             PasswordSource::Stored(_) => format!("check the user '{}' and give the password again", self.username),
-            PasswordSource::None => format!("check the user '{}'; the branch has no password", self.username),
+            PasswordSource::None => format!(
+                "check the user '{}'; the branch has no password: give it one with password_ref, or a stored one",
+                self.username
+            ),
         })
     }
 

@@ -1,5 +1,7 @@
 //! The network fails in the middle of a migration: at each of its statements, in each direction, and while one runs.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::held::{self, Blocker};
 use super::ten::{self, Place};
 use super::{applied_at_last, code, patient, shared};
@@ -105,6 +107,7 @@ async fn trouble_in_a_statement(server: &'static Server, trouble: Trouble) {
     assert!(station.migrations().await.apply(first).await.unwrap().into_inner().result.unwrap().success, "{what}");
     let place = Place::from(&database);
     let blocker = Blocker::on(&place).await;
+    let struck = AtomicBool::new(false);
     let strike = async {
         held::waits(server, &database.name).await;
         match trouble {
@@ -112,8 +115,19 @@ async fn trouble_in_a_statement(server: &'static Server, trouble: Trouble) {
             Trouble::ClientLost => proxy.lose_clients(),
             Trouble::Silent(way) => proxy.stall(way),
         }
+        struck.store(true, Ordering::SeqCst);
     };
-    let (answer, ()) = tokio::join!(apply(&station, "BR001"), strike);
+    let attempts = async {
+        loop {
+            let answer = apply(&station, "BR001").await;
+            // On a busy machine an attempt can run out of time before it arrives at the statement.
+            if struck.load(Ordering::SeqCst) {
+                break answer;
+            }
+            println!("{what}: before the statement: {answer:?}");
+        }
+    };
+    let (answer, ()) = tokio::join!(attempts, strike);
     // The branch is still locked by the session that was cut off, or the attempt has failed.
     if let Ok(answer) = answer {
         let result = answer.result.unwrap();
