@@ -71,7 +71,19 @@ pub(crate) async fn own(product: Product) -> Option<&'static Server> {
         skip::say(&format!("tests that crash their server: {variable} names one that others may use"));
         return None;
     }
-    let start = move || Server::private(product);
+    started(product, move || Server::private(product, None)).await
+}
+
+/// A server that the calling test has for itself and that offers TLS with this certificate and key, both PEM, whatever
+/// servers were given by URL. `None`, said aloud, where there are no programs of its kind.
+pub(crate) async fn encrypted(product: Product, certificate: (String, String)) -> Option<&'static Server> {
+    started(product, move || Server::private(product, Some(&certificate))).await
+}
+
+async fn started(
+    product: Product,
+    start: impl FnOnce() -> Result<Server, String> + Send + 'static,
+) -> Option<&'static Server> {
     let started = tokio::task::spawn_blocking(start).await.expect("a server for the test starts");
     let server = match (started, product) {
         (Ok(server), _) => server,
@@ -93,14 +105,14 @@ impl Server {
         let start = move || {
             cell.get_or_init(|| match std::env::var(product.variable()) {
                 Ok(url) if !url.is_empty() => Ok(Self::from_url(product, &url)),
-                _ => Self::private(product),
+                _ => Self::private(product, None),
             })
         };
         tokio::task::spawn_blocking(start).await.expect("a server for the tests starts").as_ref()
     }
 
-    fn private(product: Product) -> Result<Self, String> {
-        let private = private::start(product)?;
+    fn private(product: Product, certificate: Option<&(String, String)>) -> Result<Self, String> {
+        let private = private::start(product, certificate)?;
         Ok(Self {
             product,
             host: "127.0.0.1".into(),
