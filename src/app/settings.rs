@@ -26,6 +26,7 @@ pub(super) fn engine(config: &Config, clock: Arc<dyn Clock>, sealer: Sealer) -> 
             lock_timeout: Some(migration.lock_timeout),
             sealer,
             clock,
+            ..provider::Settings::default()
         },
         ensure_created: migration.ensure_created,
         policy: Policy {

@@ -59,11 +59,13 @@ impl Endpoint {
                 Place::Sqlite(SqliteFile::resolve(&settings.sqlite_root, &sqlite.relative_path(code))?)
             }
             (Provider::Postgres, Connection::Server(server)) => {
-                Place::Postgres(ServerPlace::resolve(server, provider)?)
+                Place::Postgres(ServerPlace::resolve(server, provider, settings.silence)?)
             }
-            (Provider::MySql, Connection::Server(server)) => Place::MySql(ServerPlace::resolve(server, provider)?),
+            (Provider::MySql, Connection::Server(server)) => {
+                Place::MySql(ServerPlace::resolve(server, provider, settings.silence)?)
+            }
             (Provider::SqlServer, Connection::Server(server)) => {
-                Place::SqlServer(ServerPlace::resolve(server, provider)?)
+                Place::SqlServer(ServerPlace::resolve(server, provider, settings.silence)?)
             }
             (provider, _) => {
                 let text = format!("the connection is not of the kind that {provider} needs");

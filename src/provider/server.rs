@@ -38,11 +38,18 @@ pub(super) struct ServerPlace {
     pub(super) instance: Option<String>,
     /// The name that the server's certificate is made out to, where that is not the host.
     pub(super) certificate_host: Option<String>,
+    /// After how long without a sign of life the server is asked whether it still works on a statement; MySQL's only, where
+    /// the driver keeps no connection alive.
+    pub(super) silence: Duration,
 }
 
 impl ServerPlace {
     /// Checks a connection and fills in what it leaves open.
-    pub(super) fn resolve(server: &ServerConnection, provider: Provider) -> Result<Self, ProviderError> {
+    pub(super) fn resolve(
+        server: &ServerConnection,
+        provider: Provider,
+        silence: Duration,
+    ) -> Result<Self, ProviderError> {
         let refuse = |text: String, hint: &str| Err(ProviderError::new(ErrorKind::Unsupported, text).hint(hint));
         for (what, text, required) in [
             ("host", &server.host, true),
@@ -108,6 +115,7 @@ impl ServerPlace {
             ssl_ca_file: Some(server.ssl_ca_file.clone()).filter(|file| !file.is_empty()),
             instance: option(INSTANCE),
             certificate_host: option(CERTIFICATE_HOST),
+            silence,
         })
     }
 

@@ -17,6 +17,9 @@ pub struct Settings {
     /// How long a migration's statement may wait for another session's lock on what it changes; `None` leaves it to the
     /// server or to the migration's own time limit (SQLite).
     pub lock_timeout: Option<Duration>,
+    /// After how long without a sign of life a server whose driver keeps no connection alive (MySQL) is asked whether it
+    /// still works on a statement.
+    pub silence: Duration,
     /// What decrypts stored passwords.
     pub sealer: Sealer,
     /// The time that goes into ledgers and locks of providers without a clock of their own.
@@ -30,6 +33,7 @@ impl Default for Settings {
             history_table: "__MigrationsHistory".into(),
             connect_timeout: Duration::from_secs(15),
             lock_timeout: None,
+            silence: Duration::from_secs(60),
             sealer: Sealer::default(),
             clock: Arc::new(SystemClock),
         }

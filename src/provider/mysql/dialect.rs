@@ -67,6 +67,7 @@ macro_rules! sessions {
         "/*!80022 performance_schema.processlist */ /*M!100000 information_schema.PROCESSLIST */"
     };
 }
+pub(super) use sessions;
 
 macro_rules! shown_bytes {
     () => {

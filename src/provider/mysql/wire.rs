@@ -8,7 +8,8 @@ use super::dialect::{sent, whole_seconds};
 use super::failure::failure;
 use super::options::options;
 use super::place::find;
-use crate::provider::connection::{Failure, Overdue, Row, Sink, drive, raw, reply};
+use super::vigil;
+use crate::provider::connection::{Cause, Ended, Failure, Overdue, Row, Sink, drive, raw, reply};
 use crate::provider::error::ProviderError;
 use crate::provider::server::{ServerPlace, kill};
 use crate::provider::stop::Stop;
@@ -23,6 +24,8 @@ pub(in crate::provider) struct Wire {
     place: ServerPlace,
     /// The server's number for this connection.
     id: u64,
+    /// How the server names itself.
+    server: String,
     /// A `KILL QUERY` was sent and its answer has not been seen: it may hit the next statement instead.
     pub(in crate::provider) tainted: bool,
 }
@@ -41,8 +44,8 @@ impl Wire {
             let opened = open(&options, wait).await;
             opened.map_err(|error| failure(error, place, true).error)
         };
-        let (connection, id) = place.connect(limit, attempt).await?;
-        Ok(Self { connection, options, place: place.clone(), id, tainted: false })
+        let (connection, id, server) = place.connect(limit, attempt).await?;
+        Ok(Self { connection, options, place: place.clone(), id, server, tainted: false })
     }
 
     pub(in crate::provider) async fn send(
@@ -52,7 +55,7 @@ impl Wire {
         overdue: Overdue,
         sink: &mut Sink<'_>,
     ) -> Result<(), Failure> {
-        let Self { connection, options, place, id, tainted } = self;
+        let Self { connection, options, place, id, server, tainted } = self;
         let kill = async {
             if overdue == Overdue::Kill {
                 let texts = ["QUERY", "CONNECTION"].map(|what| format!("KILL {what} {id}"));
@@ -67,7 +70,14 @@ impl Wire {
         let text = sent(text);
         let replies = raw(text).fetch_many(connection);
         let replies = replies.map_ok(|item| reply(item, Row::MySql));
-        let driven = drive(replies, stop, kill, sink).await;
+        let driven = tokio::select! {
+            biased;
+            driven = drive(replies, stop, kill, sink) => driven,
+            why = vigil::watch(options, *id, server, place.silence) => {
+                *tainted = true;
+                return Err(Failure { error: place.lost(&why), cause: Cause::Other, at: None, ended: Ended::Lost });
+            }
+        };
         let (result, late) = driven.end(&place.address(), &INTERRUPTED, |error| {
             let at = find(text, &error);
             Failure { at, ..failure(error, place, false) }
@@ -87,14 +97,16 @@ impl Wire {
 /// A silent session ends after ten minutes, whatever the server's own limit: long enough for everything that happens
 /// between two statements, and short enough that the lock of a machine that vanished does not stay for hours. A statement
 /// that runs for long is not silent.
-async fn open(options: &MySqlConnectOptions, wait: u64) -> Result<(MySqlConnection, u64), sqlx::Error> {
+async fn open(options: &MySqlConnectOptions, wait: u64) -> Result<(MySqlConnection, u64, String), sqlx::Error> {
     let mut connection = options.connect().await?;
     let text = format!(
         "SET NAMES utf8mb4, @@SESSION.sql_mode = @@GLOBAL.sql_mode, @@SESSION.autocommit = 1,
-  @@SESSION.wait_timeout = 600, @@SESSION.lock_wait_timeout = {wait}; SELECT CAST(CONNECTION_ID() AS CHAR)"
+  @@SESSION.wait_timeout = 600, @@SESSION.lock_wait_timeout = {wait};
+SELECT CAST(CONNECTION_ID() AS CHAR), {}",
+        vigil::SERVER
     );
     let row = raw(&text).fetch_one(&mut connection).await?;
     let id: String = row.try_get_unchecked(0)?;
     let id = id.parse().map_err(|_| sqlx::Error::Protocol("the server gives no connection number".into()))?;
-    Ok((connection, id))
+    Ok((connection, id, row.try_get_unchecked(1)?))
 }

@@ -149,6 +149,8 @@ fn details(said: &Said, others: &[Heard]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::domain::{FailureClass, Provider, ServerConnection};
 
@@ -159,7 +161,7 @@ mod tests {
             username: "keeper".into(),
             ..ServerConnection::default()
         };
-        ServerPlace::resolve(&server, Provider::SqlServer).unwrap()
+        ServerPlace::resolve(&server, Provider::SqlServer, Duration::from_secs(60)).unwrap()
     }
 
     fn failed(code: u32, connecting: bool) -> Failure {

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
+use socket2::{SockRef, TcpKeepalive};
 use tiberius::error::Error;
 use tiberius::{Client, Config, QueryItem, SqlBrowser};
 use tokio::net::TcpStream;
@@ -165,18 +166,26 @@ async fn connect(config: &Config, place: &ServerPlace) -> Result<(Driver, Config
         Some(_) => TcpStream::connect_named(config).await?,
         None => TcpStream::connect((place.host.trim_matches(['[', ']']), place.port)).await?,
     };
-    tcp.set_nodelay(true)?;
+    prepare(&tcp)?;
     match Box::pin(Client::connect(config.clone(), tcp.compat_write())).await {
         Err(Error::Routing { host, port }) => {
             let mut config = config.clone();
             config.host(&host);
             config.port(port);
             let tcp = TcpStream::connect((&*host, port)).await?;
-            tcp.set_nodelay(true)?;
+            prepare(&tcp)?;
             Ok((Box::pin(Client::connect(config.clone(), tcp.compat_write())).await?, config))
         }
         connected => Ok((connected?, config.clone())),
     }
+}
+
+/// Small packets go at once, and a silent connection is kept alive, so that no firewall forgets it and a peer that vanished
+/// is noticed within two minutes.
+fn prepare(tcp: &TcpStream) -> std::io::Result<()> {
+    tcp.set_nodelay(true)?;
+    let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(15));
+    SockRef::from(tcp).set_tcp_keepalive(&keepalive)
 }
 
 /// Why a database could not be opened that exists; `None` when it does not, or nobody can tell.

@@ -69,6 +69,7 @@ mod postgres_only;
 mod rehearsing;
 mod running;
 mod segments;
+mod silence;
 mod sqlite_only;
 mod sqlite_rebuild;
 mod sqlserver_only;

@@ -45,6 +45,7 @@ struct Shared {
 struct Weather {
     cuts: u64,
     lost: u64,
+    forgotten: u64,
     stalled_up: bool,
     stalled_down: bool,
     refusing: bool,
@@ -78,6 +79,11 @@ impl Proxy {
     /// Closes every present connection towards the client. The server is not told, as when a router forgets a connection.
     pub(crate) fn lose_clients(&self) {
         self.shared.weather.send_modify(|weather| weather.lost += 1);
+    }
+
+    /// Carries nothing more for the present connections, and tells neither side, as a firewall that has forgotten them.
+    pub(crate) fn forget(&self) {
+        self.shared.weather.send_modify(|weather| weather.forgotten += 1);
     }
 
     /// Holds back what goes this way, on all connections, until [`Proxy::flow`].
@@ -141,16 +147,22 @@ async fn carry(mut client: TcpStream, shared: Arc<Shared>) {
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let unheard = AtomicBool::new(false);
     let (mut cutting, mut losing) = (shared.weather.subscribe(), shared.weather.subscribe());
+    let mut forgetting = shared.weather.subscribe();
     let lost = {
         let (from_client, to_client) = client.split();
         let (from_server, to_server) = server.split();
         tokio::select! {
+            _ = forgetting.wait_for(|now| now.forgotten > born.forgotten) => false,
             () = pump(Way::Up, from_client, to_server, &shared, &unheard) => false,
             () = pump(Way::Down, from_server, to_client, &shared, &unheard) => false,
             _ = cutting.wait_for(|now| now.cuts > born.cuts) => false,
             _ = losing.wait_for(|now| now.lost > born.lost) => true,
         }
     };
+    if shared.weather.borrow().forgotten > born.forgotten {
+        let _ = cutting.wait_for(|now| now.cuts > born.cuts).await;
+        return;
+    }
     drop(client);
     if lost {
         let mut nobody = [0; 4096];
