@@ -98,6 +98,9 @@ async fn walk(jobs: &Arc<Jobs>, limit: usize, stop_on_error: bool, mut failed: b
     let places = Arc::new(Semaphore::new(limit));
     // Branches that wait for their server's own cap do not keep the others from their turn, up to this many.
     let window = (limit * 4).max(64);
+    // After the first failure nothing more may begin, and one at a time means in the order of the run's list: then nothing
+    // is prepared ahead.
+    let window = if stop_on_error || limit == 1 { limit } else { window };
     let mut queue = Queue { position: 0, page: VecDeque::new(), exhausted: false };
     let mut turns = JoinSet::new();
     while !(failed && stop_on_error) && jobs.halt.reason().is_none() {
@@ -105,13 +108,6 @@ async fn walk(jobs: &Arc<Jobs>, limit: usize, stop_on_error: bool, mut failed: b
             failed |= is_failure(ended);
         }
         if turns.len() >= window {
-            if let Some(ended) = turns.join_next().await {
-                failed |= is_failure(ended);
-            }
-            continue;
-        }
-        if stop_on_error && turns.len() >= limit {
-            // Nothing is prepared ahead, so that nothing more begins after the first failure.
             if let Some(ended) = turns.join_next().await {
                 failed |= is_failure(ended);
             }

@@ -47,7 +47,7 @@ impl Fixture {
         Some(Self::on(support::sqlserver_server().await?).await)
     }
 
-    async fn on(server: &'static support::Server) -> Self {
+    pub(crate) async fn on(server: &'static support::Server) -> Self {
         let database = server.fresh_database().await;
         let folder = support::temp_dir();
         let password_ref = (!server.password.is_empty()).then(|| {

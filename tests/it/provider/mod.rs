@@ -59,6 +59,7 @@ macro_rules! on_every_provider {
 
 mod connecting;
 mod copies;
+mod encryption;
 mod locking;
 mod mysql_connecting;
 mod mysql_only;

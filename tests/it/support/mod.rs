@@ -5,20 +5,27 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
 #![allow(dead_code, unused_imports, reason = "not every helper is used by every build of the tests")]
 
+mod authority;
 mod calls;
+mod pooler;
 mod private;
 mod product;
 mod proxy;
 mod self_test;
 mod server;
 mod service;
+mod skip;
 pub(crate) mod sqlserver;
 
+pub(crate) use authority::Authority;
 pub(crate) use branchkeeper::rpc::proto as pb;
 pub(crate) use calls::{apply, apply_all, details, ended, finished, outcome, refused, status_of};
+pub(crate) use pooler::Pooler;
 pub(crate) use product::Product;
 pub(crate) use proxy::{Fate, Proxy, Way};
-pub(crate) use server::{Database, Server, mariadb, mysql, own, own_postgres, postgres, sqlserver as sqlserver_server};
+pub(crate) use server::{
+    Database, Server, encrypted, mariadb, mysql, own, own_postgres, postgres, sqlserver as sqlserver_server,
+};
 pub(crate) use service::{PROGRAM, Station, server_branch, sqlite_branch, watch};
 
 /// A folder that is removed when the value is dropped.

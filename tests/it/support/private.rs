@@ -71,12 +71,17 @@ fn children_of(parent: u32) -> Vec<u32> {
 #[derive(Clone, Copy)]
 pub(super) struct Account(Option<(u32, u32)>);
 
-/// Starts a server, within seconds once the template in the cache exists. Fails when there is no such server on this
+/// The names of the files in a server's folder that are its certificate and key, where it has any.
+pub(super) const CERTIFICATE: &str = "server.pem";
+pub(super) const KEY: &str = "server.key";
+
+/// Starts a server, within seconds once the template in the cache exists; with a certificate and its key, both PEM, it
+/// offers TLS. Fails when there is no such server on this
 /// machine; the text says what to do.
 ///
 /// # Panics
 /// When the server is there and does not start.
-pub(super) fn start(product: Product) -> Result<Private, String> {
+pub(super) fn start(product: Product, certificate: Option<&(String, String)>) -> Result<Private, String> {
     let account = Account::choose();
     let cache = account.cache_folder();
     let programs = Programs::find(product, account, &cache)?;
@@ -94,6 +99,9 @@ pub(super) fn start(product: Product) -> Result<Private, String> {
         account.make_folder(&folder);
         for part in ["data", "password"] {
             run(account.command("cp").arg("-a").arg(template.join(part)).arg(folder.join(part)));
+        }
+        for (name, text) in certificate.iter().flat_map(|(chain, key)| [(CERTIFICATE, chain), (KEY, key)]) {
+            account.write(&folder.join(name), text);
         }
         let port = free_port();
         let (mut watchdog, pipe) = spawn(product, &programs, account, &folder, port);
@@ -181,6 +189,13 @@ impl Account {
         }
     }
 
+    /// Writes a new file that nobody but the account may read.
+    fn write(self, path: &Path, text: &str) {
+        let made = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        io::Write::write_all(&mut made.expect("a file can be made"), text.as_bytes()).expect("a file can be written");
+        self.own(path);
+    }
+
     pub(super) fn own(self, path: &Path) {
         if let Self(Some((user, group))) = self {
             chown(path, Some(user), Some(group))
@@ -199,10 +214,7 @@ fn template(programs: &Programs, account: Account, cache: &Path) -> PathBuf {
     account.make_folder(&folder);
     let password = folder.join("password");
     let text: String = (0..4).map(|_| format!("{:08x}", rand::random::<u32>())).collect();
-    let mut file =
-        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&password).expect("a file can be made");
-    io::Write::write_all(&mut file, text.as_bytes()).expect("a file can be written");
-    account.own(&password);
+    account.write(&password, &text);
     programs.make_data(account, &folder);
     // Another process may have been faster; then its template is as good as ours.
     if fs::rename(&folder, &done).is_err() {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use super::private::{Account, run};
+use super::private::{Account, CERTIFICATE, KEY, run};
 
 /// A kind of server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,6 +187,15 @@ impl Programs {
             {
                 line.push(format!("--{setting}").into());
             }
+        }
+        let (certificate, key) = (folder.join(CERTIFICATE), folder.join(KEY));
+        if certificate.exists() && self.product == Product::Postgres {
+            for (name, file) in [("ssl_cert_file", &certificate), ("ssl_key_file", &key)] {
+                line.extend(["-c".into(), format!("{name}={}", file.display()).into()]);
+            }
+            line.extend(["-c".into(), "ssl=on".into()]);
+        } else if certificate.exists() {
+            line.extend([flag("ssl-cert", &certificate), flag("ssl-key", &key)]);
         }
         let command = self.command(account, program);
         std::iter::once(command.get_program()).chain(command.get_args()).map(OsString::from).chain(line).collect()

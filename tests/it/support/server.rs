@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, OnceLock};
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlSslMode};
@@ -11,7 +11,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 
 use super::product::Product;
-use super::{private, sqlserver};
+use super::{private, skip, sqlserver};
 
 /// A running server and an account on it that may create databases.
 pub(crate) struct Server {
@@ -51,17 +51,10 @@ pub(crate) async fn sqlserver() -> Option<&'static Server> {
     Server::shared(&SERVER, Product::SqlServer).await.or_else(|problem| skipped(Product::SqlServer, problem)).ok()
 }
 
-/// Past the test runner, which keeps what tests print to itself when they pass.
 fn skipped<T>(product: Product, problem: &str) -> Result<T, ()> {
-    static SAID: Mutex<Vec<Product>> = Mutex::new(Vec::new());
-    let mut said = SAID.lock().unwrap();
-    if !said.contains(&product) {
-        said.push(product);
-        let name = product.name();
-        let server = if name.ends_with("Server") { "" } else { " server" };
-        let text = format!("skipped: no {name}{server} ({problem}). The tests named after {name} pass without it\n");
-        let _ = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
-    }
+    let name = product.name();
+    let server = if name.ends_with("Server") { "" } else { " server" };
+    skip::say(&format!("no {name}{server} ({problem}). The tests named after {name} pass without it"));
     Err(())
 }
 
@@ -75,10 +68,22 @@ pub(crate) async fn own_postgres() -> Option<&'static Server> {
 pub(crate) async fn own(product: Product) -> Option<&'static Server> {
     let variable = product.variable();
     if std::env::var(variable).is_ok_and(|url| !url.is_empty()) {
-        println!("skipped: this test crashes its server, and {variable} names one that others may use");
+        skip::say(&format!("tests that crash their server: {variable} names one that others may use"));
         return None;
     }
-    let start = move || Server::private(product);
+    started(product, move || Server::private(product, None)).await
+}
+
+/// A server that the calling test has for itself and that offers TLS with this certificate and key, both PEM, whatever
+/// servers were given by URL. `None`, said aloud, where there are no programs of its kind.
+pub(crate) async fn encrypted(product: Product, certificate: (String, String)) -> Option<&'static Server> {
+    started(product, move || Server::private(product, Some(&certificate))).await
+}
+
+async fn started(
+    product: Product,
+    start: impl FnOnce() -> Result<Server, String> + Send + 'static,
+) -> Option<&'static Server> {
     let started = tokio::task::spawn_blocking(start).await.expect("a server for the test starts");
     let server = match (started, product) {
         (Ok(server), _) => server,
@@ -100,14 +105,14 @@ impl Server {
         let start = move || {
             cell.get_or_init(|| match std::env::var(product.variable()) {
                 Ok(url) if !url.is_empty() => Ok(Self::from_url(product, &url)),
-                _ => Self::private(product),
+                _ => Self::private(product, None),
             })
         };
         tokio::task::spawn_blocking(start).await.expect("a server for the tests starts").as_ref()
     }
 
-    fn private(product: Product) -> Result<Self, String> {
-        let private = private::start(product)?;
+    fn private(product: Product, certificate: Option<&(String, String)>) -> Result<Self, String> {
+        let private = private::start(product, certificate)?;
         Ok(Self {
             product,
             host: "127.0.0.1".into(),

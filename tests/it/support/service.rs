@@ -51,7 +51,7 @@ impl Station {
         let tried = namespace().args(["mount", "-t", "tmpfs", "none", "/mnt"]).stderr(Stdio::null()).status();
         let allowed = tried.is_ok_and(|status| status.success());
         if !allowed {
-            println!("skipped: this machine does not let the tests mount anything (unshare --mount)");
+            super::skip::say("tests with mounts of their own: this machine does not allow them (unshare --mount)");
         }
         self.mounting = Some(script.to_owned());
         allowed
