@@ -25,6 +25,9 @@ ENV BRANCHKEEPER_DATA=/var/lib/branchkeeper \
 USER branchkeeper
 VOLUME /var/lib/branchkeeper
 EXPOSE 50051
-HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["branchkeeper", "health"]
+# The process lives. Whether it is ready to work is another question, with which nothing is restarted that would not
+# get better by it: branchkeeper health branchkeeper.v1.MigrationService. With TLS set BRANCHKEEPER_SERVER, to the Unix
+# socket or to https://… with BRANCHKEEPER_TLS_CA.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["branchkeeper", "health", "--timeout", "2s"]
 ENTRYPOINT ["branchkeeper"]
 CMD ["serve"]

@@ -4,7 +4,7 @@ CARGO ?= cargo
 BRANCHES ?= 8
 FUZZ_SECONDS ?= 300
 
-.PHONY: help demo build test fast check-format lint proto-lint tests clients clients-check clients-tests test-clients crash fuzz bench run clean
+.PHONY: help demo build test fast check-format lint proto-lint tests clients clients-check clients-tests test-clients deploy-tests crash fuzz bench run clean
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -20,7 +20,7 @@ run: ## Serve with the migrations in branch_migrations/ and the data in data/.
 
 test: ## Everything a change has to pass. Installs what is missing when it may, or says what to install.
 	@scripts/prerequisites
-	@$(MAKE) --no-print-directory check-format lint proto-lint tests clients-check clients-tests
+	@$(MAKE) --no-print-directory check-format lint proto-lint tests clients-check clients-tests deploy-tests
 
 fast: ## The tests that need no server: seconds once built.
 	$(CARGO) test --lib --test house
@@ -52,6 +52,9 @@ clients-tests: # The client libraries whose toolchain is on this machine.
 test-clients: ## Test every client library but C#, against the real service.
 	@scripts/clients check --all
 	@scripts/clients test --all
+
+deploy-tests: # The files in deploy/: behind real balancers, and against Kubernetes' schemas.
+	@scripts/deployment test
 
 crash: ## The long crash tests: BRANCHKEEPER_CRASH_KILLS (100) per provider.
 	BRANCHKEEPER_CRASH_KILLS=$${BRANCHKEEPER_CRASH_KILLS:-100} $(CARGO) test --locked --test it crash:: -- --nocapture

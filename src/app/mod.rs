@@ -6,6 +6,7 @@ mod settings;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use tokio::sync::oneshot;
@@ -27,7 +28,8 @@ fn location(config: &Config) -> Location {
     }
 }
 
-/// Runs the service until `shutdown` is cancelled and everything is wound up.
+/// Runs the service until `shutdown` is cancelled and everything is wound up. From then on the service says that it is
+/// not ready; it goes on for `server.drain_delay`, so that load balancers see that before it takes no more calls.
 ///
 /// `ready` receives the address that was bound once requests are served; it is dropped unsent when starting fails.
 pub async fn run(
@@ -63,24 +65,26 @@ pub async fn run(
         );
     }
     let http = web::router(manager.readiness(), shutdown.clone());
-    let serving = tokio::spawn(rpc::serve(manager.clone(), listeners, server_settings, http, shutdown.clone()));
+    // Cancelled when no more calls are to be taken.
+    let closing = CancellationToken::new();
+    tokio::spawn(drain(manager.clone(), config.server.drain_delay, shutdown.clone(), closing.clone()));
+    let serving = tokio::spawn(rpc::serve(manager.clone(), listeners, server_settings, http, closing.clone()));
     if let Err(error) = orchestrator::start(&manager).await {
-        shutdown.cancel();
+        closing.cancel();
         return Err(error).context("the orchestrator cannot start");
     }
     // Nobody may be waiting for it, as when the service is run by itself.
     let _ = ready.send(address);
     let grace = config.server.shutdown_timeout;
-    let stopping = shutdown.clone();
     let winding_up = async {
-        stopping.cancelled().await;
+        closing.cancelled().await;
         tracing::info!("stopping: statements that are running may finish, nothing new begins");
         manager.shut_down(grace).await;
     };
     let served = async {
         let served = serving.await;
         // A server that fails by itself takes the rest down in order too.
-        shutdown.cancel();
+        closing.cancel();
         served
     };
     let (served, ()) = tokio::join!(served, winding_up);
@@ -88,4 +92,20 @@ pub async fn run(
     tracing::info!("stopped");
     served.context("the server ended abnormally")??;
     Ok(())
+}
+
+/// Cancels `closing` once `shutdown` has been cancelled for `delay`. Ends with `closing`, whoever cancels it.
+async fn drain(manager: Manager, delay: Duration, shutdown: CancellationToken, closing: CancellationToken) {
+    let wait = async {
+        shutdown.cancelled().await;
+        if !delay.is_zero() {
+            manager.retire();
+            tracing::info!(?delay, "stopping: not ready any more; calls are taken until load balancers have seen that");
+            tokio::time::sleep(delay).await;
+        }
+    };
+    tokio::select! {
+        () = wait => closing.cancel(),
+        () = closing.cancelled() => {}
+    }
 }

@@ -168,7 +168,10 @@ pub struct Server {
     /// The web pages that may call the service from a browser, by origin, such as `https://hq.example`; those of this
     /// machine always may. Default: none.
     pub allowed_origins: Vec<String>,
-    /// How long a graceful shutdown may take before the process ends all the same. Default: 30 s.
+    /// How long the service goes on as before after it was asked to stop, while it says that it is not ready: the time
+    /// that load balancers need to see that. Default: 0 s.
+    pub drain_delay: Duration,
+    /// How long a graceful shutdown may take, after `drain_delay`, before the process ends all the same. Default: 30 s.
     pub shutdown_timeout: Duration,
 }
 
@@ -183,6 +186,7 @@ impl Default for Server {
             max_connections: 1_000,
             max_concurrent_requests: 512,
             allowed_origins: Vec::new(),
+            drain_delay: Duration::ZERO,
             shutdown_timeout: Duration::from_secs(30),
         }
     }

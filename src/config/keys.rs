@@ -37,6 +37,7 @@ keys! {
     "server.max_connections" => server.max_connections = |raw| raw.integer(1..=65_535)?;
     "server.max_concurrent_requests" => server.max_concurrent_requests = |raw| raw.integer(1..=65_535)?;
     "server.allowed_origins" => server.allowed_origins = |raw| origins(raw)?;
+    "server.drain_delay" => server.drain_delay = |raw| raw.duration(ZERO..=HOUR)?;
     "server.shutdown_timeout" => server.shutdown_timeout = |raw| raw.duration(SECOND..=HOUR)?;
     "auth.tokens" => auth.tokens = |raw| raw.boolean()?;
     "auth.certificates" => auth.certificates = |raw| certificate_rules(raw)?;

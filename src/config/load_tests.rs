@@ -26,6 +26,7 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("server.max_connections", "0x10", "16"),
     ("server.max_concurrent_requests", "7", "7"),
     ("server.allowed_origins", "['https://hq.example', 'http://b']", "https://hq.example, http://b"),
+    ("server.drain_delay", "'10s'", "10s"),
     ("server.shutdown_timeout", "'5s'", "5s"),
     ("auth.tokens", "true", "true"),
     ("auth.certificates", "['cn:a = HeadOfficeAdmin']", "cn:a = HeadOfficeAdmin"),

@@ -67,11 +67,25 @@ impl Manager {
         self.0.readiness.subscribe()
     }
 
+    /// Says that this replica is about to stop, so that whoever asks before calling calls another one. Calls and runs go
+    /// on as before; only what nobody asked for is left to the others.
+    pub fn retire(&self) {
+        self.0.readiness.send_if_modified(|readiness| {
+            readiness.detail = "stopping".into();
+            !std::mem::replace(&mut readiness.draining, true)
+        });
+    }
+
+    /// Whether [`Manager::retire`] or [`Manager::shut_down`] was called.
+    pub(super) fn is_retiring(&self) -> bool {
+        self.0.readiness.borrow().draining
+    }
+
     /// Stops: nothing new begins at once, running statements get `grace` to finish and be recorded, then they are stopped
     /// on their servers. Returns when nothing runs any more, or a little after `grace`.
     pub async fn shut_down(&self, grace: Duration) {
         let shared = &self.0;
-        shared.readiness.send_modify(|readiness| readiness.draining = true);
+        self.retire();
         shared.soft.cancel();
         shared.tasks.close();
         if tokio::time::timeout(grace, shared.tasks.wait()).await.is_err() {

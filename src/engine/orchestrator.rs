@@ -72,9 +72,12 @@ async fn recover_own_past(manager: &Manager) -> Result<(), EngineError> {
     recover(manager).await
 }
 
-/// Takes up runs whose process has died.
+/// Takes up runs whose process has died; not where they would soon have to be given up again.
 async fn recover(manager: &Manager) -> Result<(), EngineError> {
     let shared = &manager.0;
+    if manager.is_retiring() {
+        return Ok(());
+    }
     let claimed = shared.store.claim_dead_runs(&shared.owner, shared.settings.lease, MAX_RECOVER).await?;
     for run in &claimed {
         tracing::warn!(run = %run.id, kind = %run.kind, "taking up a run whose process has died");
@@ -241,6 +244,9 @@ async fn pass(manager: &Manager) -> bool {
 
 async fn try_pass(manager: &Manager) -> Result<bool, EngineError> {
     let shared = &manager.0;
+    if manager.is_retiring() {
+        return Ok(false);
+    }
     // Whoever has just corrected a file and asked for another try means the corrected one.
     shared.catalogue.refresh().await;
     if shared.catalogue.problems().is_some() {

@@ -3,10 +3,13 @@
 use std::time::{Duration, Instant};
 
 use sqlx::Row;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
 
 use crate::support::pb::run_event::Event;
 use crate::support::pb::{self, ApplyAllRequest, MigrationStatus, RunEvent, WatchRunRequest};
-use crate::support::{Station, own_postgres, server_branch, sqlite_branch};
+use crate::support::{Station, outcome, own_postgres, server_branch, sqlite_branch};
 
 /// Watches a run to its end, coming back after every break of the stream; no event is lost or seen twice.
 async fn watch_through(station: &Station, run_id: &str, mut last: i64) -> pb::MigrationResult {
@@ -95,4 +98,31 @@ async fn branches_recover_when_their_server_was_away() {
         let marks: Vec<(i32, i64)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
         assert_eq!(marks, [(1, 1), (2, 1), (3, 1), (4, 1), (5, 1)], "{}", database.name);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_is_to_stop_says_so_before_it_takes_no_more_calls() {
+    let delay = Duration::from_secs(4);
+    let mut station = Station::new();
+    station.set("SERVER__DRAIN_DELAY", "4s");
+    station.migration("1_One.sql", "CREATE TABLE One (n INTEGER);\n");
+    station.start().await;
+    let mut health = HealthClient::new(station.channel().await);
+    let check = |service: &str| HealthCheckRequest { service: service.to_owned() };
+    let mut watch = health.watch(check("branchkeeper.v1.MigrationService")).await.unwrap().into_inner();
+    let begun = Instant::now();
+    station.ask_to_stop();
+    let seen = async { while watch.message().await.unwrap().unwrap().status() != ServingStatus::NotServing {} };
+    tokio::time::timeout(Duration::from_secs(20), seen).await.expect("it says that it is not ready");
+    // It lives, and whoever has not seen it yet is served, over a new connection too.
+    assert_eq!(health.check(check("")).await.unwrap().into_inner().status(), ServingStatus::Serving);
+    station.register(sqlite_branch("BR001")).await;
+    assert!(outcome(&station, "BR001").await.success);
+    assert!(begun.elapsed() < delay, "this machine is too slow for the test: {:?}", begun.elapsed());
+    drop((health, watch));
+    while station.exited().is_none() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "it does not stop:\n{}", station.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(station.exited().unwrap().success() && begun.elapsed() >= delay, "{:?}", begun.elapsed());
 }

@@ -6,6 +6,7 @@ mod keys;
 mod kit;
 mod leaks;
 mod passwords;
+mod probe;
 mod rpcs;
 mod tls;
 mod tokens;

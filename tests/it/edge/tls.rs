@@ -10,13 +10,13 @@ use super::kit::{Authority, cli, closed_station, text, until, viewer, write};
 use crate::support::{PROGRAM, Station};
 
 /// Files for a station with TLS, and the authority behind them.
-struct Secured {
-    station: Station,
-    folder: PathBuf,
-    authority: Authority,
+pub(super) struct Secured {
+    pub(super) station: Station,
+    pub(super) folder: PathBuf,
+    pub(super) authority: Authority,
 }
 
-fn secured() -> Secured {
+pub(super) fn secured() -> Secured {
     let mut station = closed_station();
     let folder = station.migrations_folder().parent().unwrap().to_owned();
     let authority = Authority::new();
@@ -28,7 +28,7 @@ fn secured() -> Secured {
 }
 
 impl Secured {
-    async fn start(&mut self) {
+    pub(super) async fn start(&mut self) {
         self.station.spawn();
         self.wait().await;
     }
@@ -37,12 +37,18 @@ impl Secured {
         until("serving", async || self.station.log(), |log| log.contains("\"serving\"")).await;
     }
 
-    fn url(&self) -> String {
+    pub(super) fn url(&self) -> String {
         format!("https://{}", self.station.address())
     }
 
     fn cli(&self, token: Option<&str>, arguments: &str) -> std::process::Output {
         cli(&self.url(), token, &format!("{arguments} --tls-ca {}", self.folder.join("ca.pem").display()))
+    }
+
+    /// Files with a client's certificate and its key.
+    pub(super) fn certificate(&self, authority: &Authority, name: &str) -> (PathBuf, PathBuf) {
+        let (cert, key) = authority.issue(name);
+        (write(&self.folder, &format!("{name}.pem"), &cert), write(&self.folder, &format!("{name}.key"), &key))
     }
 
     fn curl(&self, arguments: &str) -> String {
@@ -109,9 +115,7 @@ async fn certificates_of_clients_say_who_they_are() {
         secured.station.set("AUTH__CERTIFICATES", rules);
         secured.start().await;
         let certificate = |authority: &Authority, name: &str| {
-            let (cert, key) = authority.issue(name);
-            let cert = write(&secured.folder, &format!("{name}.pem"), &cert);
-            let key = write(&secured.folder, &format!("{name}.key"), &key);
+            let (cert, key) = secured.certificate(authority, name);
             format!("--tls-cert {} --tls-key {}", cert.display(), key.display())
         };
         let add = "branch add BR001 --provider sqlite --inactive";

@@ -174,10 +174,19 @@ impl Station {
 
     /// Asks the process to stop, and waits until it has.
     pub(crate) fn stop(&mut self) -> std::process::ExitStatus {
-        let mut child = self.child.take().unwrap();
-        let asked = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
-        assert!(asked.success());
-        child.wait().unwrap()
+        self.ask_to_stop();
+        self.child.take().unwrap().wait().unwrap()
+    }
+
+    /// Asks the process to stop.
+    pub(crate) fn ask_to_stop(&self) {
+        let id = self.child.as_ref().unwrap().id();
+        assert!(Command::new("kill").args(["-TERM", &id.to_string()]).status().unwrap().success());
+    }
+
+    /// Whether the process has ended by itself, and how.
+    pub(crate) fn exited(&mut self) -> Option<std::process::ExitStatus> {
+        self.child.as_mut().unwrap().try_wait().unwrap()
     }
 
     /// Waits until every branch stands in one of `statuses`, and gives where they stand.
