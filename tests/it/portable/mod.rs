@@ -2,6 +2,7 @@
 
 mod catalog;
 mod interrupted;
+mod keys;
 mod pages;
 mod patterns;
 mod plan;

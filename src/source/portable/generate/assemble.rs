@@ -47,6 +47,13 @@ impl Assembly<'_> {
                 self.close();
                 self.statement(at, &sql, is_fresh);
             }
+            Piece::Rows(sql) => {
+                self.close();
+                self.statement(at, &sql, is_fresh);
+                if let Some(last) = self.statements.last_mut() {
+                    last.enforces_keys = true;
+                }
+            }
             Piece::Alone(sql) => {
                 self.close();
                 self.statement(at, &sql, is_fresh);

@@ -60,6 +60,8 @@ enum Piece {
         options: MySqlOptions,
     },
     Whole(String),
+    /// A statement that changes rows.
+    Rows(String),
     /// A statement that can be run again, and that is better run outside of a transaction.
     Alone(String),
     /// Part of a rebuild, and what it is in words.
@@ -139,6 +141,11 @@ impl<'a> Generator<'a> {
 
     fn whole(&mut self, sql: String) {
         self.add(Piece::Whole(sql), false);
+    }
+
+    /// A statement that changes rows.
+    fn rows(&mut self, sql: String) {
+        self.add(Piece::Rows(sql), false);
     }
 
     /// A statement about a table.
