@@ -9,3 +9,4 @@ mod plan;
 mod random;
 mod sample;
 mod service;
+mod sqlite;

@@ -70,6 +70,7 @@ mod running;
 mod segments;
 mod sqlite_only;
 mod sqlite_rebuild;
+mod sqlite_rows;
 mod sqlserver_only;
 mod stopping;
 mod undo;
