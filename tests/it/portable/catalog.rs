@@ -224,8 +224,8 @@ const POSTGRES: [&str; 5] = [
      FROM pg_constraint WHERE connamespace = current_schema()::regnamespace",
     "SELECT indexdef FROM pg_indexes WHERE schemaname = current_schema()",
     "SELECT 'view ' || viewname || ' ' || definition FROM pg_views WHERE schemaname = current_schema()",
-    "SELECT format('comment %s.%s: %s', c.relname, d.objsubid, d.description) FROM pg_description d JOIN pg_class c ON c.oid = d.objoid
-     AND d.classoid = 'pg_class'::regclass WHERE c.relnamespace = current_schema()::regnamespace",
+    "SELECT format('comment %s.%s: %s', c.relname, a.attname, d.description) FROM pg_description d JOIN pg_class c ON c.oid = d.objoid
+     AND d.classoid = 'pg_class'::regclass LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = nullif(d.objsubid, 0) WHERE c.relnamespace = current_schema()::regnamespace",
 ];
 
 const MYSQL_COLUMNS: &str =

@@ -1,8 +1,11 @@
 //! Portable migrations on real servers.
 
 mod catalog;
+mod facts;
 mod interrupted;
 mod keys;
+mod model;
+mod more;
 mod pages;
 mod patterns;
 mod plan;

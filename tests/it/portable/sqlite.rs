@@ -31,8 +31,8 @@ async fn table(place: &mut Place) -> String {
 
 /// The name of the column that each comment stands behind, in the same item of the list, and the name that it says.
 fn commented(sql: &str) -> Vec<(String, String)> {
-    let (mut found, mut depth, mut begin) = (Vec::new(), 0, 0);
     let mut at = sql.find('(').unwrap() + 1;
+    let (mut found, mut depth, mut begin) = (Vec::new(), 0, at);
     while let Some(rest) = sql.get(at..).filter(|rest| !rest.is_empty()) {
         if let Some(comment) = rest.strip_prefix("/* ") {
             let text = comment.split_once(" */").unwrap().0;
