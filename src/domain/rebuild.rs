@@ -1,6 +1,6 @@
 use super::ObjectName;
 
-/// Changes to one SQLite table that its `ALTER TABLE` cannot make, all done in one rebuild of the table.
+/// Changes to one SQLite table or its indexes that no statement of SQLite's makes, all done in one rebuild of the table.
 ///
 /// What the table is like when the migration runs is read from the database itself, so everything that the edits do not
 /// mention stays as it is.
@@ -10,6 +10,13 @@ pub struct TableRebuild {
     pub table: ObjectName,
     /// What to change, in order. Each edit sees what the ones before it have left.
     pub edits: Vec<TableEdit>,
+}
+
+impl TableRebuild {
+    /// Whether only indexes change: then the table and its rows stay where they are.
+    pub fn is_of_indexes(&self) -> bool {
+        self.edits.iter().all(|edit| matches!(edit, TableEdit::RenameIndex { .. }))
+    }
 }
 
 /// One change to a table's definition. Names are unquoted, as the database stores them; SQL fragments are complete and
@@ -67,6 +74,13 @@ pub enum TableEdit {
         name: Option<String>,
         /// The columns in key order.
         columns: Vec<String>,
+    },
+    /// Gives an index of the table, which is none that a constraint has made, another name.
+    RenameIndex {
+        /// The index's name.
+        name: String,
+        /// Its new name.
+        to: String,
     },
     /// Drops the primary key, named or not. A table without row ids has to keep one.
     DropPrimaryKey,

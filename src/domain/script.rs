@@ -39,6 +39,9 @@ pub struct Statement {
     pub tables: Vec<TableChange>,
     /// What somebody should know before it runs.
     pub risk: Risk,
+    /// Whether SQLite is to enforce foreign keys while the statement runs, which it does not do while tables change. Other
+    /// servers always do.
+    pub enforces_keys: bool,
     /// `Some` when the statement stands for the rebuild of a SQLite table, whose SQL depends on what the table is like.
     /// `sql` then says in words what is to be done.
     pub rebuild: Option<TableRebuild>,
@@ -56,6 +59,7 @@ impl Statement {
             session: None,
             tables: Vec::new(),
             risk: Risk::default(),
+            enforces_keys: false,
             rebuild: None,
         }
     }

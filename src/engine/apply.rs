@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::failure::Failure;
 use super::halt::Halt;
+use super::plan::preview_in;
 use super::recorder::Recorder;
 use super::report::{Progress, Report};
 use super::settings::EngineSettings;
@@ -113,7 +114,7 @@ impl Attempt<'_> {
             });
         }
         if plan.is_empty() {
-            return self.check_digest(&ledger, &plan, report);
+            return self.check_digest(session, &ledger, &plan, report).await;
         }
         self.go_on()?;
         let stop = self.stop();
@@ -214,7 +215,7 @@ impl Attempt<'_> {
             report.see(self.catalogue, &ledger, self.run_id);
             let plan = self.plan(&ledger, report)?;
             if round == 0 {
-                self.check_digest(&ledger, &plan, report)?;
+                self.check_digest(session, &ledger, &plan, report).await?;
             }
             let doubt = plan.migrations().find_map(|planned| Some((planned.clone(), planned.doubtful()?)));
             let Some((planned, index)) = doubt else { return Ok(plan) };
@@ -274,10 +275,18 @@ impl Attempt<'_> {
     }
 
     /// Refuses where the run was asked for with another plan in mind. What this run has begun itself is no other plan.
-    pub(super) fn check_digest(&self, ledger: &Ledger, plan: &Plan, report: &Report) -> Result<(), Broken> {
+    pub(super) async fn check_digest(
+        &self,
+        session: &mut Session,
+        ledger: &Ledger,
+        plan: &Plan,
+        report: &Report,
+    ) -> Result<(), Broken> {
         let begun = report.undo.is_some() || ledger.rows.iter().any(|row| row.run_id == Some(self.run_id));
         let Some(asked) = self.request.plan_digest.as_ref().filter(|_| !begun) else { return Ok(()) };
-        let now = plan_digest(self.branch.id, self.direction(), ledger, plan);
+        let preview = preview_in(Some(session), &self.settings.provider, plan).await;
+        let preview = preview.map_err(|error| self.broken(error))?;
+        let now = plan_digest(self.branch.id, self.direction(), ledger, plan, &preview.sql);
         if now == *asked {
             return Ok(());
         }

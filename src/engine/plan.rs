@@ -9,7 +9,7 @@ use crate::domain::{
     Branch, BranchRef, Checksum, Direction, DownPolicy, Ledger, Plan, Planned, Policy, Refusal, Risk, Statement,
     Target, TransactionMode, plan_digest, plan_down, plan_up, transactions,
 };
-use crate::provider::{Preview, ProviderError};
+use crate::provider::{Preview, ProviderError, Session, Settings};
 
 /// A request to show a plan.
 #[derive(Debug, Clone)]
@@ -89,8 +89,8 @@ impl Manager {
             let since = hold.since.format("%Y-%m-%dT%H:%M:%SZ");
             warnings.push(format!("what is planned brings back what was undone at {since}"));
         }
-        let digest = plan_digest(branch.id, direction, &ledger, &plan);
         let preview = self.preview(&branch, &plan).await.map_err(|error| unavailable(&branch, error))?;
+        let digest = plan_digest(branch.id, direction, &ledger, &plan, &preview.sql);
         warnings.extend(preview.stopped.as_ref().map(|error| not_shown(&plan, preview.sql.len(), error)));
         Ok(PlanView { branch, direction, migrations: views(&plan, preview.sql), digest, warnings })
     }
@@ -99,17 +99,26 @@ impl Manager {
 impl Manager {
     /// What each statement of a plan comes to in a branch as it is now.
     async fn preview(&self, branch: &Branch, plan: &Plan) -> Result<Preview, ProviderError> {
-        let statements: Vec<&Statement> = plan.migrations().flat_map(remaining).collect();
-        if statements.iter().all(|statement| statement.rebuild.is_none()) {
+        if plan.migrations().flat_map(remaining).all(|statement| statement.rebuild.is_none()) {
             return Ok(Preview::default());
         }
         let mut session = self.session(branch).await?;
-        let preview = Preview::make(session.as_mut(), &self.0.settings.provider, &statements).await;
+        let preview = preview_in(session.as_mut(), &self.0.settings.provider, plan).await;
         if let Some(session) = session {
             session.close().await;
         }
         preview
     }
+}
+
+/// What each statement of a plan comes to in the database of a session, or, without one, in a database to be made.
+pub(super) async fn preview_in(
+    session: Option<&mut Session>,
+    settings: &Settings,
+    plan: &Plan,
+) -> Result<Preview, ProviderError> {
+    let statements: Vec<&Statement> = plan.migrations().flat_map(remaining).collect();
+    Preview::make(session, settings, &statements).await
 }
 
 fn refused(branch: &Branch, refusals: &[Refusal]) -> EngineError {

@@ -18,17 +18,9 @@ impl Attempt<'_> {
             }
             opened => opened.map_err(|error| self.broken(error))?,
         };
-        let ledger = session.ledger().await;
+        let plan = self.plan_in(&mut session, report).await;
         session.close().await;
-        let ledger = ledger.map_err(|error| self.broken(error))?;
-        let plan = self.plan(&ledger, report)?;
-        self.recorder.event(EventBody::BranchStarted {
-            branch_code: self.branch.code.clone(),
-            provider: self.branch.provider,
-            pending_migrations: u32::try_from(plan.migrations().count()).unwrap_or(u32::MAX),
-            direction: self.direction(),
-        });
-        self.check_digest(&ledger, &plan, report)?;
+        let plan = plan?;
         if let Some(planned) = plan.migrations().find(|planned| planned.doubtful().is_some()) {
             return Err(Broken::Failed(self.in_doubt(planned)));
         }
@@ -42,6 +34,20 @@ impl Attempt<'_> {
         let ended = self.try_plan(&mut rehearsal, &plan, report).await;
         rehearsal.close().await;
         ended
+    }
+
+    /// What is to be tried, if it is what the request was made for.
+    async fn plan_in(&self, session: &mut Session, report: &Report) -> Result<Plan, Broken> {
+        let ledger = session.ledger().await.map_err(|error| self.broken(error))?;
+        let plan = self.plan(&ledger, report)?;
+        self.recorder.event(EventBody::BranchStarted {
+            branch_code: self.branch.code.clone(),
+            provider: self.branch.provider,
+            pending_migrations: u32::try_from(plan.migrations().count()).unwrap_or(u32::MAX),
+            direction: self.direction(),
+        });
+        self.check_digest(session, &ledger, &plan, report).await?;
+        Ok(plan)
     }
 
     async fn try_plan(&self, rehearsal: &mut Rehearsal, plan: &Plan, report: &mut Report) -> Result<(), Broken> {

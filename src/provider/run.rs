@@ -157,11 +157,17 @@ impl Session {
                 let error = ProviderError::new(ErrorKind::Sql, "the statement contains a zero byte");
                 return Err(Break::before(error, Some(purpose)));
             }
-            if (one_by_one || statement.rebuild.is_some()) && !message.is_empty() {
+            let enforces = statement.enforces_keys && self.can_enforce_keys();
+            if (one_by_one || statement.rebuild.is_some() || enforces) && !message.is_empty() {
                 self.flush(message, works, stop, observer).await?;
             }
             if let Some(rebuild) = &statement.rebuild {
-                self.rebuild(works, (number, index), rebuild, stop, observer).await?;
+                // What is rarely needed does not make everybody's future larger.
+                Box::pin(self.rebuild(works, (number, index), rebuild, stop, observer)).await?;
+                continue;
+            }
+            if enforces {
+                Box::pin(self.run_enforcing(works, (number, index), &statement.sql, stop, observer)).await?;
                 continue;
             }
             message.push(purpose, &statement.sql);

@@ -14,7 +14,8 @@ use rand::{Rng, SeedableRng};
 use sqlx::{ConnectOptions, Row};
 
 use crate::support::{
-    Product, Server, Station, apply_all, ended, mariadb, mysql, postgres, server_branch, sqlite_branch,
+    Product, Server, Station, apply_all, ended, mariadb, mysql, postgres, server_branch, sqlite_branch, sqlserver,
+    sqlserver_server,
 };
 
 const BRANCHES: usize = 5;
@@ -44,14 +45,20 @@ fn write_migrations(station: &Station, product: Option<Product>) {
         let journaled = number.is_multiple_of(2);
         let mode = if journaled { "-- branchkeeper: transaction-mode=None\n" } else { "" };
         let up = format!("{mode}CREATE TABLE t{number} (id INTEGER);\nCREATE INDEX t{number}_id ON t{number} (id);\n");
-        station.migration(&format!("{number:04}_Step.up.sql"), &up);
+        let (kind, batches) = match product {
+            Some(Product::SqlServer) => (".sqlserver", ";\nGO\n"),
+            _ => ("", ";\n"),
+        };
+        station.migration(&format!("{number:04}_Step{kind}.up.sql"), &up.replace(";\n", batches));
         let drop = match product {
             Some(Product::Postgres) if journaled => format!("DROP INDEX CONCURRENTLY t{number}_id;\n"),
-            Some(Product::MariaDb | Product::MySql) => format!("DROP INDEX t{number}_id ON t{number};\n"),
+            Some(Product::MariaDb | Product::MySql | Product::SqlServer) => {
+                format!("DROP INDEX t{number}_id ON t{number};\n")
+            }
             _ => format!("DROP INDEX t{number}_id;\n"),
         };
         let down = format!("{}{drop}{}DROP TABLE t{number};\n", mark(1), mark(2));
-        station.migration(&format!("{number:04}_Step.down.sql"), &down);
+        station.migration(&format!("{number:04}_Step{kind}.down.sql"), &down.replace(";\n", batches));
     }
 }
 
@@ -165,6 +172,13 @@ async fn mysql_rollbacks_survive_kills() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlserver_rollbacks_survive_kills() {
+    if let Some(server) = sqlserver_server().await {
+        on_server(server).await;
+    }
+}
+
 async fn on_server(server: &'static Server) {
     let mut station = Station::new();
     settings(&mut station);
@@ -182,6 +196,11 @@ async fn on_server(server: &'static Server) {
         let marks = if server.product == Product::Postgres {
             let rows = sqlx::query(COUNT).fetch_all(&mut server.connect_to(&database.name).await).await.unwrap();
             rows.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect()
+        } else if server.product == Product::SqlServer {
+            let mut connection = sqlserver::connect(server, &database.name).await.unwrap();
+            let rows = sqlserver::rows(&mut connection, COUNT).await.unwrap();
+            let number = |cell: &Option<String>| cell.as_deref().unwrap().parse().unwrap();
+            rows.iter().map(|row| ((number(&row[0]), number(&row[1])), number(&row[2]))).collect()
         } else {
             let count = COUNT.replace("BIGINT", "SIGNED");
             let mut connection = server.mysql_connect_to(&database.name).await;

@@ -204,7 +204,7 @@ fn a_digest_tells_plans_apart() {
     let branch = crate::domain::BranchId::generate();
     let digest = |ledger: &Ledger, undo: &Undo| {
         let plan = plan_down(&all(), ledger, undo, &DownPolicy::default()).unwrap();
-        plan_digest(branch, Direction::Down, ledger, &plan)
+        plan_digest(branch, Direction::Down, ledger, &plan, &[])
     };
     let two = applied(&["1_a", "2_b"]);
     let one = digest(&two, &Undo::Steps(1));
@@ -213,13 +213,33 @@ fn a_digest_tells_plans_apart() {
     let half = [&["d1"][..], &[]].map(|done| ledger(vec![row("1_a", "x"), half_undone("2_b", done, None)]));
     assert_ne!(digest(&half[0], &Undo::Steps(1)), digest(&half[1], &Undo::Steps(1)));
     let empty = Plan::default();
-    let up = plan_digest(branch, Direction::Up, &two, &empty);
-    assert_ne!(up, plan_digest(branch, Direction::Down, &two, &empty));
-    assert_ne!(up, plan_digest(crate::domain::BranchId::generate(), Direction::Up, &two, &empty));
+    let up = plan_digest(branch, Direction::Up, &two, &empty, &[]);
+    assert_ne!(up, plan_digest(branch, Direction::Down, &two, &empty, &[]));
+    assert_ne!(up, plan_digest(crate::domain::BranchId::generate(), Direction::Up, &two, &empty, &[]));
     let known = catalogue(&[("1_a", "x"), ("2_b", "x;y")]);
     let with = |policy: &Policy| {
         let plan = plan_up(&known, &applied(&["1_a"]), &Target::Latest, policy).unwrap();
-        plan_digest(branch, Direction::Up, &applied(&["1_a"]), &plan)
+        plan_digest(branch, Direction::Up, &applied(&["1_a"]), &plan, &[])
     };
     assert_ne!(with(&Policy::default()), with(&mode(TransactionMode::None)), "the mode is part of it");
+}
+
+#[test]
+fn a_digest_knows_what_a_rebuild_comes_to() {
+    let branch = crate::domain::BranchId::generate();
+    let mut rebuilt = migration("1_a", "x;y");
+    rebuilt.up.statements[1].rebuild =
+        Some(crate::domain::TableRebuild { table: crate::domain::ObjectName::bare("t"), edits: vec![] });
+    let known = ProviderCatalogue::new(vec![rebuilt]);
+    let plan = plan_up(&known, &Ledger::default(), &Target::Latest, &Policy::default()).unwrap();
+    let digest = |becomes: &[&[&str]]| {
+        let owned = |sql: &&[&str]| sql.iter().map(|sql| (*sql).to_owned()).collect();
+        let becomes: Vec<Vec<String>> = becomes.iter().map(owned).collect();
+        plan_digest(branch, Direction::Up, &Ledger::default(), &plan, &becomes)
+    };
+    let one = digest(&[&["x"], &["CREATE TABLE t(a)", "DROP TABLE o"]]);
+    assert_eq!(one, digest(&[&["x"], &["CREATE TABLE t(a)", "DROP TABLE o"]]));
+    assert_ne!(one, digest(&[&["x"], &["CREATE TABLE t(a, b)", "DROP TABLE o"]]));
+    assert_ne!(one, digest(&[&["x"]]), "a rebuild that can't be told is another");
+    assert_eq!(digest(&[&["x"]]), digest(&[&["other"]]), "any other statement is its own text");
 }

@@ -3,7 +3,18 @@ use crate::domain::{BranchId, Checksum, Ledger, RowState};
 
 /// What a plan for a branch is known by: the branch, the direction, what the ledger says, and every statement with the
 /// transaction that it is part of. Whatever of these changes, changes the digest.
-pub fn plan_digest(branch: BranchId, direction: Direction, ledger: &Ledger, plan: &Plan) -> Checksum {
+///
+/// A table's rebuild is what the table makes of it, so its part is the SQL that it comes to. `becomes` has that of the
+/// first statements that are still to be run, in the plan's order, as far as it could be told; where nothing is rebuilt it
+/// may be empty.
+pub fn plan_digest(
+    branch: BranchId,
+    direction: Direction,
+    ledger: &Ledger,
+    plan: &Plan,
+    becomes: &[Vec<String>],
+) -> Checksum {
+    let mut becomes = becomes.iter();
     let mut parts = vec!["plan 1".to_owned(), branch.to_string(), direction.as_str().to_owned()];
     for row in &ledger.rows {
         parts.extend(["row".to_owned(), row.id.clone(), row.checksum.as_str().to_owned()]);
@@ -28,7 +39,11 @@ pub fn plan_digest(branch: BranchId, direction: Direction, ledger: &Ledger, plan
             let (id, checksum) = (&planned.migration.id, &planned.migration.checksum);
             parts.extend(["migration".to_owned(), id.to_string(), checksum.as_str().to_owned()]);
             let statements = planned.script().statements.iter().skip(planned.begin());
-            parts.extend(statements.map(|statement| format!("{:?} {}", statement.rebuild, statement.sql)));
+            for statement in statements {
+                parts.push(format!("{:?} {}", statement.rebuild, statement.sql));
+                let sql = becomes.next().filter(|_| statement.rebuild.is_some());
+                parts.extend(sql.into_iter().flatten().map(|sql| format!("becomes {sql}")));
+            }
         }
     }
     Checksum::of_parts(parts.iter().map(String::as_str))

@@ -2,6 +2,7 @@
 
 mod dialect;
 mod file;
+mod keys;
 mod offset;
 mod rebuild;
 mod wire;

@@ -14,8 +14,6 @@ pub(super) enum How {
     Whole(&'static str),
     /// By building the table anew.
     Rebuild,
-    /// Not at all; what to do instead.
-    Missing(&'static str),
 }
 
 /// How an index is made while others write.
@@ -147,7 +145,7 @@ static SQLITE: Dialect = Dialect {
     drop_column: How::Rebuild,
     rename_table: How::Whole("ALTER TABLE {table} RENAME TO {to}"),
     rename_column: How::Whole("ALTER TABLE {table} RENAME COLUMN {column} TO {to}"),
-    rename_index: How::Missing("SQLite can't rename an index: write drop_index and create_index for it"),
+    rename_index: How::Rebuild,
     drop_index: How::Whole("DROP INDEX {name}"),
     add_constraint: How::Rebuild,
     unchecked: None,

@@ -27,7 +27,10 @@ impl Place {
         all.push(Self::Postgres(database.connect().await, database));
         for server in [support::mariadb().await, support::mysql().await].into_iter().flatten() {
             let database = server.fresh_database().await;
-            all.push(Self::MySql(server.mysql_options(&database.name).connect().await.unwrap(), database));
+            let mut connection = server.mysql_options(&database.name).connect().await.unwrap();
+            // MySQL would cut what is put together from many columns.
+            connection.execute("SET SESSION group_concat_max_len = 1048576").await.unwrap();
+            all.push(Self::MySql(connection, database));
         }
         if let Some(server) = support::sqlserver_server().await {
             let database = server.fresh_database().await;
@@ -37,7 +40,7 @@ impl Place {
         all
     }
 
-    async fn sqlite() -> Self {
+    pub(super) async fn sqlite() -> Self {
         let fixture = Fixture::sqlite();
         fixture.create().await;
         let options = SqliteConnectOptions::new().filename(fixture.path()).foreign_keys(false);
@@ -96,7 +99,8 @@ impl Place {
         }
     }
 
-    async fn lines(&mut self, sql: &str) -> Vec<String> {
+    /// The first column of a query's rows.
+    pub(super) async fn lines(&mut self, sql: &str) -> Vec<String> {
         if let Self::SqlServer(connection, _) = self {
             let rows = support::sqlserver::rows(connection, sql).await.unwrap_or_else(|error| panic!("{error}: {sql}"));
             return rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect();
@@ -220,8 +224,8 @@ const POSTGRES: [&str; 5] = [
      FROM pg_constraint WHERE connamespace = current_schema()::regnamespace",
     "SELECT indexdef FROM pg_indexes WHERE schemaname = current_schema()",
     "SELECT 'view ' || viewname || ' ' || definition FROM pg_views WHERE schemaname = current_schema()",
-    "SELECT format('comment %s.%s: %s', c.relname, d.objsubid, d.description) FROM pg_description d JOIN pg_class c ON c.oid = d.objoid
-     AND d.classoid = 'pg_class'::regclass WHERE c.relnamespace = current_schema()::regnamespace",
+    "SELECT format('comment %s.%s: %s', c.relname, a.attname, d.description) FROM pg_description d JOIN pg_class c ON c.oid = d.objoid
+     AND d.classoid = 'pg_class'::regclass LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = nullif(d.objsubid, 0) WHERE c.relnamespace = current_schema()::regnamespace",
 ];
 
 const MYSQL_COLUMNS: &str =

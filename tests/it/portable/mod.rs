@@ -1,10 +1,15 @@
 //! Portable migrations on real servers.
 
 mod catalog;
+mod facts;
 mod interrupted;
+mod keys;
+mod model;
+mod more;
 mod pages;
 mod patterns;
 mod plan;
 mod random;
 mod sample;
 mod service;
+mod sqlite;

@@ -102,7 +102,7 @@ async fn a_rebuild_is_planned_as_the_sql_that_runs() {
 
     let down = plan(&station, pb::Direction::Down).await;
     let lossy: Vec<_> = down.migrations[0].statements.iter().filter(|each| each.destructive).collect();
-    assert!(matches!(lossy[..], [one] if one.note.contains("the column Sales.Note")), "{down:?}");
+    assert!(matches!(lossy[..], [one] if one.note.contains("the column Note of Sales")), "{down:?}");
     assert!(down.migrations[0].statements.iter().any(|each| each.sql.starts_with("CREATE TABLE")), "{down:?}");
     assert_eq!(run_by_hand(&file, &down).await, before);
     let request = RollbackRequest {
@@ -114,6 +114,54 @@ async fn a_rebuild_is_planned_as_the_sql_that_runs() {
     let result = station.migrations().await.rollback(request).await.unwrap().into_inner().result.unwrap();
     assert!(result.success, "{result:?}");
     assert_eq!(schema(&file).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_is_another_when_a_table_that_it_rebuilds_has_changed() {
+    let mut station = Station::new();
+    station.migration("1_Tables.yaml", TABLES);
+    station.start().await;
+    station.register(sqlite_branch("BR001")).await;
+    assert!(outcome(&station, "BR001").await.success);
+    station.migration("2_Rebuilt.yaml", REBUILT);
+    let old = plan(&station, pb::Direction::Up).await;
+    let file = station.sqlite_file("BR001");
+    let by_hand = async |sql: &'static str| {
+        let mut connection = SqliteConnectOptions::new().filename(&file).connect().await.unwrap();
+        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+    };
+    let apply = async |digest: &str, dry_run: bool| {
+        let (branch, plan_digest) = ("BR001".to_owned(), digest.to_owned());
+        let request = ApplyRequest { branch, plan_digest, dry_run, ..ApplyRequest::default() };
+        station.migrations().await.apply(request).await
+    };
+    by_hand("ALTER TABLE \"Sales\" ADD COLUMN \"Extra\" TEXT").await;
+    let before = schema(&file).await;
+    for dry_run in [true, false] {
+        let status = refused(apply(&old.digest, dry_run).await, Code::FailedPrecondition, "PLAN_CHANGED");
+        assert!(status.message().contains("digest"), "{status:?}");
+        assert_eq!(schema(&file).await, before, "nothing was changed");
+    }
+    let new = plan(&station, pb::Direction::Up).await;
+    assert_ne!(new.digest, old.digest);
+    // What no rebuild has to do with does not matter.
+    by_hand("CREATE TABLE elsewhere (a)").await;
+    assert_eq!(plan(&station, pb::Direction::Up).await.digest, new.digest);
+    for dry_run in [true, false] {
+        let result = apply(&new.digest, dry_run).await.unwrap().into_inner().result.unwrap();
+        assert!(result.success, "{result:?}");
+    }
+    assert!(schema(&file).await.iter().any(|text| text.contains("Extra") && text.contains("CK_Sales_Total")));
+    // The way down is bound in the same way.
+    let down = plan(&station, pb::Direction::Down).await;
+    by_hand("CREATE INDEX \"Mine\" ON \"Sales\" (\"Extra\")").await;
+    let request = RollbackRequest {
+        branch: "BR001".into(),
+        allow_data_loss: true,
+        plan_digest: down.digest,
+        ..RollbackRequest::default()
+    };
+    refused(station.migrations().await.rollback(request).await, Code::FailedPrecondition, "PLAN_CHANGED");
 }
 
 #[tokio::test(flavor = "multi_thread")]

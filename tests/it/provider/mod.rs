@@ -72,6 +72,7 @@ mod segments;
 mod silence;
 mod sqlite_only;
 mod sqlite_rebuild;
+mod sqlite_rows;
 mod sqlserver_only;
 mod stopping;
 mod undo;

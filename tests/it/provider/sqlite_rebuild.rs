@@ -13,7 +13,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Row};
 
 use super::fixture::{Fixture, Notes, planned, soon, sql, work};
 
-async fn open(fixture: &Fixture) -> SqliteConnection {
+pub(super) async fn open(fixture: &Fixture) -> SqliteConnection {
     SqliteConnectOptions::new().filename(fixture.path()).foreign_keys(false).connect().await.unwrap()
 }
 
@@ -22,7 +22,7 @@ async fn script(fixture: &Fixture, text: &str) {
     sqlx::raw_sql(AssertSqlSafe(text.to_owned())).execute(&mut open(fixture).await).await.unwrap();
 }
 
-async fn rows(connection: &mut SqliteConnection, text: &str) -> Vec<Vec<String>> {
+pub(super) async fn rows(connection: &mut SqliteConnection, text: &str) -> Vec<Vec<String>> {
     let rows = sqlx::raw_sql(AssertSqlSafe(text.to_owned())).fetch_all(connection).await;
     let rows = rows.unwrap_or_else(|error| panic!("{text}: {error}"));
     let cell = |row: &sqlx::sqlite::SqliteRow, at| row.try_get_unchecked::<Option<String>, _>(at).unwrap();
@@ -55,18 +55,18 @@ async fn contents(fixture: &Fixture) -> BTreeMap<String, Vec<Vec<String>>> {
 }
 
 /// The texts of everything but the ledger's tables.
-async fn schema(fixture: &Fixture) -> BTreeMap<String, String> {
+pub(super) async fn schema(fixture: &Fixture) -> BTreeMap<String, String> {
     let text = "SELECT type || ' ' || name, ifnull(sql, '') FROM sqlite_schema WHERE tbl_name NOT LIKE '\\_\\_Migr%' ESCAPE '\\'";
     let connection = &mut open(fixture).await;
     rows(connection, text).await.into_iter().map(|row| (row[0].clone(), row[1].clone())).collect()
 }
 
-fn rebuild(table: &str, edits: impl Into<Vec<TableEdit>>) -> Statement {
+pub(super) fn rebuild(table: &str, edits: impl Into<Vec<TableEdit>>) -> Statement {
     let rebuild = TableRebuild { table: ObjectName::bare(table), edits: edits.into() };
     Statement { line: 7, rebuild: Some(rebuild), ..sql(&format!("rebuild table {table}")) }
 }
 
-async fn run(fixture: &Fixture, id: &str, statements: Vec<Statement>) -> Result<(), ExecutionError> {
+pub(super) async fn run(fixture: &Fixture, id: &str, statements: Vec<Statement>) -> Result<(), ExecutionError> {
     let (mut session, fence) = fixture.locked().await;
     let one = planned(id, statements);
     let done = session.run_atomic(&fence, &[work(&one)], true, &soon(), &mut Notes::default()).await;
@@ -90,7 +90,7 @@ async fn refused(fixture: &Fixture, table: &str, edits: impl Into<Vec<TableEdit>
     assert_eq!((schema(fixture).await, contents(fixture).await), before);
 }
 
-fn default(column: &str, expression: &str) -> TableEdit {
+pub(super) fn default(column: &str, expression: &str) -> TableEdit {
     TableEdit::SetDefault { column: column.into(), expression: Some(expression.into()) }
 }
 
@@ -102,7 +102,7 @@ fn drop_column(name: &str) -> TableEdit {
     TableEdit::DropColumn { name: name.into() }
 }
 
-fn constraint(name: &str, definition: &str) -> TableEdit {
+pub(super) fn constraint(name: &str, definition: &str) -> TableEdit {
     TableEdit::AddConstraint { name: name.into(), definition: definition.into() }
 }
 

@@ -43,6 +43,8 @@ pub(super) fn apply(text: &str, edit: &TableEdit) -> Result<String, Problem> {
         TableEdit::DropConstraint { name } => drop_constraint(text, &definition, name),
         TableEdit::AddPrimaryKey { name, columns } => add_primary_key(text, &definition, name.as_deref(), columns),
         TableEdit::DropPrimaryKey => drop_primary_key(text, &definition),
+        // Its name stands in its own text only.
+        TableEdit::RenameIndex { .. } => Ok(text.to_owned()),
     }
 }
 

@@ -54,7 +54,9 @@ impl Session {
         }
         let schema = self.schema(stop).await?;
         let steps = steps_of(&self.settings, &schema, rebuild).map_err(refused)?;
-        self.check_enforcement(&steps, stop).await?;
+        if steps.copy.is_some() {
+            self.check_enforcement(&steps, stop).await?;
+        }
         if schema.objects.iter().any(|object| matches!(&*object.kind, "view" | "trigger")) {
             let mut lab = Lab::copy(&schema, stop).await.map_err(refused)?;
             let checked = lab.check(&steps).await;
@@ -66,12 +68,16 @@ impl Session {
 
         let purpose = Purpose::Step { work, index };
         let named = |broken: Break| Break { error: explained(broken.error, &steps.table), ..broken };
-        let (first, rest) = steps.sql.split_at_checked(steps.copy).unwrap_or_default();
+        let copy = steps.copy.unwrap_or(steps.sql.len());
+        let (first, rest) = steps.sql.split_at_checked(copy).unwrap_or_default();
         let (copy, last) = rest.split_at_checked(1).unwrap_or_default();
         for (part, is_copy) in [(first, false), (copy, true), (last, false)] {
             let mut message = Message::default();
             for sql in part {
                 message.push(purpose, &closed(sql));
+            }
+            if message.is_empty() {
+                continue;
             }
             match self.flush(&mut message, works, stop, observer).await {
                 Ok(()) => {}
@@ -133,7 +139,8 @@ impl Session {
     /// rolled back afterwards.
     async fn find_row(&mut self, steps: &Steps, mut failed: Break, stop: &Stop) -> Break {
         let constraint = failed.error.code.parse::<i32>().is_ok_and(|code| code & 0xff == 19);
-        let (Some(rowid), true, Some(copy)) = (&steps.rowid, constraint, steps.sql.get(steps.copy)) else {
+        let (Some(rowid), true, Some(copy)) = (&steps.rowid, constraint, steps.copy.and_then(|at| steps.sql.get(at)))
+        else {
             return failed;
         };
         let copy = copy.replacen("INSERT OR ABORT", "INSERT OR IGNORE", 1);

@@ -43,6 +43,11 @@ impl Schema {
         tables.filter_map(|object| Some((object, object.sql.as_deref()?)))
     }
 
+    /// The tables of statistics that there are.
+    pub(super) fn statistics(&self) -> impl Iterator<Item = &'static str> {
+        ["sqlite_stat1", "sqlite_stat4"].into_iter().filter(|name| self.find(name).is_some())
+    }
+
     /// A name that begins like this and that nothing has.
     pub(super) fn free_name(&self, start: &str) -> String {
         let mut name = start.to_owned();

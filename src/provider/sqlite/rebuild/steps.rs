@@ -1,5 +1,6 @@
 use super::definition::{ConstraintKind, Definition};
 use super::edit;
+use super::index::{self, Index};
 use super::parse::parse;
 use super::problem::Problem;
 use super::schema::Schema;
@@ -9,14 +10,14 @@ use super::uses;
 use crate::domain::{TableEdit, TableRebuild};
 
 /// What a rebuild comes to in one database.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(in crate::provider) struct Steps {
     /// The table's name as the database has it.
     pub(in crate::provider) table: String,
     /// The statements, in order.
     pub(in crate::provider) sql: Vec<String>,
-    /// Which of them copies the rows.
-    pub(in crate::provider) copy: usize,
+    /// Which of them copies the rows, if they move.
+    pub(in crate::provider) copy: Option<usize>,
     /// Where the rows are while they are copied, and where they go.
     pub(in crate::provider) from: String,
     pub(in crate::provider) to: String,
@@ -37,6 +38,16 @@ pub(in crate::provider) fn steps(schema: &Schema, rebuild: &TableRebuild, own: &
 
 fn plan(schema: &Schema, rebuild: &TableRebuild, own: &[&str]) -> Result<Steps, Problem> {
     let (table, old) = rebuildable(schema, rebuild, own)?;
+    let mut indexes = index::of_table(schema, table);
+    for edit in &rebuild.edits {
+        if let TableEdit::RenameIndex { name, to } = edit {
+            index::rename(schema, &mut indexes, name, to)?;
+        }
+    }
+    if rebuild.is_of_indexes() {
+        let sql = index::make_anew(schema, table, &indexes);
+        return Ok(Steps { table: table.to_owned(), sql, ..Steps::default() });
+    }
     let before = parse(old)?;
     let mut text = old.to_owned();
     let mut filled = Vec::new();
@@ -62,16 +73,16 @@ fn plan(schema: &Schema, rebuild: &TableRebuild, own: &[&str]) -> Result<Steps, 
     let filled = filled.into_iter().filter_map(|(column, why)| Some((stored(column)?, why))).collect();
 
     let body = before.name.end;
-    let indexes: Vec<&str> = schema.of("index", table).map(|(_, sql)| sql).collect();
     let own_name = uses::says_own_name(old, body, table)
         || uses::says_own_name(&text, after.name.end, table)
-        || indexes.iter().any(|sql| uses::index_says_own_name(sql, table));
+        || indexes.iter().any(|index| uses::index_says_own_name(&index.sql, table));
     let work = Work { schema, table, before: &before, after: &after, old, text: &text };
     let mut sql = Vec::new();
     let copying = if own_name { work.new_first(&mut sql) } else { work.old_first(&mut sql) };
-    sql.extend(indexes.into_iter().map(str::to_owned));
+    sql.extend(indexes.iter().map(|index| index.sql.clone()));
     sql.extend(schema.of("trigger", table).map(|(_, sql)| sql.to_owned()));
-    sql.extend(work.forget_statistics(&rebuild.edits));
+    sql.extend(index::keep_statistics(schema, table, &indexes.iter().collect::<Vec<_>>()));
+    sql.extend(work.forget_statistics(&rebuild.edits, &indexes));
     if !schema.legacy {
         sql.push("PRAGMA legacy_alter_table = OFF".into());
     }
@@ -81,7 +92,7 @@ fn plan(schema: &Schema, rebuild: &TableRebuild, own: &[&str]) -> Result<Steps, 
         related.push(table.to_owned());
     }
     let Copying { at: copy, from, to, rowid } = copying;
-    Ok(Steps { table: table.to_owned(), sql, copy, from, to, rowid, filled, related })
+    Ok(Steps { table: table.to_owned(), sql, copy: Some(copy), from, to, rowid, filled, related })
 }
 
 /// The table's stored name and text, if it is one that can be rebuilt.
@@ -217,17 +228,23 @@ impl Work<'_> {
     }
 
     /// Statistics of indexes that SQLite makes for keys are those of other indexes when the keys have changed.
-    fn forget_statistics(&self, edits: &[TableEdit]) -> Vec<String> {
+    fn forget_statistics(&self, edits: &[TableEdit], indexes: &[Index]) -> Vec<String> {
         let same_keys = |edit: &TableEdit| {
-            matches!(edit, TableEdit::SetType { .. } | TableEdit::SetNullable { .. } | TableEdit::SetDefault { .. })
+            matches!(
+                edit,
+                TableEdit::SetType { .. }
+                    | TableEdit::SetNullable { .. }
+                    | TableEdit::SetDefault { .. }
+                    | TableEdit::RenameIndex { .. }
+            )
         };
         if edits.iter().all(same_keys) {
             return Vec::new();
         }
-        let names: Vec<String> = self.schema.of("index", self.table).map(|(index, _)| literal(&index.name)).collect();
+        let names: Vec<String> = indexes.iter().map(|index| literal(&index.name)).collect();
         let table = literal(self.table);
-        let statistics = ["sqlite_stat1", "sqlite_stat4"].into_iter().filter(|name| self.schema.find(name).is_some());
-        statistics
+        self.schema
+            .statistics()
             .map(|name| {
                 let names = names.join(", ");
                 format!("DELETE FROM main.{name} WHERE tbl = {table} COLLATE NOCASE AND idx NOT IN ({names})")

@@ -190,6 +190,44 @@ fn edits_change_nothing_else() {
 }
 
 #[test]
+fn comments_stay_with_what_they_are_about() {
+    let made = "CREATE TABLE t ( /* all */\n  a int /* a, it's */,\n  b int /* b */,\n  c int /* c */\n)";
+    let older = "CREATE TABLE t (\n  a int, /* a */\n  b int, /* b */\n  UNIQUE (a)\n)";
+    let leading = "CREATE TABLE t (\n  a int -- a\n, b int -- b\n, UNIQUE (a))";
+    let tight = "CREATE TABLE t(a /* a */, b /* b */, /* c */ c)";
+    let lines = "CREATE TABLE t (\n  -- first\n  a int,\n  -- second\n  b int, -- b\n  c int)";
+    for (text, edit, expected) in [
+        (made, drop_column("a"), "CREATE TABLE t ( /* all */\n  b int /* b */,\n  c int /* c */\n)"),
+        (made, drop_column("b"), "CREATE TABLE t ( /* all */\n  a int /* a, it's */,\n  c int /* c */\n)"),
+        (made, drop_column("c"), "CREATE TABLE t ( /* all */\n  a int /* a, it's */,\n  b int /* b */\n)"),
+        (
+            "CREATE TABLE t (\n  a int /* a */,\n  b int /* b */\n)",
+            add("d", "int /* d */"),
+            "CREATE TABLE t (\n  a int /* a */,\n  b int /* b */,\n  \"d\" int /* d */\n)",
+        ),
+        (
+            older,
+            add("c", "int /* c */"),
+            "CREATE TABLE t (\n  a int, /* a */\n  b int, /* b */\n  \"c\" int /* c */,\n  UNIQUE (a)\n)",
+        ),
+        (older, drop_column("b"), "CREATE TABLE t (\n  a int, /* a */\n  UNIQUE (a)\n)"),
+        (leading, add("c", "int"), "CREATE TABLE t (\n  a int -- a\n, b int -- b\n, \"c\" int\n, UNIQUE (a))"),
+        (leading, drop_column("b"), "CREATE TABLE t (\n  a int -- a\n, UNIQUE (a))"),
+        (tight, drop_column("a"), "CREATE TABLE t(b /* b */, /* c */ c)"),
+        (tight, drop_column("b"), "CREATE TABLE t(a /* a */, /* c */ c)"),
+        (tight, add("d", "int"), "CREATE TABLE t(a /* a */, b /* b */, /* c */ c, \"d\" int)"),
+        (lines, drop_column("c"), "CREATE TABLE t (\n  -- first\n  a int,\n  -- second\n  b int -- b\n)"),
+        (lines, drop_column("b"), "CREATE TABLE t (\n  -- first\n  a int,\n  -- second\n  c int)"),
+        ("CREATE TABLE t(a int -- a\n NOT NULL, b)", nullable("a", true), "CREATE TABLE t(a int -- a\n, b)"),
+        ("CREATE TABLE t(a, b -- b\n)", drop_column("b"), "CREATE TABLE t(a\n)"),
+    ] {
+        let after = edited(text, std::slice::from_ref(&edit));
+        assert_eq!(after, expected, "{text} {edit:?}");
+        assert_whole(&after, &parse(&after).unwrap());
+    }
+}
+
+#[test]
 fn what_can_t_be_done_is_said() {
     for (text, edit, said) in [
         ("CREATE TABLE t(a)", drop_column("a"), "only column"),

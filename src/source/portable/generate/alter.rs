@@ -1,6 +1,6 @@
 //! Changes of columns that exist.
 
-use super::super::dialect::{Altering, How};
+use super::super::dialect::Altering;
 use super::super::model::{Traits, Value};
 use super::super::types::LogicalType;
 use super::Generator;
@@ -20,11 +20,13 @@ impl Generator<'_> {
             ("table_text", table_text.as_str()),
             ("table_in_text", in_text.as_str()),
         ];
-        // Nothing can stand in the way of a column that this same migration added without constraints.
-        let plain = How::Alter("DROP COLUMN {column}");
-        let how = if is_plain && self.provider() == Provider::Sqlite { plain } else { self.dialect.drop_column };
-        if !self.change(how, table, &values, &[column]) {
-            self.edit(table, TableEdit::DropColumn { name: column.to_owned() }, format!("drop column {column}"));
+        let edit = (TableEdit::DropColumn { name: column.to_owned() }, format!("drop column {column}"));
+        if is_plain && self.provider() == Provider::Sqlite {
+            // Nothing can stand in the way of a column that this same migration added without constraints.
+            return self.clause_or(table, format!("DROP COLUMN {quoted}"), &[column], Some(edit));
+        }
+        if !self.change(self.dialect.drop_column, table, &values, &[column]) {
+            self.edit(table, edit.0, edit.1);
         }
     }
 

@@ -3,7 +3,7 @@
 
 use super::super::super::Problem;
 use super::super::super::script;
-use super::super::dialect::{Altering, Dialect};
+use super::super::dialect::{Altering, Comments, Dialect};
 use super::super::model::MySqlOptions;
 use super::super::yaml::At;
 use super::{Made, Piece};
@@ -28,7 +28,14 @@ struct Open {
 
 enum Grows {
     Alter { clauses: Vec<String>, touches: Vec<String>, options: MySqlOptions },
-    Rebuild { edits: Vec<TableEdit>, words: Vec<String> },
+    Rebuild { edits: Vec<TableEdit>, words: Vec<String>, indexes: Vec<LaterIndex> },
+}
+
+/// An index that is made right after a rebuild of its table.
+struct LaterIndex {
+    at: At,
+    sql: String,
+    is_unique: bool,
 }
 
 struct Assembly<'a> {
@@ -47,6 +54,13 @@ impl Assembly<'_> {
                 self.close();
                 self.statement(at, &sql, is_fresh);
             }
+            Piece::Rows(sql) => {
+                self.close();
+                self.statement(at, &sql, is_fresh);
+                if let Some(last) = self.statements.last_mut() {
+                    last.enforces_keys = true;
+                }
+            }
             Piece::Alone(sql) => {
                 self.close();
                 self.statement(at, &sql, is_fresh);
@@ -58,7 +72,16 @@ impl Assembly<'_> {
                 self.close();
                 self.statements.extend(statements);
             }
-            Piece::Alter { table, clause, touches: more, options: wanted } => {
+            Piece::Index { table, sql, is_unique } => match &mut self.open {
+                Some(Open { table: open, grows: Grows::Rebuild { indexes, .. }, .. }) if *open == table => {
+                    indexes.push(LaterIndex { at, sql, is_unique });
+                }
+                _ => self.add(Made { at, piece: Piece::Whole(sql), is_fresh }),
+            },
+            Piece::Alter { table, edit: Some((edit, words)), .. } if self.is_rebuilding(&table) => {
+                self.add(Made { at, piece: Piece::Edit { table, edit, words }, is_fresh });
+            }
+            Piece::Alter { table, clause, touches: more, options: wanted, .. } => {
                 let merges = self.dialect.altering == Altering::Whole;
                 if let Some(Open { table: open, grows: Grows::Alter { clauses, touches, options }, .. }) =
                     &mut self.open
@@ -76,18 +99,23 @@ impl Assembly<'_> {
                 self.open = Some(Open { at, table, is_fresh, grows });
             }
             Piece::Edit { table, edit, words: said } => {
-                if let Some(Open { table: open, grows: Grows::Rebuild { edits, words }, .. }) = &mut self.open
+                if let Some(Open { table: open, grows: Grows::Rebuild { edits, words, indexes }, .. }) = &mut self.open
                     && *open == table
+                    && !indexes.iter().any(|index| edit.may_need(index))
                 {
                     edits.push(edit);
                     words.push(said);
                     return;
                 }
                 self.close();
-                let grows = Grows::Rebuild { edits: vec![edit], words: vec![said] };
+                let grows = Grows::Rebuild { edits: vec![edit], words: vec![said], indexes: Vec::new() };
                 self.open = Some(Open { at, table, is_fresh, grows });
             }
         }
+    }
+
+    fn is_rebuilding(&self, table: &ObjectName) -> bool {
+        matches!(&self.open, Some(Open { table: open, grows: Grows::Rebuild { .. }, .. }) if open == table)
     }
 
     fn close(&mut self) {
@@ -104,18 +132,26 @@ impl Assembly<'_> {
                 };
                 self.statement(at, &sql, is_fresh);
             }
-            Grows::Rebuild { edits, words } => {
-                let sql = format!("rebuild table {}: {}", table.name, words.join("; "));
-                let risk = risk(&table, &edits, is_fresh);
-                let rebuild = Some(TableRebuild { table, edits });
+            Grows::Rebuild { edits, words, indexes } => {
+                let rebuild = TableRebuild { table, edits };
+                let table = &rebuild.table;
+                let words = words.join("; ");
+                let sql = match rebuild.is_of_indexes() {
+                    true => format!("{words} on table {}", table.name),
+                    false => format!("rebuild table {}: {words}", table.name),
+                };
+                let risk = risk(&rebuild, is_fresh);
                 self.statements.push(Statement {
                     line: at.0,
                     column: at.1,
                     is_generated: true,
                     risk,
-                    rebuild,
+                    rebuild: Some(rebuild),
                     ..Statement::new(sql)
                 });
+                for index in indexes {
+                    self.statement(index.at, &index.sql, is_fresh);
+                }
             }
         }
     }
@@ -127,6 +163,10 @@ impl Assembly<'_> {
         match (reading.problems.first(), reading.statements.as_slice()) {
             (None, [statement]) => {
                 let mut statement = Statement { line: at.0, column: at.1, is_generated: true, ..statement.clone() };
+                if self.dialect.comments == Comments::Remark && sql.ends_with("*/") {
+                    // SQLite keeps it as part of the column's text.
+                    sql.clone_into(&mut statement.sql);
+                }
                 if is_fresh {
                     statement.risk.blocks = None;
                 }
@@ -145,15 +185,30 @@ impl Assembly<'_> {
     }
 }
 
+impl TableEdit {
+    /// Whether it may not work before this index, which comes before it, is there: a foreign key to the table itself needs
+    /// a unique one, and an index has to be there to be renamed.
+    fn may_need(&self, index: &LaterIndex) -> bool {
+        match self {
+            Self::AddConstraint { definition, .. } => index.is_unique && definition.starts_with("FOREIGN KEY"),
+            Self::RenameIndex { .. } => true,
+            _ => false,
+        }
+    }
+}
+
 /// What a rebuild loses, and whom it holds up.
-fn risk(table: &ObjectName, edits: &[TableEdit], is_fresh: bool) -> Risk {
+fn risk(rebuild: &TableRebuild, is_fresh: bool) -> Risk {
+    let TableRebuild { table, edits } = rebuild;
     let dropped = edits.iter().filter_map(|edit| match edit {
         TableEdit::DropColumn { name } => Some(format!("the column {name} of {table} and what it holds")),
         _ => None,
     });
     let dropped: Vec<_> = dropped.collect();
+    let until = if rebuild.is_of_indexes() { "the index is built anew" } else { "{table} is built anew" };
+    let until = until.replace("{table}", &table.to_string());
     Risk {
         destroys: (!dropped.is_empty()).then(|| dropped.join("; ")),
-        blocks: (!is_fresh).then(|| format!("writes to the database wait until {table} is built anew")),
+        blocks: (!is_fresh).then(|| format!("writes to the database wait until {until}")),
     }
 }

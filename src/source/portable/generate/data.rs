@@ -44,7 +44,7 @@ impl Generator<'_> {
             let texts: Vec<_> = named.iter().map(|column| self.dialect.text(column)).collect();
             let (table_text, columns) = (self.dialect.text(&name), texts.join(", "));
             let values = [("sql", sql.as_str()), ("table", &name), ("table_text", &table_text), ("columns", &columns)];
-            self.whole(render(self.dialect.insert, &values));
+            self.rows(render(self.dialect.insert, &values));
             rest = later;
         }
     }
@@ -57,13 +57,13 @@ impl Generator<'_> {
             parts.push(format!("{} = {value}", self.dialect.quote(column)));
         }
         let filter = self.filter(filter);
-        self.whole(format!("UPDATE {name} SET {}{filter}", parts.join(", ")));
+        self.rows(format!("UPDATE {name} SET {}{filter}", parts.join(", ")));
     }
 
     pub(super) fn delete(&mut self, table: &ObjectName, filter: Option<&SqlText>) {
         let name = self.object(table);
         let filter = self.filter(filter);
-        self.whole(format!("DELETE FROM {name}{filter}"));
+        self.rows(format!("DELETE FROM {name}{filter}"));
     }
 
     fn filter(&mut self, filter: Option<&SqlText>) -> String {

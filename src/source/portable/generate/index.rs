@@ -1,8 +1,8 @@
 //! Indexes.
 
 use super::super::model::{Index, IndexWhat};
-use super::Generator;
-use crate::domain::{ObjectName, render};
+use super::{Generator, Piece};
+use crate::domain::{ObjectName, TableEdit, render};
 
 impl Generator<'_> {
     pub(super) fn create_index(&mut self, table: &ObjectName, index: &Index, is_online: bool) {
@@ -59,7 +59,8 @@ impl Generator<'_> {
             let (sql_text, end_text) = (self.dialect.text(&sql), self.dialect.text(online.end));
             sql = render(online.asked, &[("sql_text", &sql_text), ("end_text", &end_text)]);
         }
-        self.whole_on(table, sql);
+        let (table, is_fresh) = (table.clone(), self.fresh.contains(table));
+        self.add(Piece::Index { table, sql, is_unique: index.is_unique }, is_fresh);
     }
 
     /// What stands between the parentheses; says what the server cannot do.
@@ -117,6 +118,9 @@ impl Generator<'_> {
             ("path_text", path.as_str()),
             ("to_text", literal.as_str()),
         ];
-        self.change(self.dialect.rename_index, table, &values, &[&from, &target]);
+        if !self.change(self.dialect.rename_index, table, &values, &[&from, &target]) {
+            let words = format!("rename index {from} to {target}");
+            self.edit(table, TableEdit::RenameIndex { name: from, to: target }, words);
+        }
     }
 }

@@ -58,8 +58,18 @@ enum Piece {
         clause: String,
         touches: Vec<String>,
         options: MySqlOptions,
+        /// What it is as part of a rebuild, where one is under way.
+        edit: Option<(TableEdit, String)>,
+    },
+    /// An index of a table, which a rebuild of that table need not wait for.
+    Index {
+        table: ObjectName,
+        sql: String,
+        is_unique: bool,
     },
     Whole(String),
+    /// A statement that changes rows.
+    Rows(String),
     /// A statement that can be run again, and that is better run outside of a transaction.
     Alone(String),
     /// Part of a rebuild, and what it is in words.
@@ -141,18 +151,28 @@ impl<'a> Generator<'a> {
         self.add(Piece::Whole(sql), false);
     }
 
+    /// A statement that changes rows.
+    fn rows(&mut self, sql: String) {
+        self.add(Piece::Rows(sql), false);
+    }
+
     /// A statement about a table.
     fn whole_on(&mut self, table: &ObjectName, sql: String) {
         self.add(Piece::Whole(sql), self.fresh.contains(table));
     }
 
     fn clause(&mut self, table: &ObjectName, clause: String, touches: &[&str]) {
+        self.clause_or(table, clause, touches, None);
+    }
+
+    /// A clause of `ALTER TABLE`, or part of a rebuild of the table that is under way.
+    fn clause_or(&mut self, table: &ObjectName, clause: String, touches: &[&str], edit: Option<(TableEdit, String)>) {
         let options = match self.operation {
             Some(operation) if self.provider() == Provider::MySql => operation.mysql.clone(),
             _ => MySqlOptions::default(),
         };
         let touches = touches.iter().map(|name| name.to_lowercase()).collect();
-        let piece = Piece::Alter { table: table.clone(), clause, touches, options };
+        let piece = Piece::Alter { table: table.clone(), clause, touches, options, edit };
         self.add(piece, self.fresh.contains(table));
     }
 
@@ -170,10 +190,6 @@ impl<'a> Generator<'a> {
         match how {
             How::Alter(text) => self.clause(table, render(text, &all), touches),
             How::Whole(text) => self.whole_on(table, render(text, &all)),
-            How::Missing(hint) => {
-                let at = self.at();
-                self.unable(at, "the server has no such thing", hint);
-            }
             How::Rebuild => return false,
         }
         true

@@ -48,8 +48,9 @@ impl Generator<'_> {
         for (index, (line, remark)) in lines.into_iter().enumerate() {
             sql.push_str("\n    ");
             sql.push_str(&line);
-            sql.push_str(if index == last { "" } else { "," });
+            // Before the comma, so that SQLite's own ALTER TABLE leaves it with its column.
             sql.push_str(&remark.unwrap_or_default());
+            sql.push_str(if index == last { "" } else { "," });
         }
         sql.push_str("\n)");
         sql.push_str(self.dialect.table_end);
@@ -253,21 +254,28 @@ impl Generator<'_> {
         let (line, remark) = self.column_line(column, &around);
         let needs_rebuild = self.provider() == Provider::Sqlite && !fits_plain_add(column, constraints);
         if needs_rebuild {
-            let definition = self.definition(column, &around);
-            let words = format!("add column {} {definition}", column.name);
-            self.edit(table, TableEdit::AddColumn { name: column.name.clone(), definition }, words);
+            let (edit, words) = self.added(column, &around);
+            self.edit(table, edit, words);
         } else {
-            let mut line = line;
-            line.push_str(&remark.unwrap_or_default());
+            let line = line + &remark.unwrap_or_default();
             let clause = render(self.dialect.add_column, &[("definition", &line)]);
             // Checks that the server has no schemas.
             self.object(table);
-            self.clause(table, clause, &[&column.name]);
+            let edit = (self.provider() == Provider::Sqlite).then(|| self.added(column, &around));
+            self.clause_or(table, clause, &[&column.name], edit);
         }
         self.comment_on(table, Some(&column.name), column.comment.as_deref());
         for constraint in constraints {
             self.constraint_of(table, constraint, self.operation.is_some_and(|each| each.is_online), &[&column.name]);
         }
+    }
+
+    /// A column that is added by a rebuild, and what that is in words.
+    fn added(&mut self, column: &Column, around: &Surroundings<'_>) -> (TableEdit, String) {
+        let mut definition = self.definition(column, around);
+        let words = format!("add column {} {definition}", column.name);
+        definition.push_str(&column.comment.as_deref().map(remark).unwrap_or_default());
+        (TableEdit::AddColumn { name: column.name.clone(), definition }, words)
     }
 
     pub(super) fn add_constraint(&mut self, table: &ObjectName, constraint: &Constraint, is_online: bool) {
