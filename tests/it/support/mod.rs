@@ -9,7 +9,6 @@ mod calls;
 mod private;
 mod product;
 mod proxy;
-mod self_test;
 mod server;
 mod service;
 pub(crate) mod sqlserver;
