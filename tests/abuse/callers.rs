@@ -2,14 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use tonic::transport::Endpoint;
 use tonic::{Code, Request, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
-use crate::kit::{MIB, PENDING, abused, another, one_at_a_time, station};
+use crate::kit::{MIB, PENDING, abused, another, station};
 use crate::support::pb::migration_service_client::MigrationServiceClient;
-use crate::support::{details, pb, refused};
+use crate::support::{PROGRAM, Station, details, pb, refused};
 
 fn pending() -> pb::PendingRequest {
     pb::PendingRequest { branch: "BR001".into() }
@@ -17,7 +16,6 @@ fn pending() -> pb::PendingRequest {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_calls_too_often_is_told_to_wait_and_nobody_else() {
-    let _alone = one_at_a_time().await;
     let station = station(&[("SERVER__REQUESTS_PER_SECOND", "20"), ("SERVER__REQUEST_BURST", "40")]).await;
     // Several connections are one caller all the same.
     let mut greedy = vec![station.migrations().await, station.migrations().await, station.migrations().await];
@@ -37,7 +35,7 @@ async fn who_calls_too_often_is_told_to_wait_and_nobody_else() {
         health.check(HealthCheckRequest::default()).await.expect("health is never refused");
         (allowed, waits)
     };
-    // The other caller of the kit makes some 40 calls a second at most, from another address and so with a rate of its own.
+    // From another address, and so with a rate of its own.
     let quiet = another(&station).await;
     let (allowed, waits) = abuse.await;
     let most = 40.0 + 20.0 * begun.elapsed().as_secs_f64() + 1.0;
@@ -49,30 +47,25 @@ async fn who_calls_too_often_is_told_to_wait_and_nobody_else() {
     tokio::time::sleep(Duration::from_millis(60)).await;
     greedy[0].pending(pending()).await.unwrap();
     let lines = station.log().lines().filter(|line| line.contains("over its rate")).count();
-    assert_eq!(lines, 1, "the log does not grow with what is refused");
+    let most = 1 + begun.elapsed().as_secs() / 10;
+    assert!(lines >= 1 && lines as u64 <= most, "the log grows with what is refused: {lines} lines");
     assert!(station.log().lines().filter(|line| line.contains("\"refused\"")).count() < 5);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wrong_credentials_are_looked_at_only_so_often() {
-    let _alone = one_at_a_time().await;
-    let station = station(&[]).await;
-    drop(station);
-    let mut station = crate::support::Station::new();
+    let mut station = Station::new();
     station.set("AUTH__TOKENS", "true");
     station.set("AUTH__FAILURES_PER_SECOND", "5");
-    station.set("SERVER__UNIX_SOCKET", "bk.sock");
     station.migration("1_One.sql", "CREATE TABLE One (n INTEGER);\n");
-    station.start().await;
-    let socket = station.data_folder().with_file_name("bk.sock");
-    let create = std::process::Command::new(crate::support::PROGRAM)
-        .args(["--output", "json", "token", "create", "ann", "--role", "viewer"])
-        .env("BRANCHKEEPER_SERVER", format!("unix:{}", socket.display()))
+    let create = std::process::Command::new(PROGRAM)
+        .args(["token", "create", "ann", "--role", "viewer", "--data"])
+        .arg(station.data_folder())
         .output()
         .unwrap();
-    let answer = String::from_utf8_lossy(&create.stdout).into_owned();
-    let from = answer.find("bk_").unwrap_or_else(|| panic!("{answer} {}", String::from_utf8_lossy(&create.stderr)));
-    let good = &answer[from..from + 67];
+    let good = String::from_utf8(create.stdout).unwrap().trim().to_owned();
+    assert!(good.starts_with("bk_"), "{}", String::from_utf8_lossy(&create.stderr));
+    station.start().await;
     let channel = station.channel().await;
     let call = async |token: String| {
         let mut request = Request::new(pb::StatusRequest::default());
@@ -101,12 +94,11 @@ async fn wrong_credentials_are_looked_at_only_so_often() {
     let told = station.log().lines().filter(|line| line.contains("the caller is not known")).count();
     assert!(told as f64 <= most, "{told} lines");
     let wrong = format!("bk_{:064x}", 1);
-    assert!(!station.log().contains(&wrong) && !station.log().contains(good));
+    assert!(!station.log().contains(&wrong) && !station.log().contains(&good));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_caller_leaves_half_of_the_places_to_others() {
-    let _alone = one_at_a_time().await;
     let station = station(&[("SERVER__MAX_CONCURRENT_REQUESTS", "20")]).await;
     // Calls whose message never comes hold their places.
     let abuse = async {
@@ -115,7 +107,8 @@ async fn one_caller_leaves_half_of_the_places_to_others() {
         tokio::spawn(connection);
         let mut open = Vec::new();
         for _ in 0..60 {
-            let request = http::Request::post(format!("http://test{PENDING}")).header("content-type", "application/grpc");
+            let request =
+                http::Request::post(format!("http://test{PENDING}")).header("content-type", "application/grpc");
             send = send.ready().await.unwrap();
             open.push(send.send_request(request.body(()).unwrap(), false).unwrap());
         }
@@ -131,7 +124,6 @@ async fn one_caller_leaves_half_of_the_places_to_others() {
     };
     let ((refused, open), seen) = abused(&station, 32 * MIB, abuse).await;
     assert_eq!(refused, 50, "60 calls, and 20 places");
-    assert!(seen.calls > 2 && seen.again == 0, "{seen:?}");
+    assert!(seen.during > 2 && seen.again == 0, "{seen:?}");
     drop(open);
-    let _ = Endpoint::from_shared(station.url()).unwrap().connect().await.unwrap();
 }

@@ -1,6 +1,8 @@
 //! What these tests measure: the service's memory, and how health and other callers fare.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tonic::transport::{Channel, Endpoint};
@@ -40,8 +42,8 @@ pub(super) async fn station(settings: &[(&str, &str)]) -> Station {
 /// How others fared while the service was abused.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    pub(super) probes: u32,
-    pub(super) calls: u32,
+    /// Pairs of a probe and a call, while the abuse went on.
+    pub(super) during: u32,
     /// Calls that had to be made again, as the client libraries do by themselves.
     pub(super) again: u32,
     pub(super) slowest: Duration,
@@ -55,24 +57,38 @@ pub(super) async fn another(station: &Station) -> Channel {
     endpoint.local_address(Some(OTHER)).connect().await.unwrap()
 }
 
+/// How often others have been looked at while the abuse goes on.
+pub(super) type Looks = Arc<AtomicU32>;
+
 /// Runs `abuse`, asks health and calls the service meanwhile and once more afterwards, and checks that each is answered in
 /// time and that the service's memory never grows by more than `bound` bytes.
 pub(super) async fn abused<T>(station: &Station, bound: u64, abuse: impl Future<Output = T>) -> (T, Seen) {
+    abused_until(station, bound, |_| abuse).await
+}
+
+/// The same for an abuse that has to know how often others have been looked at.
+pub(super) async fn abused_until<T, F: Future<Output = T>>(
+    station: &Station,
+    bound: u64,
+    abuse: impl FnOnce(Looks) -> F,
+) -> (T, Seen) {
     let others = another(station).await;
     let mut seen = Seen::default();
     look(&others, &mut seen).await;
     let before = station.resident_bytes();
     let begun = Instant::now();
+    let looks = Looks::default();
     let outcome = {
         let watch = async {
             loop {
                 seen.grown = seen.grown.max(station.resident_bytes().saturating_sub(before));
                 look(&others, &mut seen).await;
+                looks.fetch_add(1, Ordering::Relaxed);
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
         tokio::select! {
-            outcome = abuse => outcome,
+            outcome = abuse(Arc::clone(&looks)) => outcome,
             () = watch => unreachable!("it never ends"),
         }
     };
@@ -80,6 +96,7 @@ pub(super) async fn abused<T>(station: &Station, bound: u64, abuse: impl Future<
     look(&others, &mut seen).await;
     look(&another(station).await, &mut seen).await;
     seen.grown = seen.grown.max(station.resident_bytes().saturating_sub(before));
+    seen.during = looks.load(Ordering::Relaxed);
     println!("abused for {took:?}: {seen:?}; {} MiB before", before / MIB);
     assert!(seen.grown < bound, "the service grew by {} MiB; it may by {}", seen.grown / MIB, bound / MIB);
     assert!(seen.slowest < WITHIN, "{seen:?}");
@@ -92,11 +109,9 @@ async fn look(channel: &Channel, seen: &mut Seen) {
     let begun = Instant::now();
     let probe = async || HealthClient::new(channel.clone()).check(HealthCheckRequest::default()).await.map(drop);
     served(probe, seen).await;
-    seen.probes += 1;
     let request = || pb::PendingRequest { branch: "BR001".into() };
     let call = async || MigrationServiceClient::new(channel.clone()).pending(request()).await.map(drop);
     served(call, seen).await;
-    seen.calls += 1;
     seen.slowest = seen.slowest.max(begun.elapsed());
 }
 

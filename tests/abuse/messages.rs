@@ -20,19 +20,18 @@ fn prefix(compressed: bool, length: usize) -> Bytes {
     bytes.into()
 }
 
-/// Sends `piece` over and over until it was `length` bytes, as fast as the service takes it. False when it does not want
-/// more.
-async fn send(stream: &mut SendStream<Bytes>, piece: &Bytes, mut length: usize) -> bool {
+/// Sends `piece` over and over until it was `length` bytes, as fast as the service takes it, or until it wants no more. The
+/// stream stays open.
+async fn send(stream: &mut SendStream<Bytes>, piece: &Bytes, mut length: usize) {
     while length > 0 {
         stream.reserve_capacity(piece.len().min(length));
-        let Some(Ok(room)) = std::future::poll_fn(|context| stream.poll_capacity(context)).await else { return false };
+        let Some(Ok(room)) = std::future::poll_fn(|context| stream.poll_capacity(context)).await else { return };
         let now = room.min(piece.len()).min(length);
         if stream.send_data(piece.slice(..now), false).is_err() {
-            return false;
+            return;
         }
         length -= now;
     }
-    stream.send_data(Bytes::new(), true).is_ok()
 }
 
 /// Makes a call whose message begins like `beginning` and has `length` bytes more; gives its `grpc-status`.
@@ -93,5 +92,5 @@ async fn messages_of_100_mb() {
         tokio::time::timeout(std::time::Duration::from_secs(2), futures_util::future::join_all(calls)).await.is_err()
     };
     let (waits, seen) = abused(&station, 12 * 2 * 4 * MIB + BOUND, almost).await;
-    assert!(waits && seen.calls > 5 && seen.again == 0, "{seen:?}");
+    assert!(waits && seen.during > 2 && seen.again == 0, "{seen:?}");
 }

@@ -6,22 +6,22 @@ use bytes::Bytes;
 use h2::RecvStream;
 use http::Request;
 use prost::Message;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::frames::{
-    DATA, END_HEADERS, END_STREAM, HEADERS, PREFACE, SETTINGS, WINDOW_UPDATE, call_headers, frame, setting,
+    DATA, END_HEADERS, END_STREAM, HEADERS, PING, PREFACE, SETTINGS, WINDOW_UPDATE, call_headers, frame, setting,
 };
 use crate::kit::{MIB, abused, one_at_a_time, station};
 use crate::support::{Station, apply_all, pb, sqlite_branch};
 
 const WATCH_RUN: &str = "/branchkeeper.v1.MigrationService/WatchRun";
 /// The time after which an answer is given up.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// A service that gives up answers soon, and the id of a run with some 6,000 events.
-async fn long_run(settings: &[(&str, &str)]) -> (Station, String) {
-    let station = station(&[settings, &[("SERVER__SLOW_READER_TIMEOUT", "2s")]].concat()).await;
+async fn long_run() -> (Station, String) {
+    let station = station(&[("SERVER__SLOW_READER_TIMEOUT", "4s")]).await;
     let many: String = (0..300).map(|number| format!("CREATE TABLE T{number} (Id INTEGER);\n")).collect();
     station.migration("2_Many.sql", &many);
     for number in 2..20 {
@@ -59,55 +59,65 @@ async fn unread(station: &Station, run_id: &str, count: usize) -> Vec<RecvStream
     open
 }
 
-/// Reads a stream to its end: how many bytes came, and its `grpc-status` and `grpc-message`, or the reset.
-async fn read(mut stream: RecvStream) -> (usize, Result<(String, String), h2::Error>) {
+/// Takes what comes on a stream, lets the service send more only if `reads`, and gives how the stream ended: all bytes, and its `grpc-status` and `grpc-message`, or the reset.
+async fn read(mut stream: RecvStream, reads: bool) -> (usize, Result<(String, String), h2::Error>) {
     let mut bytes = 0;
     while let Some(data) = stream.data().await {
         match data {
-            Ok(data) => {
+            Ok(data) if reads => {
                 bytes += data.len();
                 stream.flow_control().release_capacity(data.len()).unwrap();
             }
+            Ok(data) => bytes += data.len(),
             Err(error) => return (bytes, Err(error)),
         }
     }
-    let trailers = stream.trailers().await;
-    let text = |trailers: &http::HeaderMap, name| trailers[name].to_str().unwrap().to_owned();
-    let status = trailers.map(|trailers| trailers.unwrap());
-    (bytes, status.map(|trailers| (text(&trailers, "grpc-status"), text(&trailers, "grpc-message"))))
+    let text =
+        |trailers: &http::HeaderMap, name| trailers.get(name).map_or("", |value| value.to_str().unwrap()).to_owned();
+    let trailers = stream.trailers().await.map(|trailers| trailers.unwrap());
+    (bytes, trailers.map(|trailers| (text(&trailers, "grpc-status"), text(&trailers, "grpc-message"))))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_that_nobody_reads_is_given_up_and_then_reset() {
     let _alone = one_at_a_time().await;
-    let (station, run_id) = long_run(&[]).await;
-    let whole = read(unread(&station, &run_id, 1).await.remove(0)).await;
+    let (station, run_id) = long_run().await;
+    let whole = read(unread(&station, &run_id, 1).await.remove(0), true).await;
     assert_eq!(whole.1.unwrap().0, "0");
     let abuse = async {
+        // One that reads on in time misses nothing, and one that reads on a little late hears why it ended.
+        let (in_time, late) = tokio::join!(
+            async {
+                let stream = unread(&station, &run_id, 1).await.remove(0);
+                tokio::time::sleep(PATIENCE / 4).await;
+                read(stream, true).await
+            },
+            async {
+                let stream = unread(&station, &run_id, 1).await.remove(0);
+                tokio::time::sleep(PATIENCE * 3 / 2).await;
+                read(stream, true).await
+            },
+        );
+        // Those that never do are reset.
         let begun = Instant::now();
-        let mut open = unread(&station, &run_id, 200).await;
-        // One that reads on in time misses nothing.
-        let in_time = open.remove(0);
-        tokio::time::sleep(PATIENCE / 2).await;
-        let in_time = read(in_time).await;
-        // One that reads on a little late hears why it ended.
-        let late = open.remove(0);
-        tokio::time::sleep_until((begun + PATIENCE + PATIENCE * 3 / 4).into()).await;
-        let late = read(late).await;
-        // The others are reset.
-        tokio::time::sleep_until((begun + PATIENCE * 3).into()).await;
-        let others = futures_util::future::join_all(open.into_iter().map(read)).await;
-        (in_time, late, others)
+        let open = unread(&station, &run_id, 200).await;
+        let never = futures_util::future::join_all(open.into_iter().map(|stream| read(stream, false)));
+        let never = tokio::time::timeout(PATIENCE * 8, never).await.expect("they are reset");
+        (in_time, late, never, begun.elapsed())
     };
-    let ((in_time, late, others), seen) = abused(&station, 96 * MIB, abuse).await;
+    let ((in_time, late, never, took), seen) = abused(&station, 96 * MIB, abuse).await;
     assert_eq!((in_time.0, in_time.1.unwrap().0.as_str()), (whole.0, "0"));
     let (status, message) = late.1.unwrap();
-    assert!(status == "14" && message.contains("nothing of the answer") && late.0 < whole.0, "{status} {message}");
-    for (bytes, end) in &others {
+    assert!(
+        status == "14" && message.contains("nothing%20of%20the%20answer") && late.0 < whole.0,
+        "{status} {message}"
+    );
+    for (bytes, end) in &never {
         let error = end.as_ref().unwrap_err();
         assert!(error.reason() == Some(h2::Reason::CANCEL) && *bytes < whole.0 / 2, "{bytes} {error}");
     }
-    assert!(seen.calls > 20 && seen.again == 0, "{seen:?}");
+    assert!(took >= PATIENCE * 2, "{took:?}");
+    assert!(seen.during > 5 && seen.again == 0, "{seen:?}");
     // Their places are free again: as many can be opened as before.
     drop(unread(&station, &run_id, 200).await);
 }
@@ -115,10 +125,10 @@ async fn a_stream_that_nobody_reads_is_given_up_and_then_reset() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_nobody_reads_is_closed() {
     let _alone = one_at_a_time().await;
-    let (station, run_id) = long_run(&[]).await;
+    let (station, run_id) = long_run().await;
     let open = async || {
         let socket = TcpSocket::new_v4().unwrap();
-        socket.set_recv_buffer_size(4096).unwrap();
+        socket.set_recv_buffer_size(64 * 1024).unwrap();
         let mut stream = socket.connect(station.address()).await.unwrap();
         // Windows that are never in the way: the service may send as fast as it can, only nobody takes it.
         let huge = (1_u32 << 31) - 1;
@@ -132,22 +142,22 @@ async fn a_connection_that_nobody_reads_is_closed() {
         stream
     };
     let abuse = async {
+        let begun = Instant::now();
         let mut streams = Vec::new();
-        for _ in 0..10 {
+        for _ in 0..3 {
             streams.push(open().await);
         }
-        tokio::time::sleep(PATIENCE * 2).await;
-        let mut taken = Vec::new();
         for mut stream in streams {
-            // What the systems between the two have kept is all that comes; then the connection has ended.
-            let mut bytes = Vec::new();
-            let end = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut bytes)).await;
-            assert!(end.is_ok(), "it is still open");
-            taken.push(bytes.len());
+            // Whether it still stands is found out by writing: reading would take what nobody is to take.
+            while stream.write_all(&frame(PING, 0, 0, b"whoareu?")).await.is_ok() {
+                assert!(begun.elapsed() < PATIENCE * 10, "it is still open");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
         }
-        taken
+        begun.elapsed()
     };
-    let (taken, seen) = abused(&station, 96 * MIB, abuse).await;
-    println!("{taken:?} bytes came");
-    assert!(seen.calls > 20 && seen.again == 0, "{seen:?}");
+    let (took, seen) = abused(&station, 96 * MIB, abuse).await;
+    println!("closed after {took:?}");
+    assert!(took >= PATIENCE, "{took:?}");
+    assert!(seen.during > 5 && seen.again == 0, "{seen:?}");
 }

@@ -48,14 +48,16 @@ impl Acceptor {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     self.warn(&format!("a connection could not be accepted: {error}"));
-                    self.crowd.make_room();
+                    drop(self.crowd.make_room().await);
                     tokio::time::sleep(PAUSE).await;
                     continue;
                 }
             };
             let Some(member) = self.crowd.enter().await else {
                 let limit = self.limit;
-                self.warn(&format!("{limit} connections are open and at work, as many as may be; a further one was closed"));
+                self.warn(&format!(
+                    "{limit} connections are open and at work, as many as may be; a further one was closed"
+                ));
                 continue;
             };
             match incoming {

@@ -67,9 +67,22 @@ impl Connection {
         let unread = self.unread;
         let limit = self.blocked.get_or_insert_with(|| Box::pin(tokio::time::sleep(unread)));
         if limit.as_mut().poll(context).is_ready() {
+            self.reset();
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read")));
         }
         outcome
+    }
+
+    /// Lets the system forget what the client has not read, instead of keeping it until it is; what cannot be reset ends all
+    /// the same.
+    fn reset(&self) {
+        let stream = match &self.wire {
+            Wire::Tcp(stream) => stream,
+            Wire::Tls(stream) => stream.get_ref().0,
+            #[cfg(unix)]
+            Wire::Unix(_) => return,
+        };
+        let _ = stream.set_zero_linger();
     }
 }
 

@@ -1,15 +1,15 @@
 //! Which connections there are, which of them have nothing to do, and which one has to go when there are too many.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 /// The most connections that are on their way out and do not count any more.
-const MOST_LEAVING: usize = 64;
-/// The time in which a connection that was asked to leave makes room.
+const MOST_LEAVING: usize = 128;
+/// How long a newcomer waits when as many are on their way out.
 const ROOM_WITHIN: Duration = Duration::from_millis(200);
 
 /// All connections. There are never more than its limit, and [`MOST_LEAVING`] that have been told to go.
@@ -23,7 +23,7 @@ pub(super) struct Crowd {
 /// The connections that have nothing to do, the one that would be missed least first.
 #[derive(Debug, Default)]
 struct Idle {
-    ranks: BTreeMap<Rank, CancellationToken>,
+    ranks: BTreeMap<Rank, Weak<Seat>>,
     next: u64,
 }
 
@@ -43,21 +43,30 @@ impl Crowd {
         })
     }
 
-    /// A seat for a new connection. When there is none, the connection that has been idle the longest is asked to go; `None`
-    /// when none is idle.
+    /// A seat for a new connection. When there is none, the one that would be missed least is told to go and gives up its
+    /// own at once; `None` when none is idle.
     pub(super) async fn enter(self: &Arc<Self>) -> Option<Member> {
-        let mut seat = Arc::clone(&self.seats).try_acquire_owned().ok();
-        if seat.is_none() && self.make_room() {
-            let freed = tokio::time::timeout(ROOM_WITHIN, Arc::clone(&self.seats).acquire_owned()).await;
-            seat = freed.ok().and_then(Result::ok);
-        }
-        seat.map(|seat| Member::new(Arc::clone(self), seat))
+        let seat = match Arc::clone(&self.seats).try_acquire_owned() {
+            Ok(seat) => seat,
+            Err(_) => self.make_room().await?,
+        };
+        Some(Member::new(Arc::clone(self), seat))
     }
 
-    /// Asks the connection to go that would be missed least. False when all are at work.
-    pub(super) fn make_room(&self) -> bool {
-        let first = self.idle().ranks.pop_first();
-        first.map(|(_, leave)| leave.cancel()).is_some()
+    /// Tells the connection to go that would be missed least, and gives its seat. `None` when all are at work.
+    pub(super) async fn make_room(&self) -> Option<OwnedSemaphorePermit> {
+        let exit = tokio::time::timeout(ROOM_WITHIN, Arc::clone(&self.exits).acquire_owned()).await.ok()?.ok()?;
+        loop {
+            let (_, first) = self.idle().ranks.pop_first()?;
+            let Some(first) = first.upgrade() else { continue };
+            let mut state = first.state();
+            // A call may have come since.
+            if state.open == 0 {
+                state.rank = None;
+                first.leave.cancel();
+                return std::mem::replace(&mut state.permit, exit).into();
+            }
+        }
     }
 
     fn idle(&self) -> MutexGuard<'_, Idle> {
@@ -84,16 +93,16 @@ struct State {
     has_called: bool,
     /// Its place among the idle ones.
     rank: Option<Rank>,
-    /// The seat, or what was given for it by the exit.
-    _permit: Option<OwnedSemaphorePermit>,
+    /// The seat, or the right to be on the way out.
+    permit: OwnedSemaphorePermit,
 }
 
 impl Member {
     fn new(crowd: Arc<Crowd>, seat: OwnedSemaphorePermit) -> Self {
         let (open, idle_since) = (0, Instant::now());
-        let state = State { open, idle_since, has_called: false, rank: None, _permit: Some(seat) };
+        let state = State { open, idle_since, has_called: false, rank: None, permit: seat };
         let member = Self(Arc::new(Seat { crowd, leave: CancellationToken::new(), state: Mutex::new(state) }));
-        member.0.rest(&mut member.0.state());
+        Seat::rest(&member.0, &mut member.0.state());
         member
     }
 
@@ -132,24 +141,21 @@ impl Member {
         }
     }
 
-    /// Gives the seat back while the connection is still saying goodbye. False when too many do that already.
-    pub(super) fn step_aside(&self) -> bool {
-        let exit = Arc::clone(&self.0.crowd.exits).try_acquire_owned().ok();
-        let mut state = self.0.state();
-        state._permit = exit;
-        state._permit.is_some()
+    /// Whether there is time for a goodbye: not when many others are on their way out.
+    pub(super) fn may_say_goodbye(&self) -> bool {
+        self.0.crowd.exits.available_permits() > MOST_LEAVING / 2
     }
 }
 
 impl Seat {
-    fn rest(&self, state: &mut State) {
-        if self.leave.is_cancelled() {
+    fn rest(this: &Arc<Self>, state: &mut State) {
+        if this.leave.is_cancelled() {
             return;
         }
-        let mut idle = self.crowd.idle();
+        let mut idle = this.crowd.idle();
         idle.next += 1;
         let rank = Rank { has_called: state.has_called, order: idle.next };
-        idle.ranks.insert(rank, self.leave.clone());
+        idle.ranks.insert(rank, Arc::downgrade(this));
         state.rank = Some(rank);
     }
 
@@ -177,7 +183,7 @@ impl Drop for OpenCall {
         state.open = state.open.saturating_sub(1);
         if state.open == 0 {
             state.idle_since = Instant::now();
-            self.0.rest(&mut state);
+            Seat::rest(&self.0, &mut state);
         }
     }
 }
@@ -197,21 +203,25 @@ mod tests {
         drop(served.call());
         let (never, later) = (crowd.enter().await.unwrap(), crowd.enter().await.unwrap());
         // The first to go is the one that has never called anything, although another has been idle for longer.
-        assert!(crowd.enter().await.is_none(), "nobody gave a seat back");
-        assert!(is_told(&never) && !is_told(&later) && !is_told(&served));
-        assert!(never.step_aside());
         let busy = crowd.enter().await.unwrap();
+        assert!(is_told(&never) && !is_told(&later) && !is_told(&served));
         let call = busy.call();
         drop(later);
         let other = crowd.enter().await.unwrap();
-        let _other_call = other.call();
-        assert!(crowd.make_room() && is_told(&served));
-        assert!(!crowd.make_room(), "the others are at work");
+        let other_call = other.call();
+        let last = crowd.enter().await.unwrap();
+        let last_call = last.call();
+        assert!(is_told(&served));
+        assert!(crowd.enter().await.is_none(), "the others are at work");
         drop(call);
-        assert!(crowd.make_room() && is_told(&busy));
-        drop((never, served, busy));
-        assert_eq!(crowd.exits.available_permits(), MOST_LEAVING);
-        assert_eq!(crowd.seats.available_permits(), 2);
+        let newcomer = crowd.enter().await.unwrap();
+        assert!(is_told(&busy) && !is_told(&other) && !is_told(&last));
+        // Who is on the way out has no seat, and gives back the right to be there.
+        assert_eq!(crowd.exits.available_permits(), MOST_LEAVING - 3);
+        drop((never, served, busy, other_call, last_call));
+        assert_eq!((crowd.exits.available_permits(), crowd.seats.available_permits()), (MOST_LEAVING, 0));
+        drop((newcomer, other, last));
+        assert_eq!(crowd.seats.available_permits(), 3);
         assert!(crowd.idle().ranks.is_empty());
     }
 

@@ -109,7 +109,7 @@ impl Host {
             () = member.told_to_leave(self.idle_timeout) => false,
         };
         serving.as_mut().graceful_shutdown();
-        if !stopping && !member.step_aside() {
+        if !stopping && !member.may_say_goodbye() {
             return debug!(%peer, "an idle connection was cut");
         }
         loop {
