@@ -16,7 +16,7 @@ use crate::kit::{MIB, PENDING, abused, one_at_a_time, station};
 /// How many connections are opened.
 const MANY: usize = 10_000;
 /// How long opening them may take.
-const LONG: Duration = Duration::from_secs(15);
+const LONG: Duration = Duration::from_secs(10);
 /// The files that a process has open besides.
 const OTHERS: usize = 200;
 
@@ -76,7 +76,7 @@ async fn ten_thousand_connections() {
         println!("lowered: {} connections instead of {many}: this machine made no more in {LONG:?}", open.len());
     }
     let many = open.len();
-    assert!(many >= 3000 && seen.during > 5, "{seen:?}");
+    assert!(many >= 2000 && seen.during > 5, "{seen:?}");
     let mut standing = 0;
     for stream in &open {
         let mut buffer = [0; 4096];

@@ -12,7 +12,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use crate::frames::{
     DATA, END_HEADERS, END_STREAM, HEADERS, PING, PREFACE, SETTINGS, WINDOW_UPDATE, call_headers, frame, setting,
 };
-use crate::kit::{MIB, abused, one_at_a_time, station};
+use crate::kit::{MIB, abused, station};
 use crate::support::{Station, apply_all, pb, sqlite_branch};
 
 const WATCH_RUN: &str = "/branchkeeper.v1.MigrationService/WatchRun";
@@ -80,32 +80,35 @@ async fn read(mut stream: RecvStream, reads: bool) -> (usize, Result<(String, St
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_that_nobody_reads_is_given_up_and_then_reset() {
-    let _alone = one_at_a_time().await;
     let (station, run_id) = long_run().await;
     let whole = read(unread(&station, &run_id, 1).await.remove(0), true).await;
     assert_eq!(whole.1.unwrap().0, "0");
     let abuse = async {
-        // One that reads on in time misses nothing, and one that reads on a little late hears why it ended.
-        let (in_time, late) = tokio::join!(
+        let begun = Instant::now();
+        let first = async |count| unread(&station, &run_id, count).await;
+        tokio::join!(
+            // One that reads on in time misses nothing.
             async {
-                let stream = unread(&station, &run_id, 1).await.remove(0);
+                let stream = first(1).await.remove(0);
                 tokio::time::sleep(PATIENCE / 4).await;
                 read(stream, true).await
             },
+            // One that reads on a little late hears why it ended.
             async {
-                let stream = unread(&station, &run_id, 1).await.remove(0);
+                let stream = first(1).await.remove(0);
                 tokio::time::sleep(PATIENCE * 3 / 2).await;
                 read(stream, true).await
             },
-        );
-        // Those that never do are reset.
-        let begun = Instant::now();
-        let open = unread(&station, &run_id, 200).await;
-        let never = futures_util::future::join_all(open.into_iter().map(|stream| read(stream, false)));
-        let never = tokio::time::timeout(PATIENCE * 8, never).await.expect("they are reset");
-        (in_time, late, never, begun.elapsed())
+            // Those that never do are reset.
+            async {
+                let open = first(200).await;
+                let all = futures_util::future::join_all(open.into_iter().map(|stream| read(stream, false)));
+                let all = tokio::time::timeout(PATIENCE * 8, all).await.expect("they are reset");
+                (all, begun.elapsed())
+            },
+        )
     };
-    let ((in_time, late, never, took), seen) = abused(&station, 96 * MIB, abuse).await;
+    let ((in_time, late, (never, took)), seen) = abused(&station, 96 * MIB, abuse).await;
     assert_eq!((in_time.0, in_time.1.unwrap().0.as_str()), (whole.0, "0"));
     let (status, message) = late.1.unwrap();
     assert!(
@@ -124,7 +127,6 @@ async fn a_stream_that_nobody_reads_is_given_up_and_then_reset() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_nobody_reads_is_closed() {
-    let _alone = one_at_a_time().await;
     let (station, run_id) = long_run().await;
     let open = async || {
         let socket = TcpSocket::new_v4().unwrap();

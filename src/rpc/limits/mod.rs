@@ -80,7 +80,15 @@ pub(super) struct Limits {
     following: Share,
     /// Credentials that were accepted, and when: they are looked at also when their address has failed too often.
     accepted: Mutex<HashMap<Who, Instant>>,
-    told: Seldom,
+    told: Told,
+}
+
+/// What the log has been told of.
+#[derive(Debug, Default)]
+struct Told {
+    rate: Seldom,
+    full: Seldom,
+    failures: Seldom,
 }
 
 impl Limits {
@@ -96,7 +104,7 @@ impl Limits {
             short: half(settings.concurrency_limit),
             following: half(settings.max_followers),
             accepted: Mutex::default(),
-            told: Seldom::default(),
+            told: Told::default(),
         }
     }
 
@@ -125,7 +133,7 @@ impl Limits {
             Kind::Short => self.short,
         };
         if let Err(wait) = self.requests.take(who, now) {
-            if let Some(more) = self.told.once(now) {
+            if let Some(more) = self.told.rate.once(now) {
                 warn!(who = name, more, "refused: the caller is over its rate (server.requests_per_second)");
             }
             return Err(status::rate_limited("the caller has sent more calls than it may", wait));
@@ -133,7 +141,7 @@ impl Limits {
         match self.shares.place(who, kind, share) {
             Ok(place) => Ok(Some(place)),
             Err(full) => {
-                if let Some(more) = self.told.once(now) {
+                if let Some(more) = self.told.full.once(now) {
                     warn!(who = name, ?full, more, "refused: too many calls at once");
                 }
                 let hint = "try again when some of them have ended";
@@ -159,7 +167,7 @@ impl Limits {
         if self.failures.take(at, now).is_ok() {
             return true;
         }
-        if let Some(more) = self.told.once(now) {
+        if let Some(more) = self.told.failures.once(now) {
             warn!(%peer, more, "too many attempts of this address to prove who it is have failed (auth.failures_per_second)");
         }
         false
