@@ -13,6 +13,10 @@ use tokio_rustls::server::TlsStream;
 /// The bytes by which HTTP/1 and HTTP/2 are told apart; hardly any request is shorter.
 const PREFACE: usize = 24;
 
+/// How much is read at a stretch, in bytes. A client that sends without a pause would otherwise keep a thread from everybody
+/// else: this much can be thousands of frames.
+const STRETCH: usize = 64 * 1024;
+
 /// What a connection's bytes travel over.
 pub(super) enum Wire {
     Tcp(TcpStream),
@@ -50,12 +54,14 @@ pub(super) struct Connection {
     /// Until when the client has to read something, once it has stopped.
     blocked: Option<Pin<Box<Sleep>>>,
     unread: Duration,
+    /// The bytes that were read at a stretch.
+    stretch: usize,
 }
 
 impl Connection {
     pub(super) fn new(wire: Wire, patience: Patience) -> Self {
         let silence = Some((PREFACE, Box::pin(tokio::time::sleep(patience.silence))));
-        Self { wire, silence, blocked: None, unread: patience.unread }
+        Self { wire, silence, blocked: None, unread: patience.unread, stretch: 0 }
     }
 
     /// Passes on how writing went, unless the client has not read for too long.
@@ -92,9 +98,16 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.stretch >= STRETCH {
+            // Others first; then on.
+            self.stretch = 0;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let before = buffer.filled().len();
         let read = over!(&mut self.wire, stream => Pin::new(stream).poll_read(context, buffer));
         let received = buffer.filled().len() - before;
+        self.stretch = if read.is_ready() { self.stretch + received } else { 0 };
         if let Some((missing, limit)) = &mut self.silence {
             *missing = missing.saturating_sub(received);
             if *missing == 0 {
