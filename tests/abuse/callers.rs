@@ -18,7 +18,7 @@ fn pending() -> pb::PendingRequest {
 async fn who_calls_too_often_is_told_to_wait_and_nobody_else() {
     let station = station(&[("SERVER__REQUESTS_PER_SECOND", "20"), ("SERVER__REQUEST_BURST", "40")]).await;
     // Several connections are one caller all the same.
-    let mut greedy = vec![station.migrations().await, station.migrations().await, station.migrations().await];
+    let mut greedy = [station.migrations().await, station.migrations().await, station.migrations().await];
     let mut health = HealthClient::new(station.channel().await);
     let begun = Instant::now();
     let abuse = async {

@@ -64,10 +64,16 @@ async fn flood(station: &Station, reads: bool, make: impl Fn(u32) -> Vec<u8>, lo
 
 /// Several of the same floods at once.
 async fn floods(station: &Station, reads: bool, make: impl Fn(u32) -> Vec<u8>) -> (Vec<Flood>, Seen) {
-    let all =
-        async |looks: Looks| futures_util::future::join_all((0..3).map(|_| flood(station, reads, &make, &looks))).await;
+    let all = async |looks: Looks| {
+        let mut done = Vec::new();
+        // Those that the service ends at once begin anew, so that there is time to look at others.
+        while done.is_empty() || looks.load(Ordering::Relaxed) < ENOUGH {
+            done.extend(futures_util::future::join_all((0..3).map(|_| flood(station, reads, &make, &looks))).await);
+        }
+        done
+    };
     let (floods, seen) = abused_until(station, BOUND, all).await;
-    assert!(seen.again == 0, "nobody else has lost a connection: {seen:?}");
+    assert!(seen.during >= ENOUGH && seen.again == 0, "nobody else has noticed: {seen:?}");
     (floods, seen)
 }
 
@@ -80,14 +86,13 @@ async fn pings_and_settings_without_end() {
     let empty = [frame(HEADERS, END_HEADERS, 1, &call_headers(PENDING)), frame(DATA, 0, 1, &[]).repeat(1000)].concat();
     for (name, bytes) in [("pings", &pings), ("settings", &settings)] {
         for reads in [true, false] {
-            let (floods, seen) = floods(&station, reads, |_| bytes.clone()).await;
+            let (floods, _) = floods(&station, reads, |_| bytes.clone()).await;
             println!("{name}, read {reads}: {floods:?}");
-            assert!(seen.during >= ENOUGH, "{seen:?}");
         }
     }
     // Frames with nothing in them are not put up with.
     let (floods, _) = floods(&station, true, |_| empty.clone()).await;
-    println!("empty frames: {floods:?}");
+    println!("empty frames: {:?}", floods.first());
     assert!(floods.iter().all(|flood| flood.ended), "{floods:?}");
 }
 
@@ -102,7 +107,7 @@ async fn streams_that_are_reset_as_soon_as_they_are_opened() {
     let streams = |round: u32| (0..50).map(move |one| (round * 50 + one) * 2 + 1);
     let at_once = |round: u32| streams(round).flat_map(|stream| [opened(stream), reset(stream)].concat()).collect();
     let (floods_, _) = floods(&station, true, at_once).await;
-    println!("at once: {floods_:?}");
+    println!("at once: {:?}", floods_.first());
     assert!(floods_.iter().all(|flood| flood.goodbye == Some(ENHANCE_YOUR_CALM)), "{floods_:?}");
 
     // After the call has begun.
@@ -111,7 +116,7 @@ async fn streams_that_are_reset_as_soon_as_they_are_opened() {
         before.chain(streams(round).map(opened)).flatten().collect()
     };
     let (floods_, _) = floods(&station, true, late).await;
-    println!("later: {floods_:?}");
+    println!("later: {:?}", floods_.first());
     assert!(floods_.iter().all(|flood| flood.goodbye == Some(ENHANCE_YOUR_CALM)), "{floods_:?}");
 }
 
@@ -125,7 +130,7 @@ async fn headers_without_end() {
         _ => frame(CONTINUATION, 0, 1, &more),
     };
     let (floods, _) = floods(&station, true, make).await;
-    println!("{floods:?}");
+    println!("headers: {:?}", floods.first());
     assert!(floods.iter().all(|flood| flood.ended && flood.frames < 10_000), "{floods:?}");
 }
 
