@@ -22,7 +22,8 @@ func repeatable(method string, request any) bool {
 
 // again says whether the status says that trying again is safe and may help.
 func again(err *Error, canRepeat bool) bool {
-	if err.Code == codes.ResourceExhausted && err.Reason == ReasonOverloaded {
+	refused := err.Reason == ReasonOverloaded || err.Reason == ReasonRateLimited
+	if err.Code == codes.ResourceExhausted && refused {
 		return true
 	}
 	asked := (err.Code == codes.ResourceExhausted || err.Code == codes.Aborted) && err.RetryDelay != nil

@@ -66,6 +66,7 @@ func TestWhatIsTriedAgain(t *testing.T) {
 		{Error{Code: codes.Aborted}, false, false},
 		{Error{Code: codes.ResourceExhausted}, false, false},
 		{Error{Code: codes.ResourceExhausted, Reason: ReasonOverloaded}, true, true},
+		{Error{Code: codes.ResourceExhausted, Reason: ReasonRateLimited}, true, true},
 		{Error{Code: codes.DeadlineExceeded}, false, false},
 		{Error{Code: codes.Internal}, false, false},
 	} {

@@ -88,6 +88,10 @@ const (
 	ReasonDraining = "DRAINING"
 	// ReasonOverloaded: The service works on as many requests as it may; try again.
 	ReasonOverloaded = "OVERLOADED"
+	// ReasonRateLimited: The caller sends more than it may; RetryInfo says when to try again. Nothing was done.
+	ReasonRateLimited = "RATE_LIMITED"
+	// ReasonSlowReader: The client took nothing of an answer for too long; watch the run from the last event seen.
+	ReasonSlowReader = "SLOW_READER"
 	// ReasonDeadlineExceeded: The client's deadline passed first; work that was begun goes on.
 	ReasonDeadlineExceeded = "DEADLINE_EXCEEDED"
 	// ReasonUnauthenticated: The call carries no credential that is accepted; the service's log says why.
@@ -100,7 +104,7 @@ const (
 	ReasonOriginRefused = "ORIGIN_REFUSED"
 	// ReasonMethodNotFound: The service has no such method; ask it for its methods by reflection.
 	ReasonMethodNotFound = "METHOD_NOT_FOUND"
-	// ReasonMalformedMessage: The request is not a message of the method's type, or not in a supported encoding.
+	// ReasonMalformedMessage: The request is not a message of the method's type, or not in a supported encoding, or not whole.
 	ReasonMalformedMessage = "MALFORMED_MESSAGE"
 	// ReasonMessageTooLarge: The request is larger than the service accepts.
 	ReasonMessageTooLarge = "MESSAGE_TOO_LARGE"

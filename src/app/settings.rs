@@ -122,6 +122,10 @@ pub(super) fn server(config: &Config) -> ServerSettings {
         max_message_bytes: config.server.max_message_bytes,
         max_connections: config.server.max_connections as usize,
         concurrency_limit: config.server.max_concurrent_requests as usize,
+        requests_per_second: config.server.requests_per_second,
+        request_burst: config.server.request_burst,
+        idle_timeout: config.server.idle_timeout,
+        slow_reader_timeout: config.server.slow_reader_timeout,
         allowed_origins: config.server.allowed_origins.clone(),
         // A call that ends with the last statement still has to be answered.
         shutdown_timeout: config.server.shutdown_timeout + ANSWER_TIME,
@@ -162,5 +166,6 @@ fn auth(config: &Config) -> AuthSettings {
         certificates: auth.certificates.clone(),
         open_health: auth.open_health,
         open_reflection: auth.open_reflection,
+        failures_per_second: auth.failures_per_second,
     }
 }

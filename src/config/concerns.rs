@@ -161,10 +161,19 @@ pub struct Server {
     pub unix_socket: PathBuf,
     /// The largest request, in bytes. Default: 4 MiB.
     pub max_message_bytes: usize,
-    /// The most connections at once; further ones are closed at once. Default: 1,000.
+    /// The most connections at once; a further one takes the place of one that has nothing to do, or is closed at once.
+    /// Default: 1,000.
     pub max_connections: u32,
     /// The most requests being worked on at once, over all connections; further ones are refused. Default: 512.
     pub max_concurrent_requests: u32,
+    /// The requests a second of each caller in the long run; 0 means no limit. Default: 500.
+    pub requests_per_second: u32,
+    /// The requests of each caller at once, after a rest. Default: 1,000.
+    pub request_burst: u32,
+    /// How long a connection may have no open request before it is closed. Default: 10 minutes.
+    pub idle_timeout: Duration,
+    /// How long a client may take nothing of an answer before it is given up. Default: 1 minute.
+    pub slow_reader_timeout: Duration,
     /// The web pages that may call the service from a browser, by origin, such as `https://hq.example`; those of this
     /// machine always may. Default: none.
     pub allowed_origins: Vec<String>,
@@ -185,6 +194,10 @@ impl Default for Server {
             max_message_bytes: 4 * 1024 * 1024,
             max_connections: 1_000,
             max_concurrent_requests: 512,
+            requests_per_second: 500,
+            request_burst: 1_000,
+            idle_timeout: Duration::from_secs(600),
+            slow_reader_timeout: Duration::from_secs(60),
             allowed_origins: Vec::new(),
             drain_delay: Duration::ZERO,
             shutdown_timeout: Duration::from_secs(30),

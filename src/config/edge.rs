@@ -16,11 +16,20 @@ pub struct Auth {
     pub open_health: bool,
     /// Whether reflection answers without a credential. Default: no.
     pub open_reflection: bool,
+    /// The failed attempts a second of each address, ten times as many at once; 0 means no limit. Default: 10.
+    pub failures_per_second: u32,
 }
 
 impl Default for Auth {
     fn default() -> Self {
-        Self { jwt: Jwt::default(), tokens: false, certificates: Vec::new(), open_health: true, open_reflection: false }
+        Self {
+            jwt: Jwt::default(),
+            tokens: false,
+            certificates: Vec::new(),
+            open_health: true,
+            open_reflection: false,
+            failures_per_second: 10,
+        }
     }
 }
 

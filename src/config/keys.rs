@@ -36,6 +36,10 @@ keys! {
     "server.max_message_bytes" => server.max_message_bytes = |raw| raw.integer(64 * 1024..=64 * 1024 * 1024)?;
     "server.max_connections" => server.max_connections = |raw| raw.integer(1..=65_535)?;
     "server.max_concurrent_requests" => server.max_concurrent_requests = |raw| raw.integer(1..=65_535)?;
+    "server.requests_per_second" => server.requests_per_second = |raw| raw.integer(0..=1_000_000)?;
+    "server.request_burst" => server.request_burst = |raw| raw.integer(1..=1_000_000)?;
+    "server.idle_timeout" => server.idle_timeout = |raw| raw.duration(SECOND..=days(7))?;
+    "server.slow_reader_timeout" => server.slow_reader_timeout = |raw| raw.duration(SECOND..=HOUR)?;
     "server.allowed_origins" => server.allowed_origins = |raw| origins(raw)?;
     "server.drain_delay" => server.drain_delay = |raw| raw.duration(ZERO..=HOUR)?;
     "server.shutdown_timeout" => server.shutdown_timeout = |raw| raw.duration(SECOND..=HOUR)?;
@@ -43,6 +47,7 @@ keys! {
     "auth.certificates" => auth.certificates = |raw| certificate_rules(raw)?;
     "auth.open_health" => auth.open_health = |raw| raw.boolean()?;
     "auth.open_reflection" => auth.open_reflection = |raw| raw.boolean()?;
+    "auth.failures_per_second" => auth.failures_per_second = |raw| raw.integer(0..=1_000_000)?;
     "auth.jwt.secret_ref" => auth.jwt.secret_ref = |raw| raw.parsed(secret_ref)?;
     "auth.jwt.public_key_file" => auth.jwt.public_key_file = |raw| raw.path()?;
     "auth.jwt.jwks_file" => auth.jwt.jwks_file = |raw| raw.path()?;

@@ -12,7 +12,7 @@ use futures_util::FutureExt;
 use http::HeaderMap;
 use tokio::sync::Semaphore;
 use tonic::{Code, Status};
-use tracing::{Instrument, Span, debug, error, info, info_span};
+use tracing::{Instrument, Span, debug, error, info, info_span, warn};
 use uuid::Uuid;
 
 use crate::domain::shorten;
@@ -20,22 +20,26 @@ use crate::engine::{Caller, EngineError};
 
 use super::auth::FailureAudit;
 use super::connections::Peer;
+use super::limits::{Kind, Seldom};
+use super::messages::Held;
 use super::status;
 
-/// The one call that waits for a run to end; it is bounded together with the streams.
-const APPLY: &str = "/branchkeeper.v1.MigrationService/Apply";
+/// Marks an answer that the log does not tell of: there may be any number of them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Quiet;
 
 /// How many calls are answered at once.
 #[derive(Debug)]
 pub(super) struct Calls {
     slots: Arc<Semaphore>,
     limit: usize,
+    told: Seldom,
 }
 
 impl Calls {
-    /// At most `limit` calls at once. Streams count only until they begin, and [`APPLY`] not at all.
+    /// At most `limit` short calls at once, each until its answer has been taken. Those that follow a run do not count.
     pub(super) fn new(limit: usize) -> Self {
-        Self { slots: Arc::new(Semaphore::new(limit)), limit }
+        Self { slots: Arc::new(Semaphore::new(limit)), limit, told: Seldom::default() }
     }
 }
 
@@ -50,13 +54,15 @@ pub(super) async fn surround(State(calls): State<Arc<Calls>>, request: Request, 
 async fn answer(calls: &Calls, request: Request, next: Next) -> Response {
     let begun = std::time::Instant::now();
     let path = request.uri().path().to_owned();
-    let _slot = match Arc::clone(&calls.slots).try_acquire_owned() {
-        _ if path == APPLY => None,
+    let slot = match Arc::clone(&calls.slots).try_acquire_owned() {
+        _ if Kind::of(&path) == Kind::Following => None,
         Ok(slot) => Some(slot),
         Err(_) => {
-            info!(limit = calls.limit, "refused: too many calls at once");
+            if let Some(more) = calls.told.once(begun) {
+                warn!(limit = calls.limit, more, "refused: too many calls at once");
+            }
             let hint = "try again in a moment, or raise server.max_concurrent_requests";
-            return status::overloaded("calls at work", calls.limit, hint).into_http();
+            return status::overloaded("the service", "calls at work", calls.limit, hint).into_http();
         }
     };
     let deadline = deadline(request.headers());
@@ -71,8 +77,12 @@ async fn answer(calls: &Calls, request: Request, next: Next) -> Response {
         Err(_elapsed) => status::deadline_exceeded().into_http(),
     };
     let code = complete(&path, response.headers_mut());
+    if let Some(slot) = slot {
+        Held::with(&mut response, slot);
+    }
     let elapsed = begun.elapsed();
     match code {
+        _ if response.extensions().get::<Quiet>().is_some() => {}
         Code::Ok => debug!(?elapsed, "answered"),
         code => info!(?elapsed, ?code, "refused"),
     }

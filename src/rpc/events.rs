@@ -40,7 +40,9 @@ impl Followers {
             return Err(draining());
         }
         let slot = Arc::clone(&self.slots).try_acquire_owned();
-        slot.map_err(|_| overloaded("calls that follow a run", self.limit, "try again when some of them have ended"))
+        slot.map_err(|_| {
+            overloaded("the service", "calls that follow a run", self.limit, "try again when some of them have ended")
+        })
     }
 
     /// The events of `run` after `after`, to the run's end. Nothing is fetched before the client asks for it, so a slow

@@ -2,17 +2,14 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::codec::CompressionEncoding::Gzip;
-use tonic::service::Routes;
-use tonic::transport::Server;
 use tonic_web::GrpcWebLayer;
 use tracing::{info, warn};
 
@@ -20,12 +17,13 @@ use crate::engine::Manager;
 
 use super::access_service::AccessService;
 use super::audit_service::AuditService;
-use super::auth::{AuthSettings, Guard, authorise};
+use super::auth::{Guard, authorise};
 use super::branch_service::BranchService;
 use super::calls::{Calls, surround, unknown};
-use super::connections::{Acceptor, Listeners, TlsSettings};
+use super::connections::{self, Listeners};
 use super::events::Followers;
 use super::health;
+use super::limits::Limits;
 use super::migration_service::MigrationService;
 use super::notification_service::NotificationService;
 use super::origins::{Origins, refuse_strangers};
@@ -37,66 +35,7 @@ use super::proto::branch_service_server::BranchServiceServer;
 use super::proto::migration_service_server::MigrationServiceServer;
 use super::proto::notification_service_server::NotificationServiceServer;
 use super::registry::Registry;
-
-/// How the server listens, and what it bounds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServerSettings {
-    /// The address to listen on. Default: 127.0.0.1:50051.
-    pub listen: SocketAddr,
-    /// A Unix socket to listen on besides. Default: none.
-    pub unix_socket: Option<PathBuf>,
-    /// TLS for the address. Default: none.
-    pub tls: Option<TlsSettings>,
-    /// How callers prove who they are. Default: not at all.
-    pub auth: AuthSettings,
-    /// The largest message received or sent, in bytes. Default: 4 MiB.
-    pub max_message_bytes: usize,
-    /// The most connections at once; a further one is closed at once. Default: 1,024.
-    pub max_connections: usize,
-    /// The most calls and streams at once on one HTTP/2 connection. Default: 256.
-    pub max_streams_per_connection: u32,
-    /// The most short calls that are answered at once, over all connections; a further one is refused with
-    /// RESOURCE_EXHAUSTED. Default: 512.
-    pub concurrency_limit: usize,
-    /// The most calls that follow a run at once (Apply, and the streams of ApplyAll and WatchRun), which count apart from
-    /// the others; a further one is refused with RESOURCE_EXHAUSTED. Default: 512.
-    pub max_followers: usize,
-    /// Web pages that may call the service, by origin, such as `https://hq.example`. Those of this machine (localhost)
-    /// always may. Default: none.
-    pub allowed_origins: Vec<String>,
-    /// The largest list of headers accepted, in bytes. Default: 16 KiB.
-    pub max_header_list_bytes: u32,
-    /// The time after which a silent HTTP/2 connection is asked for a sign of life. Default: 30 s.
-    pub keepalive_interval: Duration,
-    /// The time that the client has to give one. Default: 20 s.
-    pub keepalive_timeout: Duration,
-    /// The time that a new connection has to begin to speak. Default: 10 s.
-    pub silence_timeout: Duration,
-    /// The time that calls have to end once the server is to stop; then their connections are cut. Default: 30 s.
-    pub shutdown_timeout: Duration,
-}
-
-impl Default for ServerSettings {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 50051)),
-            unix_socket: None,
-            tls: None,
-            auth: AuthSettings::default(),
-            max_message_bytes: 4 * 1024 * 1024,
-            max_connections: 1024,
-            max_streams_per_connection: 256,
-            concurrency_limit: 512,
-            max_followers: 512,
-            allowed_origins: Vec::new(),
-            max_header_list_bytes: 16 * 1024,
-            keepalive_interval: Duration::from_secs(30),
-            keepalive_timeout: Duration::from_secs(20),
-            silence_timeout: Duration::from_secs(10),
-            shutdown_timeout: Duration::from_secs(30),
-        }
-    }
-}
+use super::settings::ServerSettings;
 
 /// Why the server could not be started or went down.
 #[derive(Debug, thiserror::Error)]
@@ -118,9 +57,6 @@ pub enum ServeError {
     /// Reflection could not be built from the descriptors.
     #[error("reflection cannot be built from the descriptors: {0}; this is a fault of the build")]
     Reflection(String),
-    /// The transport gave up.
-    #[error("the server went down: {0}; start it again")]
-    Transport(#[from] tonic::transport::Error),
 }
 
 fn listen_hint(error: &io::Error) -> &'static str {
@@ -157,7 +93,8 @@ pub async fn serve(
     let names = services.names().to_vec();
     let origins = Origins::new(settings.allowed_origins.clone());
     let calls = Arc::new(Calls::new(settings.concurrency_limit));
-    let guard = Guard::new(manager.clone(), settings.auth.clone()).map_err(ServeError::Edge)?;
+    let limits = Limits::new(&settings, Instant::now());
+    let guard = Guard::new(manager.clone(), settings.auth.clone(), limits).map_err(ServeError::Edge)?;
     let guard = from_fn_with_state(Arc::new(guard), authorise);
     let router = services
         .into_router()
@@ -172,15 +109,7 @@ pub async fn serve(
         .fallback(unknown);
 
     let kill = CancellationToken::new();
-    let acceptor = Acceptor::new(listeners, settings.max_connections, settings.silence_timeout, kill.clone());
-    let server = Server::builder()
-        .accept_http1(true)
-        .http2_keepalive_interval(Some(settings.keepalive_interval))
-        .http2_keepalive_timeout(Some(settings.keepalive_timeout))
-        .http2_max_header_list_size(settings.max_header_list_bytes)
-        .max_concurrent_streams(settings.max_streams_per_connection)
-        .add_routes(Routes::from(router))
-        .serve_with_incoming_shutdown(acceptor.into_stream(), shutdown.clone().cancelled_owned());
+    let server = connections::serve(listeners, router, &settings, &shutdown, &kill);
     let health = health::follow(reporter, names, manager.readiness(), shutdown.clone());
     let limit = async {
         shutdown.cancelled().await;
@@ -192,12 +121,7 @@ pub async fn serve(
         tokio::time::sleep(Duration::from_secs(1)).await;
     };
     tokio::select! {
-        ended = async {
-            tokio::try_join!(server, async {
-                health.await;
-                Ok(())
-            })
-        } => drop(ended?),
+        _ = async { tokio::join!(server, health) } => {}
         () = limit => {}
     }
     info!("stopped serving");

@@ -300,13 +300,33 @@ pub(super) fn unknown_method(path: &str) -> Status {
         .into_status()
 }
 
-/// The status of a call that nobody has capacity for.
-pub(super) fn overloaded(what: &str, limit: usize, hint: &str) -> Status {
-    let what = format!("the service already has {limit} {what}, as many as it may");
+/// The status of a call that nobody has capacity for: `who` already has `limit` of `what`.
+pub(super) fn overloaded(who: &str, what: &str, limit: usize, hint: &str) -> Status {
+    let what = format!("{who} already has {limit} {what}, as many as it may");
     Refusal::new(Code::ResourceExhausted, reasons::OVERLOADED, &what, hint)
         .with("limit", limit)
         .retry_after(RETRY_SOON)
         .into_status()
+}
+
+/// The status of a call that came too soon after others; `wait` tells when it may come again.
+pub(super) fn rate_limited(what: &str, wait: Duration) -> Status {
+    let hint = "wait as long as RetryInfo says, call less often, or raise the limit that the documentation names";
+    Refusal::new(Code::ResourceExhausted, reasons::RATE_LIMITED, what, hint).retry_after(wait).into_status()
+}
+
+/// The status of a call whose message did not come within `limit`.
+pub(super) fn incomplete(limit: Duration) -> Status {
+    let what = format!("the request's message was not there within {} s", limit.as_secs());
+    let hint = "send it whole, and end the stream after it";
+    Refusal::new(Code::InvalidArgument, reasons::MALFORMED_MESSAGE, &what, hint).into_status()
+}
+
+/// The end of an answer that its client does not take.
+pub(super) fn slow_reader() -> Status {
+    let what = "the client has taken nothing of the answer for too long";
+    let hint = "read on as it comes; watch the run from the last event seen";
+    Refusal::new(Code::Unavailable, reasons::SLOW_READER, what, hint).retry_after(RETRY_SOON).into_status()
 }
 
 /// The status of a call whose client does not wait any longer.

@@ -26,3 +26,4 @@ mod rpc;
 mod sample;
 mod store;
 mod support;
+mod support_self_test;

@@ -45,6 +45,10 @@ public static class Reason
     public const string Draining = "DRAINING";
     /// <summary>The service works on as many requests as it may; try again.</summary>
     public const string Overloaded = "OVERLOADED";
+    /// <summary>The caller sends more than it may; RetryInfo says when to try again. Nothing was done.</summary>
+    public const string RateLimited = "RATE_LIMITED";
+    /// <summary>The client took nothing of an answer for too long; watch the run from the last event seen.</summary>
+    public const string SlowReader = "SLOW_READER";
     /// <summary>The client's deadline passed first; work that was begun goes on.</summary>
     public const string DeadlineExceeded = "DEADLINE_EXCEEDED";
     /// <summary>The call carries no credential that is accepted; the service's log says why.</summary>
@@ -57,7 +61,7 @@ public static class Reason
     public const string OriginRefused = "ORIGIN_REFUSED";
     /// <summary>The service has no such method; ask it for its methods by reflection.</summary>
     public const string MethodNotFound = "METHOD_NOT_FOUND";
-    /// <summary>The request is not a message of the method's type, or not in a supported encoding.</summary>
+    /// <summary>The request is not a message of the method's type, or not in a supported encoding, or not whole.</summary>
     public const string MalformedMessage = "MALFORMED_MESSAGE";
     /// <summary>The request is larger than the service accepts.</summary>
     public const string MessageTooLarge = "MESSAGE_TOO_LARGE";

@@ -22,7 +22,7 @@ internal static class Retries
     /// <summary>Whether the status says that trying again is safe and may help.</summary>
     internal static bool Again(BranchkeeperException error, Kind kind)
     {
-        if (error.Code == StatusCode.ResourceExhausted && error.Reason == Reason.Overloaded)
+        if (error.Code == StatusCode.ResourceExhausted && error.Reason is Reason.Overloaded or Reason.RateLimited)
         {
             return true;
         }

@@ -65,6 +65,7 @@ def test_what_is_tried_again():
     assert again(error(Code.UNAVAILABLE), read) and not again(error(Code.UNAVAILABLE), write)
     assert again(error(Code.ABORTED, retry_delay=1), read) and not again(error(Code.ABORTED), read)
     assert again(error(Code.RESOURCE_EXHAUSTED, reason="OVERLOADED", retry_delay=1), write)
+    assert again(error(Code.RESOURCE_EXHAUSTED, reason="RATE_LIMITED", retry_delay=1), write)
     assert not again(error(Code.RESOURCE_EXHAUSTED), read)
     assert not again(error(Code.DEADLINE_EXCEEDED), read) and not again(error(Code.INTERNAL), read)
 

@@ -19,7 +19,9 @@ pub enum Kind {
 
 /// Whether the status says that trying again is safe and may help.
 pub(crate) fn again(error: &Error, kind: Kind) -> bool {
-    if error.code == Code::ResourceExhausted && error.reason == reason::OVERLOADED {
+    // Refused before it began, whatever it is.
+    let refused = [reason::OVERLOADED, reason::RATE_LIMITED].contains(&error.reason.as_str());
+    if error.code == Code::ResourceExhausted && refused {
         return true;
     }
     let asked = matches!(error.code, Code::ResourceExhausted | Code::Aborted) && error.retry_delay.is_some();
@@ -83,6 +85,7 @@ mod tests {
             (error(Code::Aborted, "", false), false, false),
             (error(Code::ResourceExhausted, "", false), false, false),
             (error(Code::ResourceExhausted, "OVERLOADED", true), true, true),
+            (error(Code::ResourceExhausted, "RATE_LIMITED", true), true, true),
             (error(Code::DeadlineExceeded, "", false), false, false),
             (error(Code::Internal, "", false), false, false),
         ];

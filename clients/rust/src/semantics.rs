@@ -88,6 +88,10 @@ pub mod reason {
     pub const DRAINING: &str = "DRAINING";
     /// The service works on as many requests as it may; try again.
     pub const OVERLOADED: &str = "OVERLOADED";
+    /// The caller sends more than it may; RetryInfo says when to try again. Nothing was done.
+    pub const RATE_LIMITED: &str = "RATE_LIMITED";
+    /// The client took nothing of an answer for too long; watch the run from the last event seen.
+    pub const SLOW_READER: &str = "SLOW_READER";
     /// The client's deadline passed first; work that was begun goes on.
     pub const DEADLINE_EXCEEDED: &str = "DEADLINE_EXCEEDED";
     /// The call carries no credential that is accepted; the service's log says why.
@@ -100,7 +104,7 @@ pub mod reason {
     pub const ORIGIN_REFUSED: &str = "ORIGIN_REFUSED";
     /// The service has no such method; ask it for its methods by reflection.
     pub const METHOD_NOT_FOUND: &str = "METHOD_NOT_FOUND";
-    /// The request is not a message of the method's type, or not in a supported encoding.
+    /// The request is not a message of the method's type, or not in a supported encoding, or not whole.
     pub const MALFORMED_MESSAGE: &str = "MALFORMED_MESSAGE";
     /// The request is larger than the service accepts.
     pub const MESSAGE_TOO_LARGE: &str = "MESSAGE_TOO_LARGE";

@@ -10,7 +10,8 @@ export function repeatable(method: string, request: { requestId?: unknown }): bo
 
 /** Whether the status says that trying again is safe and may help. */
 export function again(error: BranchkeeperError, canRepeat: boolean): boolean {
-  if (error.code === Code.ResourceExhausted && error.reason === Reason.OVERLOADED) {
+  const refused = error.reason === Reason.OVERLOADED || error.reason === Reason.RATE_LIMITED;
+  if (error.code === Code.ResourceExhausted && refused) {
     return true;
   }
   const mayAsk = error.code === Code.ResourceExhausted || error.code === Code.Aborted;

@@ -84,6 +84,10 @@ export const Reason = {
   DRAINING: "DRAINING",
   /** The service works on as many requests as it may; try again. */
   OVERLOADED: "OVERLOADED",
+  /** The caller sends more than it may; RetryInfo says when to try again. Nothing was done. */
+  RATE_LIMITED: "RATE_LIMITED",
+  /** The client took nothing of an answer for too long; watch the run from the last event seen. */
+  SLOW_READER: "SLOW_READER",
   /** The client's deadline passed first; work that was begun goes on. */
   DEADLINE_EXCEEDED: "DEADLINE_EXCEEDED",
   /** The call carries no credential that is accepted; the service's log says why. */
@@ -96,7 +100,7 @@ export const Reason = {
   ORIGIN_REFUSED: "ORIGIN_REFUSED",
   /** The service has no such method; ask it for its methods by reflection. */
   METHOD_NOT_FOUND: "METHOD_NOT_FOUND",
-  /** The request is not a message of the method's type, or not in a supported encoding. */
+  /** The request is not a message of the method's type, or not in a supported encoding, or not whole. */
   MALFORMED_MESSAGE: "MALFORMED_MESSAGE",
   /** The request is larger than the service accepts. */
   MESSAGE_TOO_LARGE: "MESSAGE_TOO_LARGE",

@@ -62,6 +62,7 @@ test("what is tried again", () => {
     [error(Code.Aborted, "SOMETHING"), false, false],
     [error(Code.ResourceExhausted), false, false],
     [error(Code.ResourceExhausted, "OVERLOADED", true), true, true],
+    [error(Code.ResourceExhausted, "RATE_LIMITED", true), true, true],
     [error(Code.DeadlineExceeded), false, false],
     [error(Code.Internal), false, false],
     // The library's word for a lost connection.

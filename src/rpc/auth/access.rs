@@ -74,6 +74,12 @@ pub(in crate::rpc) fn need(path: &str) -> Need {
     TABLE.iter().find(|(known, _)| *known == path).map_or(Manage, |(_, need)| *need)
 }
 
+/// The paths of all methods.
+#[cfg(test)]
+pub(in crate::rpc) fn paths() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().map(|(path, _)| *path)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

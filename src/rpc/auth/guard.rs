@@ -1,6 +1,7 @@
 //! What stands in front of every method: who calls, and whether they may.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -17,15 +18,19 @@ use super::key_source::KeySource;
 use super::settings::AuthSettings;
 use crate::domain::{ApiToken, Role, shorten};
 use crate::engine::{Caller, Manager};
+use crate::rpc::calls::Quiet;
 use crate::rpc::connections::Peer;
+use crate::rpc::limits::{Kind, Limits, Who};
+use crate::rpc::messages::Held;
 use crate::rpc::reasons;
-use crate::rpc::status::Refusal;
+use crate::rpc::status::{Refusal, rate_limited};
 
 /// Decides who may call what.
 pub(in crate::rpc) struct Guard {
     manager: Manager,
     settings: AuthSettings,
     keys: Option<KeySource>,
+    limits: Limits,
 }
 
 /// Somebody who calls, with the role that they have proved; in the open, everybody has every role.
@@ -40,6 +45,8 @@ enum Unknown {
     None,
     /// There is one that is not accepted. The text is for the log.
     Bad(String),
+    /// There is one that was not looked at: too many from the same address were bad. It may be tried after this time.
+    Barred(Duration),
     /// Whether it is accepted could not be found out.
     Unavailable(Status),
 }
@@ -50,10 +57,10 @@ tokio::task_local! {
 }
 
 impl Guard {
-    /// A guard by `settings`; reads the keys.
-    pub(in crate::rpc) fn new(manager: Manager, mut settings: AuthSettings) -> Result<Self, String> {
+    /// A guard by `settings`; reads the keys. It holds each caller to `limits`.
+    pub(in crate::rpc) fn new(manager: Manager, mut settings: AuthSettings, limits: Limits) -> Result<Self, String> {
         let keys = settings.jwt.take().map(KeySource::open).transpose()?;
-        Ok(Self { manager, settings, keys })
+        Ok(Self { manager, settings, keys, limits })
     }
 
     fn is_on(&self) -> bool {
@@ -66,6 +73,19 @@ impl Guard {
             Need::Reflection => self.settings.open_reflection,
             Need::Look | Need::Manage | Need::Change => false,
         }
+    }
+
+    /// Who calls, within what the connection's address may try.
+    async fn recognise(&self, headers: &HeaderMap, peer: &Peer, at: Who, now: Instant) -> Result<Identity, Unknown> {
+        let credential = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
+        if let Some(wait) = credential.and_then(|credential| self.limits.barred(at, credential, now)) {
+            return Err(Unknown::Barred(wait));
+        }
+        let identity = self.identify(headers, peer).await?;
+        if let Some(credential) = credential {
+            self.limits.accepted(credential, now);
+        }
+        Ok(identity)
     }
 
     async fn identify(&self, headers: &HeaderMap, peer: &Peer) -> Result<Identity, Unknown> {
@@ -87,6 +107,25 @@ impl Guard {
             Some((name, role)) => Ok(Identity { name: format!("cert:{name}"), role }),
             None => Err(Unknown::None),
         }
+    }
+
+    /// The answer to a caller who is nobody.
+    fn turn_away(&self, unknown: Unknown, path: &str, peer: &Peer, at: Who, now: Instant) -> Response {
+        let why = match unknown {
+            Unknown::Unavailable(status) => return refusal(path, status, StatusCode::SERVICE_UNAVAILABLE),
+            Unknown::Barred(wait) => {
+                let status = rate_limited("too many credentials from this address were not accepted", wait);
+                return quiet(refusal(path, status, StatusCode::TOO_MANY_REQUESTS));
+            }
+            Unknown::Bad(why) => why,
+            Unknown::None => "the call has no credential".into(),
+        };
+        let response = refusal(path, unauthenticated(), StatusCode::UNAUTHORIZED);
+        if self.limits.failed(at, peer, now) {
+            warn!(why, %peer, path = shorten(path, 100), "refused: the caller is not known");
+            return response;
+        }
+        quiet(response)
     }
 
     async fn by_token(&self, text: &str) -> Result<Identity, Unknown> {
@@ -127,20 +166,20 @@ pub(in crate::rpc) async fn authorise(State(guard): State<Arc<Guard>>, mut reque
     let path = request.uri().path().to_owned();
     let need = access::need(&path);
     let peer = request.extensions().get::<Peer>().cloned().unwrap_or_default();
-    let identity = match guard.identify(request.headers(), &peer).await {
-        Ok(identity) => identity,
-        Err(Unknown::None) if !guard.is_on() => Identity { name: peer.to_string(), role: None },
-        Err(Unknown::None | Unknown::Bad(_)) if guard.is_open(need) || !guard.is_on() => {
-            Identity { name: peer.to_string(), role: None }
+    let now = Instant::now();
+    let at = guard.limits.at(&peer);
+    let (who, identity) = match guard.recognise(request.headers(), &peer, at, now).await {
+        Ok(identity) => (guard.limits.named(&identity.name), identity),
+        Err(Unknown::None | Unknown::Bad(_) | Unknown::Barred(_)) if guard.is_open(need) || !guard.is_on() => {
+            (at, Identity { name: peer.to_string(), role: None })
         }
-        Err(Unknown::Unavailable(status)) => return refusal(&path, status, StatusCode::SERVICE_UNAVAILABLE),
-        Err(unknown) => {
-            let why = if let Unknown::Bad(why) = unknown { why } else { "the call has no credential".into() };
-            warn!(why, %peer, path = shorten(&path, 100), "refused: the caller is not known");
-            return refusal(&path, unauthenticated(), StatusCode::UNAUTHORIZED);
-        }
+        Err(unknown) => return guard.turn_away(unknown, &path, &peer, at, now),
     };
     Span::current().record("who", identity.name.as_str());
+    let place = match guard.limits.admit(who, &identity.name, Kind::of(&path), now) {
+        Ok(place) => place,
+        Err(status) => return quiet(refusal(&path, status, StatusCode::TOO_MANY_REQUESTS)),
+    };
     let caller = Caller::new(identity.name, identity.role, peer.to_string());
     let method = path.rsplit('/').next().unwrap_or_default().to_owned();
     let may = !guard.is_on() || guard.is_open(need) || caller.role.is_some_and(|role| role >= need.role());
@@ -158,10 +197,13 @@ pub(in crate::rpc) async fn authorise(State(guard): State<Arc<Guard>>, mut reque
     }
     request.extensions_mut().insert(caller.clone());
     if need != Need::Change {
-        return next.run(request).await;
+        let mut response = next.run(request).await;
+        Held::with(&mut response, place);
+        return response;
     }
     let call = (guard.manager.clone(), caller.clone(), method.clone());
-    let response = CALL.scope(call, next.run(request)).await;
+    let mut response = CALL.scope(call, next.run(request)).await;
+    Held::with(&mut response, place);
     if let Some(status) = Status::from_header_map(response.headers()).filter(|status| status.code() != Code::Ok) {
         keep(&guard.manager, &caller, &method, &status).await;
     }
@@ -199,6 +241,12 @@ fn unauthenticated() -> Status {
 fn denied() -> Status {
     let hint = "ask for the role HeadOfficeAdmin, or whom the service belongs to";
     Refusal::new(Code::PermissionDenied, reasons::PERMISSION_DENIED, "the caller may not do that", hint).into_status()
+}
+
+/// An answer that the log does not tell of.
+fn quiet(mut response: Response) -> Response {
+    response.extensions_mut().insert(Quiet);
+    response
 }
 
 /// The answer to a call that is refused: a gRPC status, and for the plain routes a plain status.

@@ -12,6 +12,8 @@ mod keys;
 mod remote_keys;
 mod settings;
 
+#[cfg(test)]
+pub(super) use access::paths;
 pub(super) use certificates::names_of;
 pub(super) use guard::{FailureAudit, Guard, authorise};
 pub use settings::{AuthSettings, JwtSettings};

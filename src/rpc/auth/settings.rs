@@ -17,11 +17,21 @@ pub struct AuthSettings {
     pub open_health: bool,
     /// Whether reflection answers without a credential. Default: no.
     pub open_reflection: bool,
+    /// The failed attempts a second that each address may make in the long run, ten times as many at once; beyond, only
+    /// credentials that were accepted before are looked at. 0 means no limit. Default: 10.
+    pub failures_per_second: u32,
 }
 
 impl Default for AuthSettings {
     fn default() -> Self {
-        Self { jwt: None, tokens: false, certificates: Vec::new(), open_health: true, open_reflection: false }
+        Self {
+            jwt: None,
+            tokens: false,
+            certificates: Vec::new(),
+            open_health: true,
+            open_reflection: false,
+            failures_per_second: 10,
+        }
     }
 }
 

@@ -1,18 +1,21 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Sleep;
 use tokio_rustls::server::TlsStream;
-use tokio_util::sync::WaitForCancellationFutureOwned;
-use tonic::transport::server::Connected;
 
-use super::peer::Peer;
+/// The bytes by which HTTP/1 and HTTP/2 are told apart; hardly any request is shorter.
+const PREFACE: usize = 24;
+
+/// How much is read at a stretch, in bytes. A client that sends without a pause would otherwise keep a thread from everybody
+/// else: this much can be thousands of frames.
+const STRETCH: usize = 64 * 1024;
 
 /// What a connection's bytes travel over.
 pub(super) enum Wire {
@@ -34,22 +37,58 @@ macro_rules! over {
     };
 }
 
-/// One client's connection.
-pub(in crate::rpc) struct Connection {
-    pub(super) wire: Wire,
-    pub(super) peer: Peer,
-    pub(super) killed: Pin<Box<WaitForCancellationFutureOwned>>,
+/// How long a client is waited for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// Until it has shaken hands, and again until it has begun to speak.
+    pub(super) silence: Duration,
+    /// Until it reads on.
+    pub(super) unread: Duration,
+}
+
+/// One client's connection. Reading fails when it does not begin to speak, and writing when it does not read.
+pub(super) struct Connection {
+    wire: Wire,
     /// How many bytes the client still has to send, and until when.
-    pub(super) silence: Option<(usize, Pin<Box<Sleep>>)>,
-    pub(super) _slot: OwnedSemaphorePermit,
+    silence: Option<(usize, Pin<Box<Sleep>>)>,
+    /// Until when the client has to read something, once it has stopped.
+    blocked: Option<Pin<Box<Sleep>>>,
+    unread: Duration,
+    /// The bytes that were read at a stretch.
+    stretch: usize,
 }
 
 impl Connection {
-    fn check(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        if self.killed.as_mut().poll(context).is_ready() {
-            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the service has stopped"));
+    pub(super) fn new(wire: Wire, patience: Patience) -> Self {
+        let silence = Some((PREFACE, Box::pin(tokio::time::sleep(patience.silence))));
+        Self { wire, silence, blocked: None, unread: patience.unread, stretch: 0 }
+    }
+
+    /// Passes on how writing went, unless the client has not read for too long.
+    fn written<T>(&mut self, outcome: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if outcome.is_ready() {
+            self.blocked = None;
+            return outcome;
         }
-        Ok(())
+        let unread = self.unread;
+        let limit = self.blocked.get_or_insert_with(|| Box::pin(tokio::time::sleep(unread)));
+        if limit.as_mut().poll(context).is_ready() {
+            self.reset();
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read")));
+        }
+        outcome
+    }
+
+    /// Lets the system forget what the client has not read, instead of keeping it until it is; what cannot be reset ends all
+    /// the same.
+    fn reset(&self) {
+        let stream = match &self.wire {
+            Wire::Tcp(stream) => stream,
+            Wire::Tls(stream) => stream.get_ref().0,
+            #[cfg(unix)]
+            Wire::Unix(_) => return,
+        };
+        let _ = stream.set_zero_linger();
     }
 }
 
@@ -59,10 +98,16 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.check(context)?;
+        if self.stretch >= STRETCH {
+            // Others first; then on.
+            self.stretch = 0;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let before = buffer.filled().len();
         let read = over!(&mut self.wire, stream => Pin::new(stream).poll_read(context, buffer));
         let received = buffer.filled().len() - before;
+        self.stretch = if read.is_ready() { self.stretch + received } else { 0 };
         if let Some((missing, limit)) = &mut self.silence {
             *missing = missing.saturating_sub(received);
             if *missing == 0 {
@@ -77,8 +122,8 @@ impl AsyncRead for Connection {
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.check(context)?;
-        over!(&mut self.wire, stream => Pin::new(stream).poll_write(context, bytes))
+        let outcome = over!(&mut self.wire, stream => Pin::new(stream).poll_write(context, bytes));
+        self.written(outcome, context)
     }
 
     fn poll_write_vectored(
@@ -86,8 +131,8 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.check(context)?;
-        over!(&mut self.wire, stream => Pin::new(stream).poll_write_vectored(context, slices))
+        let outcome = over!(&mut self.wire, stream => Pin::new(stream).poll_write_vectored(context, slices));
+        self.written(outcome, context)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -95,18 +140,12 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        over!(&mut self.wire, stream => Pin::new(stream).poll_flush(context))
+        let outcome = over!(&mut self.wire, stream => Pin::new(stream).poll_flush(context));
+        self.written(outcome, context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        over!(&mut self.wire, stream => Pin::new(stream).poll_shutdown(context))
-    }
-}
-
-impl Connected for Connection {
-    type ConnectInfo = Peer;
-
-    fn connect_info(&self) -> Peer {
-        self.peer.clone()
+        let outcome = over!(&mut self.wire, stream => Pin::new(stream).poll_shutdown(context));
+        self.written(outcome, context)
     }
 }

@@ -15,6 +15,17 @@ pub(in crate::rpc) struct Peer {
 }
 
 impl Peer {
+    /// One of whom only the address is known.
+    #[cfg(test)]
+    pub(in crate::rpc) fn at(address: IpAddr) -> Self {
+        Self { address: Some(address), ..Self::default() }
+    }
+
+    /// The address at the other end; `None` for a Unix socket.
+    pub(in crate::rpc) fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
     /// The user at the other end of the Unix socket; `None` for other connections.
     pub(in crate::rpc) fn local_user(&self) -> Option<u32> {
         self.user

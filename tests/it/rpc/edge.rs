@@ -163,12 +163,26 @@ async fn connections_are_bounded() {
     let served = start(ServerSettings { max_connections: 1, ..settings() }).await;
     let mut health = served.health().await;
     let live = tonic_health::pb::HealthCheckRequest { service: String::new() };
-    health.check(live.clone()).await.unwrap();
+    let mut watch = health.watch(live.clone()).await.unwrap().into_inner();
+    watch.message().await.unwrap().unwrap();
     let mut second = TcpStream::connect(served.address).await.unwrap();
     let read = tokio::time::timeout(Duration::from_secs(3), second.read(&mut [0; 8])).await.unwrap();
     assert!(matches!(read, Ok(0) | Err(_)), "{read:?}");
-    health.check(live).await.unwrap();
-    served.stop().await;
+    health.check(live.clone()).await.unwrap();
+
+    // One that has nothing to do makes room.
+    drop(watch);
+    for _ in 0..50 {
+        let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{}", served.address)).unwrap();
+        let mut newcomer = tonic_health::pb::health_client::HealthClient::new(endpoint.connect_lazy());
+        if newcomer.check(live.clone()).await.is_ok() {
+            health.check(live).await.expect("its client connects anew by itself");
+            served.stop().await;
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("no room was made");
 }
 
 #[tokio::test]

@@ -5,5 +5,6 @@ mod branches;
 mod edge;
 mod harness;
 mod lifecycle;
+mod limits;
 mod migrations;
 mod runs;

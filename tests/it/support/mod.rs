@@ -11,7 +11,6 @@ mod pooler;
 mod private;
 mod product;
 mod proxy;
-mod self_test;
 mod server;
 mod service;
 mod skip;

@@ -23,7 +23,7 @@ def repeatable(method: str, request: Any) -> bool:
 
 def again(error: BranchkeeperError, can_repeat: bool) -> bool:
     """Whether the status says that trying again is safe and may help."""
-    if error.code == _Code.RESOURCE_EXHAUSTED and error.reason == Reason.OVERLOADED:
+    if error.code == _Code.RESOURCE_EXHAUSTED and error.reason in (Reason.OVERLOADED, Reason.RATE_LIMITED):
         return True
     if not can_repeat:
         return False

@@ -65,6 +65,12 @@ public final class Reason {
   /** The service works on as many requests as it may; try again. */
   public static final String OVERLOADED = "OVERLOADED";
 
+  /** The caller sends more than it may; RetryInfo says when to try again. Nothing was done. */
+  public static final String RATE_LIMITED = "RATE_LIMITED";
+
+  /** The client took nothing of an answer for too long; watch the run from the last event seen. */
+  public static final String SLOW_READER = "SLOW_READER";
+
   /** The client's deadline passed first; work that was begun goes on. */
   public static final String DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED";
 
@@ -83,7 +89,7 @@ public final class Reason {
   /** The service has no such method; ask it for its methods by reflection. */
   public static final String METHOD_NOT_FOUND = "METHOD_NOT_FOUND";
 
-  /** The request is not a message of the method's type, or not in a supported encoding. */
+  /** The request is not a message of the method's type, or not in a supported encoding, or not whole. */
   public static final String MALFORMED_MESSAGE = "MALFORMED_MESSAGE";
 
   /** The request is larger than the service accepts. */

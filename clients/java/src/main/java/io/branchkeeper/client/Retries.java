@@ -19,7 +19,8 @@ final class Retries {
 
   /** Whether the status says that trying again is safe and may help. */
   static boolean again(BranchkeeperException error, Kind kind) {
-    if (error.code() == Status.Code.RESOURCE_EXHAUSTED && error.reason().equals(Reason.OVERLOADED)) {
+    boolean refused = error.reason().equals(Reason.OVERLOADED) || error.reason().equals(Reason.RATE_LIMITED);
+    if (error.code() == Status.Code.RESOURCE_EXHAUSTED && refused) {
       return true;
     }
     boolean mayAsk = error.code() == Status.Code.RESOURCE_EXHAUSTED || error.code() == Status.Code.ABORTED;

@@ -79,6 +79,7 @@ class RulesTest {
       {error(Status.Code.ABORTED, "", false), false, false},
       {error(Status.Code.RESOURCE_EXHAUSTED, "", false), false, false},
       {error(Status.Code.RESOURCE_EXHAUSTED, "OVERLOADED", true), true, true},
+      {error(Status.Code.RESOURCE_EXHAUSTED, "RATE_LIMITED", true), true, true},
       {error(Status.Code.DEADLINE_EXCEEDED, "", false), false, false},
       {error(Status.Code.INTERNAL, "", false), false, false},
     };

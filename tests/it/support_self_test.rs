@@ -2,7 +2,7 @@
 
 use sqlx::{Executor, Row};
 
-use super::postgres;
+use crate::support::postgres;
 
 #[tokio::test]
 async fn every_test_has_a_database_of_its_own() {

@@ -1,0 +1,96 @@
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tracing::{debug, warn};
+
+use super::connection::{Connection, Patience, Wire};
+use super::crowd::{Crowd, Member};
+use super::tls;
+use super::{Incoming, Listeners, Peer};
+use crate::rpc::limits::Seldom;
+
+/// The wait after the system refused to accept, for example because there are no file descriptors left.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Takes connections in.
+pub(super) struct Acceptor {
+    listeners: Listeners,
+    /// Handshakes under way.
+    shaking: JoinSet<Option<(Wire, Peer, Member)>>,
+    crowd: Arc<Crowd>,
+    limit: usize,
+    patience: Patience,
+    warned: Seldom,
+}
+
+impl Acceptor {
+    /// At most `limit` connections at once. One more takes the place of one that has nothing to do, or else is closed at
+    /// once, so that its client can go elsewhere. A client that does not shake hands or does not begin to speak in time is
+    /// closed.
+    pub(super) fn new(listeners: Listeners, limit: usize, patience: Patience) -> Self {
+        let warned = Seldom::default();
+        Self { listeners, shaking: JoinSet::new(), crowd: Crowd::new(limit), limit, patience, warned }
+    }
+
+    /// The next connection; never fails.
+    pub(super) async fn next(&mut self) -> (Connection, Peer, Member) {
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.listeners.accept() => accepted,
+                Some(shaken) = self.shaking.join_next() => match shaken {
+                    Ok(Some((wire, peer, member))) => return (Connection::new(wire, self.patience), peer, member),
+                    _ => continue,
+                },
+            };
+            let (incoming, peer) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    self.warn(&format!("a connection could not be accepted: {error}"));
+                    drop(self.crowd.make_room().await);
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
+            };
+            let Some(member) = self.crowd.enter().await else {
+                let limit = self.limit;
+                self.warn(&format!(
+                    "{limit} connections are open and at work, as many as may be; a further one was closed"
+                ));
+                continue;
+            };
+            match incoming {
+                Incoming::Ready(wire) => return (Connection::new(wire, self.patience), peer, member),
+                Incoming::Bare(stream) => self.shake_hands(stream, peer, member),
+            }
+        }
+    }
+
+    /// In a task of its own: a client that is slow at it keeps nobody else waiting.
+    fn shake_hands(&mut self, stream: TcpStream, peer: Peer, member: Member) {
+        let Some(tls) = self.listeners.tls.clone() else { return };
+        let limit = self.patience.silence;
+        self.shaking.spawn(async move {
+            let shaken = tokio::select! {
+                shaken = tokio::time::timeout(limit, tls.accept(stream)) => shaken,
+                () = member.told_to_leave(limit) => return None,
+            };
+            match shaken {
+                Ok(Ok(stream)) => {
+                    let peer = Peer { names: tls::client_names(&stream), ..peer };
+                    return Some((Wire::Tls(Box::new(stream)), peer, member));
+                }
+                Ok(Err(error)) => debug!(%peer, %error, "a TLS handshake failed"),
+                Err(_) => debug!(%peer, "a TLS handshake took too long"),
+            }
+            None
+        });
+    }
+
+    fn warn(&self, what: &str) {
+        if let Some(more) = self.warned.once(Instant::now()) {
+            warn!(more, "{what}");
+        }
+    }
+}
