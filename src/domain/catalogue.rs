@@ -54,6 +54,11 @@ impl ProviderCatalogue {
         self.migrations.get(index)
     }
 
+    /// The numbered migration that is applied last.
+    pub fn newest(&self) -> Option<&MigrationId> {
+        self.migrations.iter().rev().map(|migration| &migration.id).find(|id| !id.is_repeatable())
+    }
+
     /// A digest of ids and checksums. A branch observed to be up to date with this digest has nothing to do.
     pub fn digest(&self) -> &Checksum {
         &self.digest

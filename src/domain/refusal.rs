@@ -158,6 +158,16 @@ impl Refusal {
         )
     }
 
+    /// Whether the branch is ahead of the service rather than in trouble: what is not known is newer than `newest`, the
+    /// newest migration that the service knows. So it is between the updates of two services that share a head office.
+    pub fn is_ahead(&self, newest: Option<&MigrationId>) -> bool {
+        match self {
+            Self::NewerLedger { .. } => true,
+            Self::Unknown { id } => id.parse::<MigrationId>().is_ok_and(|id| newest.is_none_or(|newest| id > *newest)),
+            _ => false,
+        }
+    }
+
     /// The migration concerned; empty when there is none in particular.
     pub fn migration(&self) -> &str {
         match self {

@@ -37,6 +37,8 @@ pub(super) struct Attempt<'a> {
     pub(super) catalogue: &'a ProviderCatalogue,
     pub(super) run_id: RunId,
     pub(super) request: &'a RunRequest,
+    /// Whether nobody has asked for it.
+    pub(super) unasked: bool,
     pub(super) claim: Claim,
     pub(super) halt: &'a Halt,
     pub(super) recorder: &'a Recorder,
@@ -302,8 +304,13 @@ impl Attempt<'_> {
         if let Some(rollback) = &self.request.rollback {
             return self.plan_rollback(rollback, ledger, policy, report);
         }
-        plan_up(self.catalogue, ledger, &target, &policy)
-            .map_err(|refusals| Broken::Failed(Failure::from_refusals(self.branch, &refusals)))
+        plan_up(self.catalogue, ledger, &target, &policy).map_err(|refusals| {
+            // Another service, with newer files, has migrated it meanwhile: nothing that anybody has to see to.
+            let newest = self.catalogue.newest();
+            let ahead = self.unasked && refusals.iter().all(|refusal| refusal.is_ahead(newest));
+            let failure = Failure::from_refusals(self.branch, &refusals);
+            Broken::Failed(Failure { refused: failure.refused || ahead, ..failure })
+        })
     }
 
     pub(super) fn work<'p>(&self, planned: &'p Planned) -> Work<'p> {

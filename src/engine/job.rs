@@ -204,6 +204,7 @@ impl Jobs {
             catalogue,
             run_id: self.run.id,
             request: &self.run.request,
+            unasked: self.run.kind == RunKind::AutoMigrate,
             claim,
             halt,
             recorder: &self.recorder,

@@ -9,7 +9,7 @@ use tonic_health::pb::health_client::HealthClient;
 
 use crate::support::pb::run_event::Event;
 use crate::support::pb::{self, ApplyAllRequest, MigrationStatus, RunEvent, WatchRunRequest};
-use crate::support::{Station, outcome, own_postgres, server_branch, sqlite_branch};
+use crate::support::{Station, apply, outcome, own_postgres, postgres, server_branch, sqlite_branch};
 
 /// Watches a run to its end, coming back after every break of the stream; no event is lost or seen twice.
 async fn watch_through(station: &Station, run_id: &str, mut last: i64) -> pb::MigrationResult {
@@ -125,4 +125,47 @@ async fn a_service_that_is_to_stop_says_so_before_it_takes_no_more_calls() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert!(station.exited().unwrap().success() && begun.elapsed() >= delay, "{:?}", begun.elapsed());
+}
+
+/// Two services in the midst of an update: the older one does not know what the newer one has applied, and does the branch
+/// no harm.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_with_older_migrations_leaves_a_branch_alone_that_is_ahead() {
+    let server = postgres().await;
+    let (database, branch) = (server.fresh_database().await, server.fresh_database().await);
+    let mut stations = [Station::new(), Station::new()];
+    for station in &mut stations {
+        station.set("HEAD_OFFICE__URL", &database.url());
+        station.set("AUTO_MIGRATE__ENABLED", "true");
+        station.set("AUTO_MIGRATE__INITIAL_DELAY", "0s");
+        station.set("AUTO_MIGRATE__INTERVAL", "1s");
+        station.set("RETRY__BACKOFF", "100ms");
+        station.variable("BRANCH_PASSWORD", &server.password);
+        station.migration("1_One.sql", "CREATE TABLE one (n INTEGER);\n");
+    }
+    let [older, newer] = &mut stations;
+    newer.migration("2_Two.sql", "CREATE TABLE two (n INTEGER);\n");
+    older.start().await;
+    older.register(server_branch("BR001", server, &branch.name, "env:BRANCH_PASSWORD")).await;
+    older.settled(Duration::from_secs(60), &[MigrationStatus::Completed]).await;
+    newer.start().await;
+    // More often than would make it somebody's business.
+    let begun = Instant::now();
+    while older.log().matches("which the catalogue does not have").count() < 4 {
+        assert!(begun.elapsed() < Duration::from_secs(120), "the older one does not look:\n{}", older.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let seen = newer.settled(Duration::from_secs(60), &[MigrationStatus::Completed]).await;
+    assert_eq!((seen[0].retry_count, &*seen[0].error_details), (0, ""));
+    // Who asks is told.
+    let asked = loop {
+        match apply(older, "BR001").await {
+            Ok(answer) => break answer.result.unwrap(),
+            Err(status) => assert_eq!(status.code(), tonic::Code::Aborted, "only the other one's look is in the way"),
+        }
+    };
+    assert!(!asked.success && asked.errors[0].class() == pb::FailureClass::Catalogue, "{asked:?}");
+    older.stop();
+    let seen = newer.settled(Duration::from_secs(60), &[MigrationStatus::Completed]).await;
+    assert_eq!((seen[0].last_migration_applied.as_str(), seen[0].retry_count), ("2_Two", 0));
 }
