@@ -219,7 +219,13 @@ impl Work<'_> {
     /// Statistics of indexes that SQLite makes for keys are those of other indexes when the keys have changed.
     fn forget_statistics(&self, edits: &[TableEdit]) -> Vec<String> {
         let same_keys = |edit: &TableEdit| {
-            matches!(edit, TableEdit::SetType { .. } | TableEdit::SetNullable { .. } | TableEdit::SetDefault { .. })
+            matches!(
+                edit,
+                TableEdit::SetType { .. }
+                    | TableEdit::SetTypeCheck { .. }
+                    | TableEdit::SetNullable { .. }
+                    | TableEdit::SetDefault { .. }
+            )
         };
         if edits.iter().all(same_keys) {
             return Vec::new();
