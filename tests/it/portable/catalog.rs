@@ -96,7 +96,8 @@ impl Place {
         }
     }
 
-    async fn lines(&mut self, sql: &str) -> Vec<String> {
+    /// The first column of what a query gives, which has to be text.
+    pub(super) async fn lines(&mut self, sql: &str) -> Vec<String> {
         if let Self::SqlServer(connection, _) = self {
             let rows = support::sqlserver::rows(connection, sql).await.unwrap_or_else(|error| panic!("{error}: {sql}"));
             return rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect();

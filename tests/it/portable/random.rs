@@ -39,6 +39,9 @@ struct Column {
     kind: usize,
     nullable: bool,
     default: Option<&'static str>,
+    comment: Option<&'static str>,
+    /// Whether nothing but an index or unique constraint is about it.
+    is_indexed: bool,
     /// Whether a key, check, index or view is about it, so that it is left alone.
     is_used: bool,
 }
@@ -51,6 +54,11 @@ struct Table {
     parts: Vec<(&'static str, String, String)>,
     /// Whether a view reads it or a key refers to it.
     is_used: bool,
+    /// Whether its key is the column Id alone, and Id's type where the server numbers the rows.
+    is_simple: bool,
+    identity: Option<&'static str>,
+    /// Whether a deletion goes on from it or to it, which SQL Server allows on one way only.
+    is_cascading: bool,
 }
 
 struct Model {
@@ -74,7 +82,16 @@ impl Model {
         let default = if self.random.random_bool(0.5) { TYPES[kind].2.choose(&mut self.random).copied() } else { None };
         // MySQL renames no column that a check is about, and that is what keeps an enum to its words.
         let is_used = TYPES[kind].0.contains("enum");
-        Column { name: self.name(), kind, nullable: self.random.random_bool(0.5), default, is_used }
+        let comment = self.random.random_bool(0.3).then_some("About 'it'");
+        Column {
+            name: self.name(),
+            kind,
+            nullable: self.random.random_bool(0.5),
+            default,
+            comment,
+            is_indexed: false,
+            is_used,
+        }
     }
 
     /// A column whose values can be compared and stand in an index on every server.
@@ -87,22 +104,44 @@ impl Model {
 
     fn traits(column: &Column) -> String {
         let default = column.default.map(|value| format!(", default: {value}")).unwrap_or_default();
-        format!("type: {}, nullable: {}{default}", TYPES[column.kind].0, column.nullable)
+        let comment = column.comment.map(|text| format!(", comment: \"{text}\"")).unwrap_or_default();
+        format!("type: {}, nullable: {}{default}{comment}", TYPES[column.kind].0, column.nullable)
     }
 
     fn create_table(&mut self) -> (String, Option<String>) {
         let name = self.name();
         let columns: Vec<Column> = (0..self.random.random_range(1..6)).map(|_| self.column()).collect();
-        let identity = if self.random.random_bool(0.5) { ", identity: true" } else { "" };
+        let identity = self.random.random_bool(0.5).then_some("int");
+        let is_simple = identity.is_some() || self.random.random_bool(0.6);
+        let more = match (identity, is_simple) {
+            (Some(_), _) => ", identity: true, primary_key: true",
+            (None, true) => ", primary_key: true",
+            (None, false) => "",
+        };
         let mut text = format!("create_table:\n      name: {}\n      columns:\n", quoted(&name));
-        let _ = writeln!(text, "        Id: {{ type: int, primary_key: true{identity} }}");
+        let _ = writeln!(text, "        Id: {{ type: int{more} }}");
+        if !is_simple {
+            text.push_str("        Id2: { type: string(20) }\n");
+            text.push_str("        Next: { type: int, generated: Id + 1, stored: true }\n");
+        }
         for column in &columns {
             let _ = writeln!(text, "        {}: {{ {} }}", quoted(&column.name), Self::traits(column));
+        }
+        if !is_simple {
+            text.push_str("      primary_key: [Id2, Id]\n");
         }
         if self.random.random_bool(0.3) {
             text.push_str("      comment: \"Some 'thing'\"\n");
         }
-        self.tables.push(Table { name, columns, parts: Vec::new(), is_used: false });
+        self.tables.push(Table {
+            name,
+            columns,
+            parts: Vec::new(),
+            is_used: false,
+            is_simple,
+            identity,
+            is_cascading: false,
+        });
         (text, None)
     }
 
@@ -110,7 +149,7 @@ impl Model {
     fn change(&mut self) -> Option<(String, Option<String>)> {
         let at = self.random.random_range(0..self.tables.len());
         let table = quoted(&self.tables[at].name);
-        match self.random.random_range(0..12) {
+        match self.random.random_range(0..14) {
             0 => Some(self.create_table()),
             1 => {
                 let mut column = self.column();
@@ -147,7 +186,7 @@ impl Model {
                 let (free, name) = (self.free(at)?, self.name());
                 let unique = self.random.random_bool(0.3);
                 let order = if self.random.random_bool(0.5) { " desc" } else { "" };
-                let column = self.used(at, free);
+                let column = self.indexed(at, free);
                 let text = format!(
                     "create_index: {{ table: {table}, name: {}, columns: [\"{column}{order}\"], unique: {unique} }}",
                     quoted(&name)
@@ -157,7 +196,7 @@ impl Model {
             }
             5 => {
                 let (free, name) = (self.free(at)?, self.name());
-                let column = self.used(at, free);
+                let column = self.indexed(at, free);
                 let text =
                     format!("add_unique: {{ table: {table}, name: {}, columns: [\"{column}\"] }}", quoted(&name));
                 self.tables[at].parts.push(("drop_unique", name, text.clone()));
@@ -175,10 +214,20 @@ impl Model {
             }
             7 => {
                 let to = self.random.random_range(0..self.tables.len());
+                if !self.tables[to].is_simple {
+                    return None;
+                }
                 let other = self.tables[to].name.clone();
                 self.tables[to].is_used = true;
-                let column = Column { name: self.name(), kind: 4, nullable: true, default: None, is_used: true };
-                let action = ["cascade", "restrict", "set_null"].choose(&mut self.random).unwrap();
+                let mut column = self.column();
+                (column.kind, column.nullable, column.default, column.is_used) = (4, true, None, true);
+                column.comment = None;
+                let may_cascade = to != at && !self.tables[to].is_cascading && !self.tables[at].is_cascading;
+                let actions: &[&str] = if may_cascade { &["cascade", "set_null", "restrict"] } else { &["restrict"] };
+                let action = *actions.choose(&mut self.random).unwrap();
+                if action != "restrict" {
+                    (self.tables[to].is_cascading, self.tables[at].is_cascading) = (true, true);
+                }
                 let text = format!(
                     "add_column: {{ table: {table}, name: {}, type: int, nullable: true, references: '{other}(Id)', on_delete: {action} }}",
                     quoted(&column.name)
@@ -217,7 +266,10 @@ impl Model {
                 let column = self.used(at, free);
                 self.tables[at].is_used = true;
                 // A view may stand in the way of changes of its table.
-                self.tables[at].columns.iter_mut().for_each(|column| column.is_used = true);
+                self.tables[at]
+                    .columns
+                    .iter_mut()
+                    .for_each(|column| (column.is_used, column.is_indexed) = (true, false));
                 let plain = self.tables[at].name.clone();
                 self.tables[at].parts.clear();
                 Some((
@@ -228,8 +280,40 @@ impl Model {
                     None,
                 ))
             }
+            12 => {
+                // SQL Server changes no column that a key is over.
+                if self.tables[at].is_used || self.tables[at].identity != Some("int") {
+                    return None;
+                }
+                self.tables[at].identity = Some("bigint");
+                // What refers to it later has the wider type on every server.
+                self.tables[at].is_simple = false;
+                Some((
+                    format!(
+                        "alter_column: {{ table: {table}, name: Id, type: bigint, nullable: false, identity: true, \
+                         was: {{ type: int, nullable: false }}, providers: [sqlite, postgres, mysql] }}"
+                    ),
+                    None,
+                ))
+            }
+            13 => {
+                let indexed = self.tables[at].columns.iter().position(|column| column.is_indexed)?;
+                let to = self.name();
+                let column = &mut self.tables[at].columns[indexed];
+                let text =
+                    format!("rename_column: {{ table: {table}, name: {}, to: {} }}", quoted(&column.name), quoted(&to));
+                column.name = to;
+                // What makes them again names the column as it was.
+                self.tables[at].parts.clear();
+                Some((text, None))
+            }
             _ => None,
         }
+    }
+
+    fn indexed(&mut self, table: usize, column: usize) -> String {
+        self.tables[table].columns[column].is_indexed = true;
+        self.used(table, column)
     }
 
     fn used(&mut self, table: usize, column: usize) -> String {
@@ -258,8 +342,9 @@ impl Model {
         column.nullable = self.random.random();
         column.default = TYPES[was.kind].2.choose(&mut self.random).copied().filter(|_| self.random.random());
         let default = |column: &Column| column.default.unwrap_or("null");
+        let comment = was.comment.map(|text| format!(", comment: \"{text}\"")).unwrap_or_default();
         let text = format!(
-            "alter_column: {{ table: {}, name: {}, type: {kind}, nullable: {}, default: {}, was: {{ type: {}, nullable: {}, default: {} }} }}",
+            "alter_column: {{ table: {}, name: {}, type: {kind}, nullable: {}, default: {}{comment}, was: {{ type: {}, nullable: {}, default: {}{comment} }} }}",
             quoted(&self.tables[at].name),
             quoted(&column.name),
             column.nullable,

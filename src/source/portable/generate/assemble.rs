@@ -6,6 +6,7 @@ use super::super::super::script;
 use super::super::dialect::{Altering, Dialect};
 use super::super::model::MySqlOptions;
 use super::super::yaml::At;
+use super::touch::{self, Touch};
 use super::{Made, Piece};
 use crate::domain::{Effect, ObjectName, Risk, Statement, TableEdit, TableRebuild};
 
@@ -27,7 +28,7 @@ struct Open {
 }
 
 enum Grows {
-    Alter { clauses: Vec<String>, touches: Vec<String>, options: MySqlOptions },
+    Alter { clauses: Vec<String>, touches: Vec<Touch>, options: MySqlOptions },
     Rebuild { edits: Vec<TableEdit>, words: Vec<String> },
 }
 
@@ -65,7 +66,7 @@ impl Assembly<'_> {
                     && merges
                     && *open == table
                     && *options == wanted
-                    && !more.iter().any(|name| touches.contains(name))
+                    && !touch::exclude(touches, &more)
                 {
                     clauses.push(clause);
                     touches.extend(more);
