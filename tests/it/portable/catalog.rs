@@ -221,8 +221,8 @@ const POSTGRES: [&str; 5] = [
      FROM pg_constraint WHERE connamespace = current_schema()::regnamespace",
     "SELECT indexdef FROM pg_indexes WHERE schemaname = current_schema()",
     "SELECT 'view ' || viewname || ' ' || definition FROM pg_views WHERE schemaname = current_schema()",
-    "SELECT format('comment %s.%s: %s', c.relname, d.objsubid, d.description) FROM pg_description d JOIN pg_class c ON c.oid = d.objoid
-     AND d.classoid = 'pg_class'::regclass WHERE c.relnamespace = current_schema()::regnamespace",
+    "SELECT format('comment %s.%s: %s', c.relname, a.attname, d.description) FROM pg_description d JOIN pg_class c ON c.oid = d.objoid
+     AND d.classoid = 'pg_class'::regclass LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.objsubid WHERE c.relnamespace = current_schema()::regnamespace",
 ];
 
 const MYSQL_COLUMNS: &str =
@@ -277,6 +277,6 @@ const SQL_SERVER: [&str; 6] = [
      JOIN sys.index_columns k ON k.object_id = i.object_id AND k.index_id = i.index_id",
     "SELECT CONCAT('view ', v.name, ' ', m.definition) FROM sys.views v JOIN sys.sql_modules m ON m.object_id = v.object_id
      WHERE v.is_ms_shipped = 0",
-    "SELECT CONCAT('comment ', OBJECT_NAME(major_id), '.', minor_id, ': ', CAST(value AS nvarchar(4000)))
+    "SELECT CONCAT('comment ', OBJECT_NAME(major_id), '.', COL_NAME(major_id, minor_id), ': ', CAST(value AS nvarchar(4000)))
      FROM sys.extended_properties WHERE class = 1",
 ];

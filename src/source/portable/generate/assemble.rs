@@ -22,6 +22,8 @@ pub(super) fn assemble(dialect: &Dialect, file: &str, made: Vec<Made>) -> Result
 /// A statement that may still grow.
 struct Open {
     at: At,
+    /// Of the operations that came after the first.
+    lines: Vec<u32>,
     table: ObjectName,
     is_fresh: bool,
     grows: Grows,
@@ -61,38 +63,46 @@ impl Assembly<'_> {
             }
             Piece::Alter { table, clause, touches: more, options: wanted } => {
                 let merges = self.dialect.altering == Altering::Whole;
-                if let Some(Open { table: open, grows: Grows::Alter { clauses, touches, options }, .. }) =
-                    &mut self.open
+                if let Some(Open {
+                    at: first,
+                    lines,
+                    table: open,
+                    grows: Grows::Alter { clauses, touches, options },
+                    ..
+                }) = &mut self.open
                     && merges
                     && *open == table
                     && *options == wanted
                     && !touch::exclude(touches, &more)
                 {
+                    add_line(lines, first.0, at.0);
                     clauses.push(clause);
                     touches.extend(more);
                     return;
                 }
                 self.close();
                 let grows = Grows::Alter { clauses: vec![clause], touches: more, options: wanted };
-                self.open = Some(Open { at, table, is_fresh, grows });
+                self.open = Some(Open { at, lines: Vec::new(), table, is_fresh, grows });
             }
             Piece::Edit { table, edit, words: said } => {
-                if let Some(Open { table: open, grows: Grows::Rebuild { edits, words }, .. }) = &mut self.open
+                if let Some(Open { at: first, lines, table: open, grows: Grows::Rebuild { edits, words }, .. }) =
+                    &mut self.open
                     && *open == table
                 {
+                    add_line(lines, first.0, at.0);
                     edits.push(edit);
                     words.push(said);
                     return;
                 }
                 self.close();
                 let grows = Grows::Rebuild { edits: vec![edit], words: vec![said] };
-                self.open = Some(Open { at, table, is_fresh, grows });
+                self.open = Some(Open { at, lines: Vec::new(), table, is_fresh, grows });
             }
         }
     }
 
     fn close(&mut self) {
-        let Some(Open { at, table, is_fresh, grows }) = self.open.take() else { return };
+        let Some(Open { at, lines, table, is_fresh, grows }) = self.open.take() else { return };
         match grows {
             Grows::Alter { clauses, options, .. } => {
                 let mut clauses = clauses;
@@ -103,7 +113,9 @@ impl Assembly<'_> {
                     [one] => format!("ALTER TABLE {name} {one}"),
                     many => format!("ALTER TABLE {name}\n    {}", many.join(",\n    ")),
                 };
+                let before = self.statements.len();
                 self.statement(at, &sql, is_fresh);
+                self.statements.iter_mut().skip(before).for_each(|each| each.further_lines.clone_from(&lines));
             }
             Grows::Rebuild { edits, words } => {
                 let sql = format!("rebuild table {}: {}", table.name, words.join("; "));
@@ -112,6 +124,7 @@ impl Assembly<'_> {
                 self.statements.push(Statement {
                     line: at.0,
                     column: at.1,
+                    further_lines: lines,
                     is_generated: true,
                     risk,
                     rebuild,
@@ -143,6 +156,13 @@ impl Assembly<'_> {
                 self.problems.push(Problem::at(self.file, at, message, "mend the SQL texts that it holds"));
             }
         }
+    }
+}
+
+/// An operation of several parts is named once.
+fn add_line(lines: &mut Vec<u32>, first: u32, line: u32) {
+    if line != first && !lines.contains(&line) {
+        lines.push(line);
     }
 }
 
