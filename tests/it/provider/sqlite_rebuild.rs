@@ -257,7 +257,8 @@ async fn what_stands_in_the_way_is_named() {
     let fk = constraint("f", "FOREIGN KEY (b) REFERENCES item (id)");
     refused(&fixture, "plain", [fk], &["of 'plain'", "item (b)"]).await;
     refused(&fixture, "item", [TableEdit::DropPrimaryKey], &["'item'", "not be numbered"]).await;
-    script(&fixture, "CREATE TABLE parent (id INTEGER PRIMARY KEY); CREATE TABLE child (p REFERENCES parent (id))").await;
+    script(&fixture, "CREATE TABLE parent (id INTEGER PRIMARY KEY); CREATE TABLE child (p REFERENCES parent (id))")
+        .await;
     refused(&fixture, "parent", [TableEdit::DropPrimaryKey], &["'parent'", "foreign key"]).await;
     refused(&fixture, "nope", [not_null("a")], &["no such table"]).await;
     refused(&fixture, "items", [not_null("a")], &["not a table"]).await;
