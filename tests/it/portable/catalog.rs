@@ -205,7 +205,7 @@ const SQLITE: [&str; 5] = [
      FROM sqlite_master m WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%'",
     "SELECT 'key of ' || m.name || ': ' || f.\"from\" || ' to ' || f.\"table\" || '.' || f.\"to\" || ' ' || f.on_delete || ' ' || f.on_update
      FROM sqlite_master m JOIN pragma_foreign_key_list(m.name) f WHERE m.type = 'table'",
-    "SELECT 'index of ' || m.name || ': ' || i.name || ' unique=' || i.\"unique\" || ' partial=' || i.partial || ' (' ||
+    "SELECT 'index of ' || m.name || ': ' || CASE i.origin WHEN 'c' THEN i.name ELSE 'a constraint' END || ' unique=' || i.\"unique\" || ' partial=' || i.partial || ' (' ||
         (SELECT group_concat(coalesce(x.name, 'expression') || ' ' || x.\"desc\", ', ') FROM pragma_index_xinfo(i.name) x WHERE x.key) || ')'
      FROM sqlite_master m JOIN pragma_index_list(m.name) i WHERE m.type = 'table'",
     "SELECT 'condition of ' || name || ': ' || substr(sql, instr(sql, ' WHERE ')) FROM sqlite_master
