@@ -24,7 +24,7 @@ up:
       name: Table{number}
       columns:
         Id:        {{ type: uuid, primary_key: true, default: uuid }}
-        Parent:    {{ type: uuid, nullable: true, references: Table{number}(Id), on_delete: cascade }}
+        Parent:    {{ type: uuid, nullable: true, references: Table{number}(Id), on_delete: no_action }}
         Name:      {{ type: string(200), check: length(trim(Name)) > 0 }}
         Total:     {{ type: \"decimal(18,2)\", default: 0 }}
         CreatedAt: {{ type: timestamptz, default: now }}

@@ -42,6 +42,15 @@ pub enum TableEdit {
         /// The new type's SQL.
         sql_type: String,
     },
+    /// Replaces the checks without a name that stand in for a column's type. What else the column has stays.
+    SetTypeCheck {
+        /// The column's name.
+        column: String,
+        /// The checks that go, as they are written: `CHECK (…)`. One that is not there is not missed.
+        gone: Vec<String>,
+        /// The check that comes, as it is written behind a column.
+        check: Option<String>,
+    },
     /// Lets a column hold NULL, or forbids it.
     SetNullable {
         /// The column's name.

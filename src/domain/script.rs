@@ -27,6 +27,8 @@ pub struct Statement {
     pub line: u32,
     /// The column of the first character, or of the operation, counted from 1 in characters.
     pub column: u32,
+    /// The lines of the further operations that the text does together with the one at `line`.
+    pub further_lines: Vec<u32>,
     /// Whether an operation of the file became the text, which stands nowhere in the file then.
     pub is_generated: bool,
     /// `None` when the statement can run inside a transaction. Otherwise the server refuses it there, it runs alone, and
@@ -54,6 +56,7 @@ impl Statement {
             sql: sql.into(),
             line: 1,
             column: 1,
+            further_lines: Vec::new(),
             is_generated: false,
             alone: None,
             session: None,
@@ -62,6 +65,13 @@ impl Statement {
             enforces_keys: false,
             rebuild: None,
         }
+    }
+
+    /// What to know of its place, when it does more than the operation at `line`: `does what lines 3, 5 and 8 say`.
+    pub fn lines_in_words(&self) -> Option<String> {
+        let (last, rest) = self.further_lines.split_last()?;
+        let first = std::iter::once(&self.line).chain(rest).map(u32::to_string).collect::<Vec<_>>().join(", ");
+        Some(format!("does what lines {first} and {last} say"))
     }
 
     /// Whether the statement can run inside a transaction.

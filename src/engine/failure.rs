@@ -82,6 +82,9 @@ impl Failure {
             if let Some(statement) = error.statement.and_then(|index| script.statements.get(index)) {
                 failure.error.line = position.map_or(statement.line, |offset| statement.position(offset).0);
                 failure.error.statement = shorten(&statement.sql, 200);
+                if let Some(lines) = statement.lines_in_words() {
+                    failure.error.hint = format!("the statement {lines}; {}", failure.error.hint);
+                }
             }
         }
         failure

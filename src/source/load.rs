@@ -6,7 +6,7 @@ use super::content::{self, has_statement};
 use super::directive::{self, Directives, Place};
 use super::file_name::{Direction, is_portable};
 use super::folder::{self, Listing};
-use super::portable;
+use super::portable::{self, Known};
 use super::problem::{Problem, Problems};
 use super::script;
 use crate::domain::{Catalogue, Checksum, Irreversible, Migration, MigrationId, Provider, Script};
@@ -23,11 +23,12 @@ pub(super) fn load_listing(folder: &Path, listing: Listing) -> Result<Catalogue,
     let mut problems = listing.problems;
     let groups = checks::group(&listing.files, &mut problems);
     let mut migrations: BTreeMap<Provider, Vec<Migration>> = BTreeMap::new();
+    let mut known: BTreeMap<Provider, Known<'_>> = BTreeMap::new();
     for (id, files) in &groups {
         let texts = read_files(folder, files, &mut problems);
         let mut files =
             Reader { groups: &groups, id, files, texts: &texts, read: BTreeMap::new(), irreversible: BTreeMap::new() };
-        files.read_all(&mut problems);
+        files.read_all(&mut known, &mut problems);
         for provider in Provider::ALL {
             if let Some(migration) = files.migration(provider) {
                 migrations.entry(provider).or_default().push(migration);
@@ -76,7 +77,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn read_all(&mut self, problems: &mut Vec<Problem>) {
+    fn read_all(&mut self, known: &mut BTreeMap<Provider, Known<'_>>, problems: &mut Vec<Problem>) {
         for (direction, file) in self.files.iter() {
             let Some(text) = self.texts.get(file) else { continue };
             let uses = |provider: &Provider| {
@@ -85,7 +86,7 @@ impl Reader<'_> {
             };
             let readers: Vec<Provider> = Provider::ALL.into_iter().filter(uses).collect();
             if is_portable(file) {
-                self.read_portable(file, &text.text, &readers, problems);
+                self.read_portable(file, &text.text, &readers, known, problems);
                 continue;
             }
             if !has_statement(&text.text) {
@@ -94,6 +95,9 @@ impl Reader<'_> {
             }
             let mut found = Vec::new();
             for provider in &readers {
+                if direction == Direction::Up {
+                    known.entry(*provider).or_default().forget(&text.text);
+                }
                 found.push((*provider, self.read_one(direction, file, &text.text, *provider)));
             }
             problems.extend(merge(readers.len(), found, in_the_name));
@@ -114,7 +118,14 @@ impl Reader<'_> {
         problems
     }
 
-    fn read_portable(&mut self, file: &str, text: &str, readers: &[Provider], problems: &mut Vec<Problem>) {
+    fn read_portable(
+        &mut self,
+        file: &str,
+        text: &str,
+        readers: &[Provider],
+        known: &mut BTreeMap<Provider, Known<'_>>,
+        problems: &mut Vec<Problem>,
+    ) {
         let document = match portable::read(file, text) {
             Ok(document) => document,
             Err(found) => return problems.extend(found),
@@ -133,7 +144,7 @@ impl Reader<'_> {
                 let message = format!("undoes a migration that has a 'down' of its own in {file}");
                 problems.push(Problem::of_file(down_file, message, "keep one of the two"));
             }
-            match portable::scripts(*provider, file, &document) {
+            match portable::scripts(*provider, file, &document, known.entry(*provider).or_default()) {
                 Ok(scripts) => {
                     self.read.insert((Direction::Up, *provider), (scripts.up, directives.clone()));
                     if down_file.is_none() {

@@ -72,7 +72,8 @@ fn statement_to_proto(statement: Statement, transaction: u32) -> proto::PlannedS
     let destroys = statement.risk.destroys.as_ref().map(|what| format!("destroys {what}"));
     let (destructive, blocking) = (destroys.is_some(), statement.risk.blocks.is_some());
     let transactional = statement.is_transactional();
-    let note: Vec<String> = destroys.into_iter().chain(statement.risk.blocks).collect();
+    let lines = statement.lines_in_words();
+    let note: Vec<String> = destroys.into_iter().chain(statement.risk.blocks).chain(lines).collect();
     proto::PlannedStatement {
         sql: statement.sql,
         line: statement.line,

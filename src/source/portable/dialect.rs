@@ -100,11 +100,13 @@ pub(super) struct Dialect {
     pub(super) unchecked: Option<(&'static str, &'static str)>,
     /// By kind: primary key, unique, check, foreign key.
     pub(super) drop_constraint: [How; 4],
-    pub(super) replace_view: &'static str,
+    /// What makes a view in place of another, behind what drops the other where the server needs that.
+    pub(super) replace_view: (Option<&'static str>, &'static str),
     /// The most rows of one INSERT.
     pub(super) rows: usize,
-    /// What it takes to insert rows by `{sql}` whose numbers the server would give itself.
-    pub(super) insert: &'static str,
+    /// What it takes to insert rows by `{sql}` whose numbers the server would give itself, and the same where nobody
+    /// knows whether it would.
+    pub(super) insert: [&'static str; 2],
 }
 
 pub(super) fn of(provider: Provider) -> &'static Dialect {
@@ -150,9 +152,9 @@ static SQLITE: Dialect = Dialect {
     add_constraint: How::Rebuild,
     unchecked: None,
     drop_constraint: [How::Rebuild; 4],
-    replace_view: "DROP VIEW IF EXISTS {table}",
+    replace_view: (Some("DROP VIEW IF EXISTS {table}"), "CREATE VIEW"),
     rows: 500,
-    insert: "{sql}",
+    insert: ["{sql}"; 2],
 };
 
 static POSTGRES: Dialect = Dialect {
@@ -189,9 +191,9 @@ static POSTGRES: Dialect = Dialect {
     add_constraint: How::Alter("ADD {definition}"),
     unchecked: Some((" NOT VALID", "ALTER TABLE {table} VALIDATE CONSTRAINT {name}")),
     drop_constraint: [How::Alter("DROP CONSTRAINT {name}"); 4],
-    replace_view: "DROP VIEW IF EXISTS {table}",
+    replace_view: (None, "CREATE OR REPLACE VIEW"),
     rows: 500,
-    insert: "{sql}",
+    insert: ["{sql}"; 2],
 };
 
 static SQL_SERVER: Dialect = Dialect {
@@ -232,10 +234,15 @@ static SQL_SERVER: Dialect = Dialect {
     drop_column: How::Whole(concat!(
         "DECLARE @drop nvarchar(max) = N'';\n",
         "SELECT @drop += N'ALTER TABLE {table_in_text} DROP CONSTRAINT ' + QUOTENAME(k.name) + N';'\n",
-        "FROM (SELECT name, parent_object_id, parent_column_id FROM sys.default_constraints\n",
-        "      UNION ALL SELECT name, parent_object_id, parent_column_id FROM sys.check_constraints) k\n",
-        "JOIN sys.columns c ON c.object_id = k.parent_object_id AND c.column_id = k.parent_column_id\n",
-        "WHERE k.parent_object_id = OBJECT_ID({table_text}) AND c.name = {column_text};\n",
+        "FROM (SELECT d.name FROM sys.default_constraints d\n",
+        "      JOIN sys.columns c ON c.object_id = d.parent_object_id AND c.column_id = d.parent_column_id\n",
+        "      WHERE d.parent_object_id = OBJECT_ID({table_text}) AND c.name = {column_text}\n",
+        // A table's own check says 0 for its column, whatever it is about.
+        "      UNION ALL SELECT k.name FROM sys.check_constraints k\n",
+        "      JOIN INFORMATION_SCHEMA.CONSTRAINT_COLUMN_USAGE u\n",
+        "          ON u.CONSTRAINT_SCHEMA = SCHEMA_NAME(k.schema_id) AND u.CONSTRAINT_NAME = k.name\n",
+        "      WHERE k.parent_object_id = OBJECT_ID({table_text}) GROUP BY k.name\n",
+        "      HAVING MIN(u.COLUMN_NAME) = {column_text} AND MAX(u.COLUMN_NAME) = {column_text}) k;\n",
         "EXEC sp_executesql @drop;\n",
         "ALTER TABLE {table} DROP COLUMN {column}",
     )),
@@ -246,16 +253,19 @@ static SQL_SERVER: Dialect = Dialect {
     add_constraint: How::Alter("ADD {definition}"),
     unchecked: None,
     drop_constraint: [How::Alter("DROP CONSTRAINT {name}"); 4],
-    replace_view: "DROP VIEW IF EXISTS {table}",
+    replace_view: (None, "CREATE OR ALTER VIEW"),
     rows: 500,
-    insert: concat!(
-        "DECLARE @own bit = 0;\n",
-        "IF EXISTS (SELECT 1 FROM sys.identity_columns\n",
-        "    WHERE object_id = OBJECT_ID({table_text}) AND name IN ({columns})) SET @own = 1;\n",
-        "IF @own = 1 SET IDENTITY_INSERT {table} ON;\n",
-        "{sql};\n",
-        "IF @own = 1 SET IDENTITY_INSERT {table} OFF",
-    ),
+    insert: [
+        "SET IDENTITY_INSERT {table} ON;\n{sql};\nSET IDENTITY_INSERT {table} OFF",
+        concat!(
+            "DECLARE @own bit = 0;\n",
+            "IF EXISTS (SELECT 1 FROM sys.identity_columns\n",
+            "    WHERE object_id = OBJECT_ID({table_text}) AND name IN ({columns})) SET @own = 1;\n",
+            "IF @own = 1 SET IDENTITY_INSERT {table} ON;\n",
+            "{sql};\n",
+            "IF @own = 1 SET IDENTITY_INSERT {table} OFF",
+        ),
+    ],
 };
 
 static MYSQL: Dialect = Dialect {
@@ -297,9 +307,9 @@ static MYSQL: Dialect = Dialect {
         How::Alter("DROP CONSTRAINT {name}"),
         How::Alter("DROP FOREIGN KEY {name}"),
     ],
-    replace_view: "DROP VIEW IF EXISTS {table}",
+    replace_view: (None, "CREATE OR REPLACE VIEW"),
     rows: 500,
-    insert: "{sql}",
+    insert: ["{sql}"; 2],
 };
 
 impl Dialect {

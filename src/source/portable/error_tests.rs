@@ -16,7 +16,9 @@ fn messages(yaml: &str) -> String {
     };
     let mut found: Vec<String> = Vec::new();
     for provider in Provider::ALL {
-        for problem in super::scripts(provider, "1_A.yaml", &document).err().unwrap_or_default() {
+        for problem in
+            super::scripts(provider, "1_A.yaml", &document, &mut Default::default()).err().unwrap_or_default()
+        {
             let text = problem.to_string();
             if !found.contains(&text) {
                 found.push(text);
@@ -66,7 +68,7 @@ proptest! {
         let text = fs::read_to_string(&files[page % files.len()]).unwrap();
         if let Ok(document) = super::read("1_A.yaml", &damaged(&text, at, length, &piece)) {
             for provider in Provider::ALL {
-                let _ = super::scripts(provider, "1_A.yaml", &document);
+                let _ = super::scripts(provider, "1_A.yaml", &document, &mut Default::default());
             }
         }
     }

@@ -1,22 +1,26 @@
 //! SQL that is meant for every server: names stand in double quotes, or are columns that are known, and get the server's
-//! own quotes; texts get its own literals, and `length` counts characters.
+//! own quotes; texts get its own literals, `length` counts characters, and what would silently mean something else is
+//! refused.
 
 use super::dialect::Dialect;
+use crate::domain::Provider;
 
 /// The general SQL `text` for one server; the error says what is wrong with it.
 pub(super) fn translate(dialect: &Dialect, text: &str, columns: &[&str]) -> Result<String, String> {
     let mut out = String::with_capacity(text.len() + 16);
     let mut depth = 0usize;
     let mut rest = text;
+    let mut before = "";
     while let Some(ch) = rest.chars().next() {
         match ch {
             '\'' | '"' => {
                 let (inner, after) = quoted(rest, ch).ok_or_else(|| format!("a {ch} is never closed"))?;
                 out.push_str(&if ch == '"' { dialect.quote(&inner) } else { dialect.text(&inner) });
-                rest = after;
+                (rest, before) = (after, "");
                 continue;
             }
             ';' => return Err("it holds a ';'".to_owned()),
+            '|' if rest.starts_with("||") => joining(dialect.provider)?,
             '(' => depth += 1,
             ')' => depth = depth.checked_sub(1).ok_or("a ')' closes nothing")?,
             _ if rest.starts_with("--") || rest.starts_with("/*") => return Err("it holds a comment".to_owned()),
@@ -26,11 +30,20 @@ pub(super) fn translate(dialect: &Dialect, text: &str, columns: &[&str]) -> Resu
                 let is_call = after.trim_start().starts_with('(');
                 if columns.contains(&word) && !is_call {
                     out.push_str(&dialect.quote(word));
+                } else if let (Some(flag), Provider::SqlServer) = (flag(word), dialect.provider) {
+                    if ["is", "not", "and", "or", "where", "on", "when"]
+                        .iter()
+                        .any(|each| before.eq_ignore_ascii_case(each))
+                    {
+                        return Err(format!("on sqlserver '{word}' is the number {flag} and no condition"));
+                    }
+                    out.push_str(flag);
                 } else if is_call && word.eq_ignore_ascii_case("length") {
                     out.push_str(dialect.length_function);
                 } else {
                     out.push_str(word);
                 }
+                before = word;
                 rest = after;
                 continue;
             }
@@ -38,10 +51,13 @@ pub(super) fn translate(dialect: &Dialect, text: &str, columns: &[&str]) -> Resu
                 let end = rest.find(|c: char| !c.is_alphanumeric() && c != '.' && c != '_').unwrap_or(rest.len());
                 let (number, after) = rest.split_at(end);
                 out.push_str(number);
-                rest = after;
+                (rest, before) = (after, "");
                 continue;
             }
             _ => {}
+        }
+        if !ch.is_whitespace() {
+            before = "";
         }
         out.push(ch);
         rest = rest.get(ch.len_utf8()..).unwrap_or_default();
@@ -49,8 +65,49 @@ pub(super) fn translate(dialect: &Dialect, text: &str, columns: &[&str]) -> Resu
     if depth > 0 { Err("a '(' is never closed".to_owned()) } else { Ok(out) }
 }
 
+/// `||` joins texts on SQLite and PostgreSQL only.
+fn joining(provider: Provider) -> Result<(), String> {
+    let instead = match provider {
+        Provider::Sqlite | Provider::Postgres => return Ok(()),
+        Provider::MySql => "on mysql '||' means OR; texts are joined there by 'mysql: CONCAT(a, b)'",
+        Provider::SqlServer => "on sqlserver there is no '||'; texts are joined there by 'sqlserver: a + b'",
+    };
+    Err(instead.to_owned())
+}
+
+/// How SQL Server, which has no words for them, writes false and true.
+fn flag(word: &str) -> Option<&'static str> {
+    match word {
+        _ if word.eq_ignore_ascii_case("true") => Some("1"),
+        _ if word.eq_ignore_ascii_case("false") => Some("0"),
+        _ => None,
+    }
+}
+
+/// The names that stand in an SQL text: words and what is between double quotes or backticks, in lower case. Keywords are
+/// among them, which does no harm where names are only compared.
+pub(super) fn names_in(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rest = text;
+    while let Some(ch) = rest.chars().next() {
+        let (name, after) = match ch {
+            '\'' => (None, quoted(rest, ch).map_or("", |(_, after)| after)),
+            '"' | '`' => quoted(rest, ch).map_or((None, ""), |(inner, after)| (Some(inner), after)),
+            _ if ch.is_alphabetic() || ch == '_' => {
+                let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_' && c != '$').unwrap_or(rest.len());
+                let (word, after) = rest.split_at(end);
+                (Some(word.to_owned()), after)
+            }
+            _ => (None, rest.get(ch.len_utf8()..).unwrap_or_default()),
+        };
+        found.extend(name.map(|name| name.to_lowercase()));
+        rest = after;
+    }
+    found
+}
+
 /// What stands between the quotes that `text` begins with, and what follows them.
-fn quoted(text: &str, quote: char) -> Option<(String, &str)> {
+pub(super) fn quoted(text: &str, quote: char) -> Option<(String, &str)> {
     let mut inner = String::new();
     let mut rest = text.strip_prefix(quote)?;
     loop {
@@ -69,7 +126,7 @@ fn quoted(text: &str, quote: char) -> Option<(String, &str)> {
 #[cfg(test)]
 mod tests {
     use super::super::dialect::of;
-    use super::translate;
+    use super::{names_in, translate};
     use crate::domain::Provider;
 
     #[test]
@@ -82,6 +139,24 @@ mod tests {
             r#"CHAR_LENGTH(`First Name`) > 0 AND `Status` <> 'it''s \\' AND status(1.5e3)"#
         );
         assert_eq!(on(Provider::SqlServer), r#"LEN([First Name]) > 0 AND [Status] <> N'it''s \' AND status(1.5e3)"#);
+    }
+
+    #[test]
+    fn what_would_mean_something_else_is_refused() {
+        let on = |provider, text| translate(of(provider), text, &["First"]);
+        assert_eq!(on(Provider::Postgres, "First || 'a||b'").unwrap(), "\"First\" || 'a||b'");
+        assert!(on(Provider::MySql, "First || 'b'").unwrap_err().contains("means OR"));
+        assert!(on(Provider::SqlServer, "First || 'b'").is_err());
+        assert_eq!(on(Provider::MySql, "First = 'a||b'").unwrap(), "`First` = 'a||b'");
+        assert_eq!(on(Provider::SqlServer, "a = TRUE AND b IN (false)").unwrap(), "a = 1 AND b IN (0)");
+        assert_eq!(on(Provider::MySql, "a = true").unwrap(), "a = true");
+        assert!(on(Provider::SqlServer, "a IS NOT TRUE").is_err());
+        assert!(on(Provider::SqlServer, "a = 1 OR true").is_err());
+    }
+
+    #[test]
+    fn names_are_found_in_texts() {
+        assert_eq!(names_in(r#"length("First Name") > 0 AND Ab <> 'it''s C'"#), ["length", "first name", "and", "ab"]);
     }
 
     #[test]

@@ -27,9 +27,56 @@ impl<'n> Fields<'n> {
     }
 }
 
+/// What other tools call it, and what it is called here.
+const MEANT: [(&str, &str); 40] = [
+    ("column", "name"),
+    ("column_name", "name"),
+    ("field", "name"),
+    ("table_name", "table"),
+    ("new_name", "to"),
+    ("rename_to", "to"),
+    ("new_type", "type"),
+    ("null", "nullable"),
+    ("not_null", "nullable"),
+    ("required", "nullable"),
+    ("optional", "nullable"),
+    ("pk", "primary_key"),
+    ("primary", "primary_key"),
+    ("key", "primary_key"),
+    ("auto_increment", "identity"),
+    ("autoincrement", "identity"),
+    ("serial", "identity"),
+    ("default_value", "default"),
+    ("expression", "sql"),
+    ("query", "sql"),
+    ("condition", "where"),
+    ("filter", "where"),
+    ("values", "rows"),
+    ("concurrently", "online"),
+    ("foreign_key", "references"),
+    ("description", "comment"),
+    ("computed", "generated"),
+    ("persisted", "stored"),
+    ("only", "providers"),
+    ("depends", "depends_on"),
+    ("add_table", "create_table"),
+    ("delete_table", "drop_table"),
+    ("remove_column", "drop_column"),
+    ("delete_column", "drop_column"),
+    ("modify_column", "alter_column"),
+    ("change_column", "alter_column"),
+    ("add_index", "create_index"),
+    ("remove_index", "drop_index"),
+    ("add_view", "create_view"),
+    ("execute", "sql"),
+];
+
 /// What to write instead of a word that is not known.
 pub(super) fn instead<'w>(word: &str, words: impl Iterator<Item = &'w str> + Clone) -> String {
-    match nearest(word, words.clone()) {
+    let folded = word.to_lowercase();
+    let synonyms = MEANT.iter().filter(|(other, _)| *other == folded);
+    let meant = synonyms.map(|(_, meant)| *meant).find(|meant| words.clone().any(|word| word == *meant));
+    match meant.or_else(|| nearest(word, words.clone())) {
         Some(meant) => format!("did you mean '{meant}'?"),
         None => format!("use {}", words.collect::<Vec<_>>().join(", ")),
     }

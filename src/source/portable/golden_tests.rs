@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::keys::{Form, OPERATIONS, Object};
 use super::types::MAPPINGS;
+use super::{Document, Known};
 use crate::domain::{Provider, Script};
 
 const TITLES: [(Provider, &str); 4] = [
@@ -56,15 +57,18 @@ fn script(out: &mut String, provider: Provider, script: &Script) {
     }
 }
 
-fn becomes(yaml: &str) -> String {
-    let document = match super::read("page.yaml", yaml) {
-        Ok(document) => document,
-        Err(problems) => panic!("{problems:#?}\n{yaml}"),
-    };
+fn document(yaml: &str) -> Document {
+    super::read("page.yaml", yaml).unwrap_or_else(|problems| panic!("{problems:#?}\n{yaml}"))
+}
+
+fn becomes(before: &Document, yaml: &str) -> String {
+    let document = document(yaml);
     let mut out = String::new();
     for (provider, title) in TITLES {
         let _ = writeln!(out, "\n{title}:\n");
-        match super::scripts(provider, "page.yaml", &document) {
+        let mut known = Known::default();
+        super::scripts(provider, "page.yaml", before, &mut known).unwrap_or_else(|problems| panic!("{problems:#?}"));
+        match super::scripts(provider, "page.yaml", &document, &mut known) {
             Ok(scripts) => {
                 out.push_str("```sql\n");
                 script(&mut out, provider, &scripts.up);
@@ -100,12 +104,13 @@ fn form(form: &Form) -> String {
         Form::Flag => "`true` or `false`".into(),
         Form::Word(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
         Form::Type => "a type".into(),
+        Form::Null => "`null`".into(),
         Form::Value => "a value".into(),
         Form::Object(object) => object.name.to_owned(),
-        Form::List(of) => format!("list of {}", self::form(of)),
+        Form::List(of) | Form::Some(of) => format!("list of {}", self::form(of)),
         Form::Named(of) => format!("by name: {}", self::form(of)),
         Form::Either(forms) => forms.iter().map(self::form).collect::<Vec<_>>().join(", or "),
-        Form::Operations => "list of operations".into(),
+        Form::Operations | Form::Undoing => "list of operations".into(),
     }
 }
 
@@ -134,11 +139,13 @@ fn mapping() -> String {
 
 /// Every example of a page with what it becomes.
 fn examples(mut page: String) -> String {
+    let before = page.split_once("```yaml before\n").and_then(|(_, rest)| rest.split_once("```\n"));
+    let before = before.map(|(yaml, _)| document(yaml)).unwrap_or_default();
     let mut from = 0;
     while let Some(at) = page[from..].find("```yaml\n") {
         let start = from + at + "```yaml\n".len();
         let end = start + page[start..].find("```\n").expect("the block is closed");
-        let made = becomes(&page[start..end]);
+        let made = becomes(&before, &page[start..end]);
         (page, from) = replaced(&page, "sql", &made, end);
     }
     page

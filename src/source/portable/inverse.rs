@@ -52,7 +52,8 @@ fn undo(operation: &Operation) -> Option<Vec<(&'static str, What)>> {
             // Everything that was changed has to be known as it was.
             let knows = (to.kind.is_none() || was.kind.is_some())
                 && (to.is_nullable.is_none() || was.is_nullable.is_some())
-                && (to.default.is_none() || was.default.is_some());
+                && (to.default.is_none() || was.default.is_some())
+                && (to.comment.is_none() || was.comment.is_some());
             let what =
                 What::AlterColumn { table: table.clone(), column: column.clone(), to: was, was: Some(to.clone()) };
             if knows { one("alter_column", what) } else { None }

@@ -14,18 +14,24 @@ pub(super) enum Form {
     Word(&'static [&'static str]),
     /// A logical type such as `string(40)`.
     Type,
+    /// Nothing: `null`.
+    Null,
     /// A value of a row or a default: text, number, flag, null, or SQL.
     Value,
     /// A mapping with these keys.
     Object(&'static Object),
-    /// A list.
+    /// A list, which may be empty.
     List(&'static Form),
+    /// A list of one or more.
+    Some(&'static Form),
     /// A mapping from names to this.
     Named(&'static Form),
     /// One of several forms.
     Either(&'static [Form]),
-    /// A list of operations.
+    /// A list of operations, one or more.
     Operations,
+    /// A list of operations, or nothing at all.
+    Undoing,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -58,9 +64,11 @@ const fn needed(name: &'static str, form: Form, doc: &'static str) -> Key {
     Key { name, form, is_required: true, doc }
 }
 
-const NAMES: Form = Form::Either(&[Form::Text, Form::List(&Form::Text)]);
+const NAMES: Form = Form::Either(&[Form::Text, Form::Some(&Form::Text)]);
+const IDS: Form = Form::Either(&[Form::Text, Form::List(&Form::Text)]);
 const SQL: Form = Form::Either(&[Form::Text, Form::Object(&SQL_TEXT)]);
-const PROVIDERS: Form = Form::List(&Form::Word(&["sqlite", "sqlserver", "postgres", "mysql"]));
+const PROVIDERS: Form = Form::Some(&Form::Word(&["sqlite", "sqlserver", "postgres", "mysql"]));
+const IDENTITY: Form = Form::Either(&[Form::Flag, Form::Word(&["always"])]);
 const ACTION: Form = Form::Word(&Action::WORDS);
 
 const BY_PROVIDER: [Key; 4] = [
@@ -98,11 +106,13 @@ pub(super) const MYSQL_OPTIONS: Object = Object {
         key("lock", Form::Word(&["DEFAULT", "NONE", "SHARED", "EXCLUSIVE"]), "LOCK="),
     ]],
 };
-const TRAIT_KEYS: [Key; 4] = [
+const TRAIT_KEYS: [Key; 6] = [
     key("type", Form::Type, "The logical type"),
     key("native", Form::Object(&NATIVE), "The type in a server's own words, for single providers"),
     key("nullable", Form::Flag, "Whether it may hold NULL"),
     key("default", Form::Value, "A literal, now, uuid, SQL, or null for none"),
+    key("identity", IDENTITY, "Whether the server gives its numbers, which stays as it is"),
+    key("comment", Form::Either(&[Form::Text, Form::Null]), "What it means, or null for no comment"),
 ];
 pub(super) const TRAITS: Object = Object { name: "was", doc: "What the column was like before", keys: &[&TRAIT_KEYS] };
 const REFERENCE_KEYS: [Key; 2] = [
@@ -116,7 +126,7 @@ const COLUMN_KEYS: [Key; 12] = [
     key("default", Form::Value, "A literal, now, uuid, or SQL"),
     key("primary_key", Form::Flag, "Whether it is the primary key"),
     key("unique", Form::Flag, "Whether no value may stand there twice"),
-    key("identity", Form::Either(&[Form::Flag, Form::Word(&["always"])]), "Numbers given by the server"),
+    key("identity", IDENTITY, "Numbers given by the server"),
     key("references", Form::Either(&[Form::Text, Form::Object(&REFERENCES)]), "A foreign key, such as Sales(Id)"),
     key("check", SQL, "A condition on its values"),
     key("generated", SQL, "The expression that its value is computed from"),
@@ -162,7 +172,7 @@ pub(super) const CHECK: Object = Object {
 const INDEX_KEYS: [Key; 4] = [
     needed(
         "columns",
-        Form::Either(&[Form::Text, Form::List(&INDEX_PART_FORM)]),
+        Form::Either(&[Form::Text, Form::Some(&INDEX_PART_FORM)]),
         "Columns in order, such as [SaleId, CreatedAt desc]",
     ),
     key("unique", Form::Flag, "Whether no entry may stand there twice"),
@@ -179,12 +189,12 @@ const TABLE_KEYS: [Key; 8] = [
     needed("columns", Form::Named(&Form::Either(&[Form::Type, Form::Object(&COLUMN)])), "Its columns, in order"),
     key(
         "primary_key",
-        Form::Either(&[Form::Text, Form::List(&Form::Text), Form::Object(&KEY_OF_COLUMNS)]),
+        Form::Either(&[Form::Text, Form::Some(&Form::Text), Form::Object(&KEY_OF_COLUMNS)]),
         "The columns of its primary key",
     ),
     key(
         "unique",
-        Form::List(&Form::Either(&[Form::Text, Form::List(&Form::Text), Form::Object(&KEY_OF_COLUMNS)])),
+        Form::List(&Form::Either(&[Form::Text, Form::Some(&Form::Text), Form::Object(&KEY_OF_COLUMNS)])),
         "Unique constraints",
     ),
     key("foreign_keys", Form::List(&Form::Object(&FOREIGN)), "Foreign keys"),
@@ -211,9 +221,9 @@ pub(super) const DOCUMENT: Object = Object {
             "How it goes together with transactions",
         ),
         key("timeout", Form::Text, "How long it may take, such as 300s, 10m or 1h"),
-        key("depends_on", NAMES, "Migrations that must be applied before"),
+        key("depends_on", IDS, "Migrations that must be applied before"),
         needed("up", Form::Operations, "What to do, in order"),
-        key("down", Form::Operations, "What undoes it; derived from 'up' when absent and possible"),
+        key("down", Form::Undoing, "What undoes it; derived from 'up' when absent and possible"),
     ]],
 };
 
@@ -241,7 +251,7 @@ pub(super) static OPERATIONS: [Object; 24] = [
     operation!("rename_column", "Gives a column another name", &TABLE, &NAME, &TO, &MYSQL),
     operation!(
         "alter_column",
-        "Changes a column's type, nullability or default",
+        "Changes a column's type, nullability, default or comment",
         &TABLE,
         &NAME,
         &TRAIT_KEYS,
@@ -295,7 +305,7 @@ pub(super) static OPERATIONS: [Object; 24] = [
         "insert",
         "Inserts rows",
         &TABLE,
-        &[needed("rows", Form::List(&ROW), "Rows, each a mapping from columns to values")]
+        &[needed("rows", Form::Some(&ROW), "Rows, each a mapping from columns to values")]
     ),
     operation!("update", "Changes rows", &TABLE, &[needed("set", ROW, "Columns and their new values")], &FILTER),
     operation!("delete", "Deletes rows", &TABLE, &FILTER),

@@ -7,6 +7,8 @@ mod fields;
 mod generate;
 mod inverse;
 mod keys;
+mod known;
+mod literal;
 mod model;
 mod names;
 mod order;
@@ -25,6 +27,7 @@ mod text_tests;
 use super::Problem;
 use crate::domain::{Irreversible, Provider, Script, Statement};
 
+pub(super) use self::known::Known;
 pub(super) use self::model::Document;
 pub use self::schema::{SCHEMA_FILE, json_schema};
 
@@ -51,22 +54,29 @@ pub(super) struct Scripts {
     pub(super) irreversible: Option<Irreversible>,
 }
 
-/// Writes a document's statements for one provider, or says everything that the server cannot do.
-pub(super) fn scripts(provider: Provider, file: &str, document: &Document) -> Result<Scripts, Vec<Problem>> {
+/// Writes a document's statements for one provider, or says everything that the server cannot do. `known` is what the
+/// migrations before have said, and learns what this one says.
+pub(super) fn scripts(
+    provider: Provider,
+    file: &str,
+    document: &Document,
+    known: &mut Known<'_>,
+) -> Result<Scripts, Vec<Problem>> {
     let script = |statements: Vec<Statement>| Script { file: file.to_owned(), statements };
     let up = order::resolve(provider, &document.up);
     let mut problems = Vec::new();
-    let mut make = |operations: &[model::Operation]| {
-        generate::generate(provider, file, operations).unwrap_or_else(|found| {
+    let mut make = |operations: &[model::Operation], known: &mut Known<'_>| {
+        generate::generate(provider, file, operations, known).unwrap_or_else(|found| {
             problems.extend(found);
             Vec::new()
         })
     };
-    let up_statements = make(&up);
+    let up_statements = make(&up, known);
+    let mut undone = Known::over(known);
     let (down, irreversible) = match &document.down {
-        Some(down) => (Some(make(&order::resolve(provider, down))), None),
+        Some(down) => (Some(make(&order::resolve(provider, down), &mut undone)), None),
         None => match inverse::invert(provider, &up) {
-            Ok(undone) => (Some(make(&undone)), None),
+            Ok(operations) => (Some(make(&operations, &mut undone)), None),
             Err(reason) => (None, Some(reason)),
         },
     };

@@ -116,6 +116,10 @@ pub(super) struct Traits {
     pub(super) is_nullable: Option<bool>,
     /// The inner `None`: no default.
     pub(super) default: Option<Option<Value>>,
+    /// What the column is and stays; the inner `None`: nobody gives it numbers.
+    pub(super) identity: Option<Option<Identity>>,
+    /// The inner `None`: no comment.
+    pub(super) comment: Option<Option<String>>,
 }
 
 /// A value of a default or a row.

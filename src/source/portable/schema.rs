@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::keys::{DOCUMENT, Form, OPERATIONS, Object, SQL_TEXT};
-use super::types::MAPPINGS;
+use super::types::{MAPPINGS, Mapping};
 
 /// The file beside the migrations that holds the schema.
 pub const SCHEMA_FILE: &str = "migration.schema.json";
@@ -74,10 +74,10 @@ impl Definitions {
         match form {
             Form::Text => json!({ "type": ["string", "number", "boolean"] }),
             Form::Flag => json!({ "type": "boolean" }),
+            Form::Null => json!({ "type": "null" }),
             Form::Word(words) => json!({ "enum": words }),
             Form::Type => {
-                let words = MAPPINGS.iter().map(|mapping| mapping.word.split('(').next().unwrap_or_default());
-                let pattern = format!("^({})( *\\(.*\\))?$", words.collect::<Vec<_>>().join("|"));
+                let pattern = format!("^({})$", MAPPINGS.iter().map(type_pattern).collect::<Vec<_>>().join("|"));
                 json!({ "type": "string", "pattern": pattern })
             }
             Form::Value => {
@@ -86,12 +86,16 @@ impl Definitions {
             }
             Form::Object(object) => self.reference(object),
             Form::List(of) => json!({ "type": "array", "items": self.form(of) }),
+            Form::Some(of) => json!({ "type": "array", "items": self.form(of), "minItems": 1 }),
             Form::Named(of) => json!({ "type": "object", "additionalProperties": self.form(of), "minProperties": 1 }),
             Form::Either(forms) => {
                 let forms: Vec<_> = forms.iter().map(|form| self.form(form)).collect();
                 json!({ "anyOf": forms })
             }
             Form::Operations => {
+                json!({ "type": "array", "items": { "$ref": "#/definitions/operation" }, "minItems": 1 })
+            }
+            Form::Undoing => {
                 json!({ "type": ["array", "null"], "items": { "$ref": "#/definitions/operation" } })
             }
         }
@@ -107,6 +111,17 @@ impl Definitions {
             self.made.insert(name.clone(), schema);
         }
         json!({ "$ref": format!("#/definitions/{name}") })
+    }
+}
+
+/// What a type may look like, as a regular expression of JavaScript.
+fn type_pattern(mapping: &Mapping) -> String {
+    let word = mapping.word.split('(').next().unwrap_or_default();
+    match word {
+        "string" => format!("{word} *\\( *[0-9]{{1,4}} *\\)"),
+        "decimal" => format!("{word} *\\( *[0-9]{{1,2}} *, *[0-9]{{1,2}} *\\)"),
+        "enum" => format!("{word} *\\(.+\\)"),
+        _ => word.to_owned(),
     }
 }
 
@@ -138,6 +153,42 @@ mod tests {
             },
             Kind::Scalar(scalar) => json!(scalar.text),
         }
+    }
+
+    /// As much of regular expressions as the schema uses: `^(a|b)$` of letters, `\\(`, `.`, `[0-9]`, ` *`, `+` and `{a,b}`.
+    fn matches_pattern(pattern: &str, text: &str) -> bool {
+        let inner = pattern.strip_prefix("^(").and_then(|rest| rest.strip_suffix(")$")).expect("the form of a pattern");
+        inner.split('|').any(|one| matches_one(one, text))
+    }
+
+    fn matches_one(pattern: &str, text: &str) -> bool {
+        let Some(first) = pattern.chars().next() else { return text.is_empty() };
+        let length = match first {
+            '\\' => 2,
+            '[' => pattern.find(']').unwrap() + 1,
+            _ => 1,
+        };
+        let (atom, rest) = pattern.split_at(length);
+        let (least, most, rest) = match rest.chars().next() {
+            Some('*') => (0, usize::MAX, &rest[1..]),
+            Some('+') => (1, usize::MAX, &rest[1..]),
+            Some('{') => {
+                let (count, rest) = rest[1..].split_once('}').unwrap();
+                let (least, most) = count.split_once(',').unwrap();
+                (least.parse().unwrap(), most.parse().unwrap(), rest)
+            }
+            _ => (1, 1, rest),
+        };
+        let takes = |ch: char| match atom {
+            "." => true,
+            "[0-9]" => ch.is_ascii_digit(),
+            atom => atom.ends_with(ch),
+        };
+        let run = text.chars().take_while(|ch| takes(*ch)).count().min(most);
+        (least..=run).any(|count| {
+            let end = text.char_indices().nth(count).map_or(text.len(), |(at, _)| at);
+            matches_one(rest, &text[end..])
+        })
     }
 
     /// As much of JSON Schema as the schema uses.
@@ -174,7 +225,16 @@ mod tests {
         if !types.contains(&kind) {
             return Err(format!("{value} is {kind}, not {types:?}"));
         }
+        if let (Some(text), Some(pattern)) = (value.as_str(), schema["pattern"].as_str())
+            && !matches_pattern(pattern, text)
+        {
+            return Err(format!("{text} does not look like {pattern}"));
+        }
         if let Some(items) = value.as_array() {
+            let least = schema["minItems"].as_u64().unwrap_or_default();
+            if u64::try_from(items.len()).unwrap() < least {
+                return Err(format!("{} items where {least} are needed", items.len()));
+            }
             return items.iter().try_for_each(|item| fits(root, &schema["items"], item));
         }
         let Some(fields) = value.as_object() else { return Ok(()) };
@@ -236,6 +296,15 @@ mod tests {
             "up:\n  - drop_table: {}\n",
             "up:\n  - create_index: { table: T, columns: [a], unique: maybe }\n",
             "down: []\n",
+            "up: []\n",
+            "up: null\n",
+            "up:\n  - drop_table: { name: T, providers: [] }\n",
+            "up:\n  - insert: { table: T, rows: [] }\n",
+            "up:\n  - add_unique: { table: T, columns: [] }\n",
+            "up:\n  - add_column: { table: T, name: a, type: int(4) }\n",
+            "up:\n  - add_column: { table: T, name: a, type: string }\n",
+            "up:\n  - add_column: { table: T, name: a, type: 'decimal(4)' }\n",
+            "up:\n  - create_table: { name: T, columns: { a: integer } }\n",
         ] {
             assert!(check(wrong).is_err(), "{wrong}");
         }

@@ -1,3 +1,6 @@
+use std::collections::HashSet;
+
+use super::expression::quoted;
 use crate::domain::Provider;
 
 /// A type that every server has some form of.
@@ -96,7 +99,7 @@ impl LogicalType {
         let (word, arguments) = match text.trim().split_once('(') {
             Some((word, rest)) => {
                 let inner = rest.trim_end().strip_suffix(')').ok_or(Some("lacks its ')'".to_owned()))?;
-                (word.trim(), Some(inner.split(',').map(str::trim).collect::<Vec<_>>()))
+                (word.trim(), Some(inner))
             }
             None => (text.trim(), None),
         };
@@ -113,12 +116,39 @@ impl LogicalType {
             "timestamptz" => Self::TimestampTz,
             "bytes" => Self::Bytes,
             "json" => Self::Json,
-            "string" => return Self::string(&arguments.unwrap_or_default()),
-            "decimal" => return Self::decimal(&arguments.unwrap_or_default()),
-            "enum" => return Self::choice(&arguments.unwrap_or_default()),
+            "string" => return Self::string(&numbers(arguments)),
+            "decimal" => return Self::decimal(&numbers(arguments)),
+            "enum" => return Self::choice(arguments.unwrap_or_default()),
             _ => return Err(None),
         };
         if arguments.is_some() { Err(Some(format!("{word} takes no length"))) } else { Ok(simple) }
+    }
+
+    /// What a server's own type is called here.
+    pub(super) fn elsewhere(text: &str) -> Option<String> {
+        let (word, arguments) = text.trim().split_once('(').unwrap_or((text.trim(), ""));
+        let arguments = arguments.trim_end_matches(')').trim();
+        let or = |default: &str| if arguments.is_empty() { default.to_owned() } else { arguments.to_owned() };
+        Some(match word.trim().to_lowercase().as_str() {
+            "integer" | "int4" | "mediumint" | "number" => "int".to_owned(),
+            "int8" | "long" | "int64" => "bigint".to_owned(),
+            "int2" | "tinyint" | "short" => "smallint".to_owned(),
+            "serial" | "bigserial" => "bigint' with 'identity: true".to_owned(),
+            "boolean" | "bit" => "bool".to_owned(),
+            "varchar" | "nvarchar" | "char" | "nchar" | "character varying" | "str" => match arguments {
+                "max" => "text".to_owned(),
+                _ => format!("string({})", or("40")),
+            },
+            "longtext" | "mediumtext" | "clob" | "ntext" => "text".to_owned(),
+            "numeric" | "dec" | "money" => format!("decimal({})", or("18,2")),
+            "float" | "real" | "double precision" => "double".to_owned(),
+            "datetime" | "datetime2" | "time" => "timestamp".to_owned(),
+            "datetimeoffset" | "timestamp with time zone" => "timestamptz".to_owned(),
+            "blob" | "longblob" | "bytea" | "binary" | "varbinary" => "bytes".to_owned(),
+            "jsonb" => "json".to_owned(),
+            "guid" | "uniqueidentifier" => "uuid".to_owned(),
+            _ => return None,
+        })
     }
 
     fn string(arguments: &[&str]) -> Result<Self, Option<String>> {
@@ -143,17 +173,17 @@ impl LogicalType {
         }
     }
 
-    fn choice(arguments: &[&str]) -> Result<Self, Option<String>> {
-        let unquoted = |text: &&str| {
-            let text = text.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')).unwrap_or(text);
-            text.to_owned()
-        };
-        let values: Vec<String> = arguments.iter().map(unquoted).collect();
+    fn choice(arguments: &str) -> Result<Self, Option<String>> {
+        let values = words(arguments)?;
         if values.is_empty() || values.iter().any(|value| value.is_empty() || value.chars().count() > 200) {
             return Err(Some("needs its values: enum(Open, Done)".to_owned()));
         }
         if values.len() > 200 {
             return Err(Some("has more than 200 values; a table of their own serves better".to_owned()));
+        }
+        let mut seen = HashSet::new();
+        if let Some(twice) = values.iter().find(|value| !seen.insert(value.as_str())) {
+            return Err(Some(format!("has the value '{twice}' twice")));
         }
         Ok(Self::Enum(values))
     }
@@ -208,6 +238,42 @@ impl LogicalType {
     }
 }
 
+fn numbers(arguments: Option<&str>) -> Vec<&str> {
+    arguments.map(|inner| inner.split(',').map(str::trim).collect()).unwrap_or_default()
+}
+
+/// The values of an enum: words, or texts between single quotes, in which a quote is written twice.
+fn words(arguments: &str) -> Result<Vec<String>, Option<String>> {
+    let mut found = Vec::new();
+    let mut rest = arguments.trim();
+    if rest.is_empty() {
+        return Ok(found);
+    }
+    loop {
+        let after;
+        if rest.starts_with('\'') {
+            let (value, behind) = quoted(rest, '\'').ok_or(Some("has a value whose ' is never closed".to_owned()))?;
+            found.push(value);
+            after = behind.trim_start();
+            if !(after.is_empty() || after.starts_with(',')) {
+                return Err(Some("has something behind a quoted value that is no comma".to_owned()));
+            }
+        } else {
+            let (value, _) = rest.split_once(',').unwrap_or((rest, ""));
+            let value = value.trim();
+            if value.contains('\'') {
+                return Err(Some(format!("has the value {value}, which needs quotes: 'it''s'")));
+            }
+            found.push(value.to_owned());
+            after = rest.find(',').and_then(|comma| rest.get(comma..)).unwrap_or_default();
+        }
+        match after.strip_prefix(',') {
+            Some(more) => rest = more.trim_start(),
+            None => return Ok(found),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -240,10 +306,16 @@ mod tests {
             "int(4)",
             "enum()",
             "enum(a,)",
+            "enum(a, a)",
+            "enum(a, 'a')",
+            "enum('a)",
+            "enum('a' b)",
+            "enum(it's)",
         ] {
             assert!(matches!(LogicalType::parse(bad), Err(Some(_))), "{bad}");
         }
         assert_eq!(LogicalType::parse(" decimal( 18 , 2 ) "), Ok(LogicalType::Decimal(18, 2)));
-        assert_eq!(LogicalType::parse("enum(a, 'b c')"), Ok(LogicalType::Enum(vec!["a".into(), "b c".into()])));
+        let values = ["a,b", "it's", "c d", " (e)"].map(str::to_owned).to_vec();
+        assert_eq!(LogicalType::parse("enum('a,b', 'it''s', c d,' (e)')"), Ok(LogicalType::Enum(values)));
     }
 }

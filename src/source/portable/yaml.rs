@@ -44,6 +44,11 @@ impl Scalar {
 }
 
 impl Node {
+    /// Whether it stands for no value.
+    pub(super) fn is_null(&self) -> bool {
+        matches!(&self.kind, Kind::Scalar(scalar) if scalar.is_null())
+    }
+
     /// What kind of thing it is, for messages.
     pub(super) fn noun(&self) -> &'static str {
         match self.kind {

@@ -208,7 +208,7 @@ const SQLITE: [&str; 5] = [
      FROM sqlite_master m WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%'",
     "SELECT 'key of ' || m.name || ': ' || f.\"from\" || ' to ' || f.\"table\" || '.' || f.\"to\" || ' ' || f.on_delete || ' ' || f.on_update
      FROM sqlite_master m JOIN pragma_foreign_key_list(m.name) f WHERE m.type = 'table'",
-    "SELECT 'index of ' || m.name || ': ' || i.name || ' unique=' || i.\"unique\" || ' partial=' || i.partial || ' (' ||
+    "SELECT 'index of ' || m.name || ': ' || CASE i.origin WHEN 'c' THEN i.name ELSE 'a constraint' END || ' unique=' || i.\"unique\" || ' partial=' || i.partial || ' (' ||
         (SELECT group_concat(coalesce(x.name, 'expression') || ' ' || x.\"desc\", ', ') FROM pragma_index_xinfo(i.name) x WHERE x.key) || ')'
      FROM sqlite_master m JOIN pragma_index_list(m.name) i WHERE m.type = 'table'",
     "SELECT 'condition of ' || name || ': ' || substr(sql, instr(sql, ' WHERE ')) FROM sqlite_master
@@ -280,6 +280,6 @@ const SQL_SERVER: [&str; 6] = [
      JOIN sys.index_columns k ON k.object_id = i.object_id AND k.index_id = i.index_id",
     "SELECT CONCAT('view ', v.name, ' ', m.definition) FROM sys.views v JOIN sys.sql_modules m ON m.object_id = v.object_id
      WHERE v.is_ms_shipped = 0",
-    "SELECT CONCAT('comment ', OBJECT_NAME(major_id), '.', minor_id, ': ', CAST(value AS nvarchar(4000)))
+    "SELECT CONCAT('comment ', OBJECT_NAME(major_id), '.', COL_NAME(major_id, minor_id), ': ', CAST(value AS nvarchar(4000)))
      FROM sys.extended_properties WHERE class = 1",
 ];

@@ -1,6 +1,7 @@
 //! Portable migrations on real servers.
 
 mod catalog;
+mod effects;
 mod facts;
 mod interrupted;
 mod keys;

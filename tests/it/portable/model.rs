@@ -1,4 +1,4 @@
-//! Random tables and changes of them, as portable migrations.
+//! Schemas made at random, and what happens to them.
 
 use std::fmt::Write;
 
@@ -24,8 +24,6 @@ const TYPES: [(&str, Option<&str>, &[&str]); 15] = [
     ("json", None, &[]),
     ("\"enum(red, green)\"", None, &["red"]),
 ];
-const SMALLINT: usize = 3;
-const INT: usize = 4;
 /// Words that servers keep for themselves, mixed case, spaces and letters of other languages.
 const WORDS: [&str; 10] = ["Order", "select", "user name", "Größe", "a", "Key", "group", "x-y", "Value", "desc"];
 
@@ -35,39 +33,32 @@ struct Column {
     kind: usize,
     nullable: bool,
     default: Option<&'static str>,
-    /// MySQL forgets it when the column is altered without it.
-    comment: bool,
-    used: Use,
-}
-
-/// What is about a column.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Use {
-    Nothing,
-    /// A key or index of the migration of this number: it can be renamed by another one.
-    Key(usize),
-    /// A check, view or expression, for which some server leaves it alone.
-    Fixed,
+    comment: Option<&'static str>,
+    /// Whether nothing but an index or unique constraint is about it.
+    is_indexed: bool,
+    /// Whether a key, check, index or view is about it, so that it is left alone.
+    is_used: bool,
 }
 
 #[derive(Clone)]
 struct Table {
     name: String,
     columns: Vec<Column>,
-    /// The columns of its primary key.
-    key: Vec<&'static str>,
     /// Constraints and indexes by the operation that drops them, their names, and the operation that makes them again.
     parts: Vec<(&'static str, String, String)>,
     /// Whether a view reads it or a key refers to it.
     is_used: bool,
+    /// Whether its key is the column Id alone, and Id's type where the server numbers the rows.
+    is_simple: bool,
+    identity: Option<&'static str>,
+    /// Whether a deletion goes on from it or to it, which SQL Server allows on one way only.
+    is_cascading: bool,
 }
 
 struct Model {
     random: StdRng,
     tables: Vec<Table>,
     number: usize,
-    /// Which migration is being written.
-    migration: usize,
 }
 
 fn quoted(name: &str) -> String {
@@ -84,15 +75,22 @@ impl Model {
         let kind = self.random.random_range(0..TYPES.len());
         let default = if self.random.random_bool(0.5) { TYPES[kind].2.choose(&mut self.random).copied() } else { None };
         // MySQL renames no column that a check is about, and that is what keeps an enum to its words.
-        let used = if TYPES[kind].0.contains("enum") { Use::Fixed } else { Use::Nothing };
-        let comment = self.random.random_bool(0.2);
-        Column { name: self.name(), kind, nullable: self.random.random_bool(0.5), default, comment, used }
+        let is_used = TYPES[kind].0.contains("enum");
+        let comment = self.random.random_bool(0.3).then_some("About 'it'");
+        Column {
+            name: self.name(),
+            kind,
+            nullable: self.random.random_bool(0.5),
+            default,
+            comment,
+            is_indexed: false,
+            is_used,
+        }
     }
 
     /// A column whose values can be compared and stand in an index on every server.
     fn free(&mut self, table: usize) -> Option<usize> {
-        let is_free =
-            |column: &Column| column.used == Use::Nothing && !matches!(TYPES[column.kind].0, "text" | "bytes" | "json");
+        let is_free = |column: &Column| !column.is_used && !matches!(TYPES[column.kind].0, "text" | "bytes" | "json");
         let columns = self.tables[table].columns.iter().enumerate();
         let free: Vec<usize> = columns.filter(|(_, column)| is_free(column)).map(|(at, _)| at).collect();
         free.choose(&mut self.random).copied()
@@ -100,38 +98,44 @@ impl Model {
 
     fn traits(column: &Column) -> String {
         let default = column.default.map(|value| format!(", default: {value}")).unwrap_or_default();
-        let comment = if column.comment { ", comment: \"what 'it' is; or\\\\not\"" } else { "" };
+        let comment = column.comment.map(|text| format!(", comment: \"{text}\"")).unwrap_or_default();
         format!("type: {}, nullable: {}{default}{comment}", TYPES[column.kind].0, column.nullable)
     }
 
     fn create_table(&mut self) -> (String, Option<String>) {
         let name = self.name();
         let columns: Vec<Column> = (0..self.random.random_range(1..6)).map(|_| self.column()).collect();
+        let identity = self.random.random_bool(0.5).then_some("int");
+        let is_simple = identity.is_some() || self.random.random_bool(0.6);
+        let more = match (identity, is_simple) {
+            (Some(_), _) => ", identity: true, primary_key: true",
+            (None, true) => ", primary_key: true",
+            (None, false) => "",
+        };
         let mut text = format!("create_table:\n      name: {}\n      columns:\n", quoted(&name));
-        let mut key = vec!["Id"];
-        match self.random.random_range(0..3) {
-            0 => text.push_str("        Id: { type: int, primary_key: true, identity: true }\n"),
-            1 => text.push_str("        Id: { type: int, primary_key: true }\n"),
-            _ => {
-                key = vec!["No", "Id"];
-                text.push_str("        Id: { type: int }\n        No: { type: smallint }\n");
-            }
-        }
-        if self.random.random_bool(0.3) {
-            let stored = self.random.random_bool(0.5);
-            let _ = writeln!(text, "        Base: {{ type: int, default: 3 }}");
-            let _ = writeln!(text, "        Twice: {{ type: bigint, generated: '\"Base\" * 2', stored: {stored} }}");
+        let _ = writeln!(text, "        Id: {{ type: int{more} }}");
+        if !is_simple {
+            text.push_str("        Id2: { type: string(20) }\n");
+            text.push_str("        Next: { type: int, generated: Id + 1, stored: true }\n");
         }
         for column in &columns {
             let _ = writeln!(text, "        {}: {{ {} }}", quoted(&column.name), Self::traits(column));
         }
-        if key.len() > 1 {
-            let _ = writeln!(text, "      primary_key: [{}]", key.join(", "));
+        if !is_simple {
+            text.push_str("      primary_key: [Id2, Id]\n");
         }
         if self.random.random_bool(0.3) {
             text.push_str("      comment: \"Some 'thing'\"\n");
         }
-        self.tables.push(Table { name, columns, key, parts: Vec::new(), is_used: false });
+        self.tables.push(Table {
+            name,
+            columns,
+            parts: Vec::new(),
+            is_used: false,
+            is_simple,
+            identity,
+            is_cascading: false,
+        });
         (text, None)
     }
 
@@ -139,7 +143,7 @@ impl Model {
     fn change(&mut self) -> Option<(String, Option<String>)> {
         let at = self.random.random_range(0..self.tables.len());
         let table = quoted(&self.tables[at].name);
-        match self.random.random_range(0..13) {
+        match self.random.random_range(0..14) {
             0 => Some(self.create_table()),
             1 => {
                 let mut column = self.column();
@@ -156,19 +160,9 @@ impl Model {
                 Some((text, None))
             }
             2 => {
+                let free = self.free(at)?;
                 let to = self.name();
-                let columns = self.tables[at].columns.iter().enumerate();
-                // MySQL and MariaDB merge what one migration does to a table.
-                let known = |column: &Column| !matches!(column.used, Use::Key(number) if number == self.migration);
-                let can = columns.filter(|(_, column)| column.used != Use::Fixed && known(column));
-                let can: Vec<usize> = can.map(|(at, _)| at).collect();
-                let column = *can.choose(&mut self.random)?;
-                let table_of = &mut self.tables[at];
-                let column = &mut table_of.columns[column];
-                if column.used != Use::Nothing {
-                    // What makes them again names the column as it was.
-                    table_of.parts.clear();
-                }
+                let column = &mut self.tables[at].columns[free];
                 let text =
                     format!("rename_column: {{ table: {table}, name: {}, to: {} }}", quoted(&column.name), quoted(&to));
                 column.name = to;
@@ -186,10 +180,9 @@ impl Model {
                 let (free, name) = (self.free(at)?, self.name());
                 let unique = self.random.random_bool(0.3);
                 let order = if self.random.random_bool(0.5) { " desc" } else { "" };
-                let column = self.used(at, free);
-                let second = self.free(at).map(|second| format!(", \"{}\"", self.used(at, second))).unwrap_or_default();
+                let column = self.indexed(at, free);
                 let text = format!(
-                    "create_index: {{ table: {table}, name: {}, columns: [\"{column}{order}\"{second}], unique: {unique} }}",
+                    "create_index: {{ table: {table}, name: {}, columns: [\"{column}{order}\"], unique: {unique} }}",
                     quoted(&name)
                 );
                 self.tables[at].parts.push(("drop_index", name, text.clone()));
@@ -197,7 +190,7 @@ impl Model {
             }
             5 => {
                 let (free, name) = (self.free(at)?, self.name());
-                let column = self.used(at, free);
+                let column = self.indexed(at, free);
                 let text =
                     format!("add_unique: {{ table: {table}, name: {}, columns: [\"{column}\"] }}", quoted(&name));
                 self.tables[at].parts.push(("drop_unique", name, text.clone()));
@@ -205,7 +198,7 @@ impl Model {
             }
             6 => {
                 let (free, name) = (self.free(at)?, self.name());
-                let column = self.fixed(at, free);
+                let column = self.used(at, free);
                 let text = format!(
                     "add_check: {{ table: {table}, name: {}, check: '\"{column}\" IS NOT NULL OR 1 > 0' }}",
                     quoted(&name)
@@ -215,35 +208,26 @@ impl Model {
             }
             7 => {
                 let to = self.random.random_range(0..self.tables.len());
-                let (other, key) = (self.tables[to].name.clone(), self.tables[to].key.clone());
+                if !self.tables[to].is_simple {
+                    return None;
+                }
+                let other = self.tables[to].name.clone();
                 self.tables[to].is_used = true;
-                let action = *["cascade", "restrict", "set_null"].choose(&mut self.random).unwrap();
-                let used = Use::Key(self.migration);
-                let mut names = Vec::new();
-                let mut text = String::new();
-                for part in &key {
-                    let kind = if *part == "No" { SMALLINT } else { INT };
-                    let name = self.name();
-                    let typed = format!("name: {}, type: {}, nullable: true", quoted(&name), TYPES[kind].0);
-                    let refers = match key.len() {
-                        1 => format!(", references: '{other}(Id)', on_delete: {action}"),
-                        _ => String::new(),
-                    };
-                    let _ = writeln!(text, "  - add_column: {{ table: {table}, {typed}{refers} }}");
-                    names.push(quoted(&name));
-                    let column = Column { name, kind, nullable: true, default: None, comment: false, used };
-                    self.tables[at].columns.push(column);
+                let mut column = self.column();
+                (column.kind, column.nullable, column.default, column.is_used) = (4, true, None, true);
+                column.comment = None;
+                let may_cascade = to != at && !self.tables[to].is_cascading && !self.tables[at].is_cascading;
+                let actions: &[&str] = if may_cascade { &["cascade", "set_null", "restrict"] } else { &["restrict"] };
+                let action = *actions.choose(&mut self.random).unwrap();
+                if action != "restrict" {
+                    (self.tables[to].is_cascading, self.tables[at].is_cascading) = (true, true);
                 }
-                if key.len() > 1 {
-                    let (name, columns) = (self.name(), names.join(", "));
-                    let references = format!("references: '{other}({})', on_delete: {action}", key.join(", "));
-                    let _ = writeln!(
-                        text,
-                        "  - add_foreign_key: {{ table: {table}, name: {}, columns: [{columns}], {references} }}",
-                        quoted(&format!("FK_{name}")),
-                    );
-                }
-                Some((text.trim_start_matches("  - ").to_owned(), None))
+                let text = format!(
+                    "add_column: {{ table: {table}, name: {}, type: int, nullable: true, references: '{other}(Id)', on_delete: {action} }}",
+                    quoted(&column.name)
+                );
+                self.tables[at].columns.push(column);
+                Some((text, None))
             }
             8 => self.alter(at),
             9 => {
@@ -257,7 +241,7 @@ impl Model {
             }
             10 => {
                 // Any other would come back as the last.
-                let last = self.tables[at].columns.last().filter(|column| column.used == Use::Nothing)?.clone();
+                let last = self.tables[at].columns.last().filter(|column| !column.is_used)?.clone();
                 if self.tables[at].columns.len() < 2 {
                     return None;
                 }
@@ -273,10 +257,13 @@ impl Model {
             }
             11 => {
                 let (free, name) = (self.free(at)?, self.name());
-                let column = self.fixed(at, free);
+                let column = self.used(at, free);
                 self.tables[at].is_used = true;
                 // A view may stand in the way of changes of its table.
-                self.tables[at].columns.iter_mut().for_each(|column| column.used = Use::Fixed);
+                self.tables[at]
+                    .columns
+                    .iter_mut()
+                    .for_each(|column| (column.is_used, column.is_indexed) = (true, false));
                 let plain = self.tables[at].name.clone();
                 self.tables[at].parts.clear();
                 Some((
@@ -288,51 +275,50 @@ impl Model {
                 ))
             }
             12 => {
-                let (free, name) = (self.free(at)?, self.name());
-                let column = self.fixed(at, free);
-                // MariaDB keeps nothing that is computed from a CHAR, which is what its UUIDs are.
-                let stored = TYPES[self.tables[at].columns[free].kind].0 != "uuid" && self.random.random_bool(0.5);
-                let added = Column {
-                    name: name.clone(),
-                    kind: INT,
-                    nullable: true,
-                    default: None,
-                    comment: false,
-                    used: Use::Fixed,
-                };
-                self.tables[at].columns.push(added);
-                let made = format!("CASE WHEN \"{column}\" IS NULL THEN 1 ELSE 2 END");
+                // SQL Server changes no column that a key is over.
+                if self.tables[at].is_used || self.tables[at].identity != Some("int") {
+                    return None;
+                }
+                self.tables[at].identity = Some("bigint");
+                // What refers to it later has the wider type on every server.
+                self.tables[at].is_simple = false;
                 Some((
                     format!(
-                        "add_column: {{ table: {table}, name: {}, type: int, nullable: true, generated: '{made}', stored: {stored} }}",
-                        quoted(&name)
+                        "alter_column: {{ table: {table}, name: Id, type: bigint, nullable: false, identity: true, \
+                         was: {{ type: int, nullable: false }}, providers: [sqlite, postgres, mysql] }}"
                     ),
                     None,
                 ))
+            }
+            13 => {
+                let indexed = self.tables[at].columns.iter().position(|column| column.is_indexed)?;
+                let to = self.name();
+                let column = &mut self.tables[at].columns[indexed];
+                let text =
+                    format!("rename_column: {{ table: {table}, name: {}, to: {} }}", quoted(&column.name), quoted(&to));
+                column.name = to;
+                // What makes them again names the column as it was.
+                self.tables[at].parts.clear();
+                Some((text, None))
             }
             _ => None,
         }
     }
 
-    fn used(&mut self, table: usize, column: usize) -> String {
-        let used = Use::Key(self.migration);
-        let column = &mut self.tables[table].columns[column];
-        column.used = used;
-        column.name.clone()
+    fn indexed(&mut self, table: usize, column: usize) -> String {
+        self.tables[table].columns[column].is_indexed = true;
+        self.used(table, column)
     }
 
-    fn fixed(&mut self, table: usize, column: usize) -> String {
+    fn used(&mut self, table: usize, column: usize) -> String {
         let column = &mut self.tables[table].columns[column];
-        column.used = Use::Fixed;
+        column.is_used = true;
         column.name.clone()
     }
 
     fn alter(&mut self, at: usize) -> Option<(String, Option<String>)> {
         let free = self.free(at)?;
         let was = self.tables[at].columns[free].clone();
-        if was.comment {
-            return None;
-        }
         let mut column = was.clone();
         let wider = TYPES[was.kind].1.and_then(|wider| TYPES.iter().position(|each| each.0 == wider));
         let kind = match (TYPES[was.kind].1, wider) {
@@ -342,7 +328,7 @@ impl Model {
             }
             (Some(wider), None) if self.random.random_bool(0.5) => {
                 // There is no way on from here.
-                column.used = Use::Fixed;
+                column.is_used = true;
                 wider
             }
             _ => TYPES[was.kind].0,
@@ -350,8 +336,9 @@ impl Model {
         column.nullable = self.random.random();
         column.default = TYPES[was.kind].2.choose(&mut self.random).copied().filter(|_| self.random.random());
         let default = |column: &Column| column.default.unwrap_or("null");
+        let comment = was.comment.map(|text| format!(", comment: \"{text}\"")).unwrap_or_default();
         let text = format!(
-            "alter_column: {{ table: {}, name: {}, type: {kind}, nullable: {}, default: {}, was: {{ type: {}, nullable: {}, default: {} }} }}",
+            "alter_column: {{ table: {}, name: {}, type: {kind}, nullable: {}, default: {}{comment}, was: {{ type: {}, nullable: {}, default: {}{comment} }} }}",
             quoted(&self.tables[at].name),
             quoted(&column.name),
             column.nullable,
@@ -366,7 +353,6 @@ impl Model {
 
     /// A migration of so many changes; those that do not undo themselves stand alone.
     fn migration(&mut self, changes: usize) -> String {
-        self.migration += 1;
         let mut text = "up:\n".to_owned();
         let mut written = 0;
         for _ in 0..changes * 20 {
@@ -390,9 +376,9 @@ impl Model {
     }
 }
 
-/// The files of a schema and its changes.
+/// The files of a schema, each with its name.
 pub(super) fn schema(seed: u64) -> Vec<(String, String)> {
-    let mut model = Model { random: StdRng::seed_from_u64(seed), tables: Vec::new(), number: 0, migration: 0 };
+    let mut model = Model { random: StdRng::seed_from_u64(seed), tables: Vec::new(), number: 0 };
     let mut first = "up:\n".to_owned();
     for _ in 0..model.random.random_range(1..4) {
         let _ = writeln!(first, "  - {}", model.create_table().0.trim_end());

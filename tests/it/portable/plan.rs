@@ -17,7 +17,7 @@ const TABLES: &str = "up:
         Shop:  { type: int, nullable: true }
         Total: { type: \"decimal(12,2)\", default: 0 }
       indexes:
-        - { columns: [Shop, Id desc] }
+        - { columns: [Total, Id desc] }
 ";
 const REBUILT: &str = "up:
   - add_column: { table: Sales, name: Note, type: string(400), nullable: true }

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use branchkeeper::domain::{Catalogue, Migration, Provider};
 
 use super::catalog::{Place, catalogue};
+
 use super::model::schema;
 
 async fn catalog(place: &mut Place) -> BTreeSet<String> {

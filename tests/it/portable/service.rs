@@ -65,7 +65,7 @@ async fn a_statement_that_fails_is_placed_at_its_operation() {
     station.migration("1_Tables.yaml", TABLES);
     station.migration(
         "2_Wrong.yaml",
-        "up:\n  - sql: SELECT 1\n  - add_column: { table: Sales, name: Shop, type: int, nullable: true }\n",
+        "up:\n  - sql: SELECT 1\n  - insert: { table: Sales, rows: [{ Id: 1, Shop: 1 }, { Id: 1, Shop: 2 }] }\n",
     );
     station.start().await;
     station.register(sqlite_branch("BR001")).await;

@@ -256,7 +256,7 @@ async fn what_stands_in_the_way_is_named() {
     refused(&fixture, "plain", [constraint("bad", "CHECK (nope > 1)")], &["'plain'", "no such column: nope"]).await;
     let fk = constraint("f", "FOREIGN KEY (b) REFERENCES item (id)");
     refused(&fixture, "plain", [fk], &["of 'plain'", "item (b)"]).await;
-    refused(&fixture, "item", [TableEdit::DropPrimaryKey], &["'item'", "foreign key"]).await;
+    refused(&fixture, "item", [TableEdit::DropPrimaryKey], &["'item'", "not be numbered"]).await;
     refused(&fixture, "nope", [not_null("a")], &["no such table"]).await;
     refused(&fixture, "items", [not_null("a")], &["not a table"]).await;
     refused(&fixture, "item_price", [not_null("a")], &["not a table"]).await;
@@ -265,6 +265,14 @@ async fn what_stands_in_the_way_is_named() {
     script(&fixture, "CREATE VIRTUAL TABLE search USING fts5(a)").await;
     refused(&fixture, "search", [not_null("a")], &["virtual table"]).await;
     refused(&fixture, "search_content", [not_null("c0")], &["virtual table"]).await;
+}
+
+#[tokio::test]
+async fn a_key_that_another_table_refers_to_stays() {
+    let fixture = Fixture::sqlite();
+    script(&fixture, "CREATE TABLE parent (id INTEGER PRIMARY KEY); CREATE TABLE child (p REFERENCES parent (id))")
+        .await;
+    refused(&fixture, "parent", [TableEdit::DropPrimaryKey], &["'parent'", "foreign key"]).await;
 }
 
 #[tokio::test]

@@ -28,6 +28,9 @@ pub(super) fn apply(text: &str, edit: &TableEdit) -> Result<String, Problem> {
                 (None, false) => replace(text, column.name_end..column.name_end, &format!(" {sql_type}")),
             })
         }
+        TableEdit::SetTypeCheck { column, gone, check } => {
+            set_type_check(text, find(&definition, column)?, gone, check.as_deref())
+        }
         TableEdit::SetNullable { column, nullable } => {
             set_nullable(text, &definition, find(&definition, column)?, *nullable)
         }
@@ -73,12 +76,17 @@ fn drop_column(text: &str, definition: &Definition, name: &str) -> Result<String
         let problem = Problem::new(format!("the column '{name}' is part of its primary key"));
         return Err(problem.hint("drop the primary key first"));
     }
-    let used: Vec<String> = definition.all().filter_map(|(of, each)| use_of(text, of, each, column)).collect();
+    let goes = |each: &Constraint| matches!(&each.kind, ConstraintKind::Check(body) if is_about_only(text, definition, body, column));
+    let rest = definition.all().filter(|(of, each)| of.is_some() || !goes(each));
+    let used: Vec<String> = rest.filter_map(|(of, each)| use_of(text, of, each, column)).collect();
     if !used.is_empty() {
         let problem = Problem::new(format!("the column '{name}' is used by {}", used.join(", ")));
         return Err(problem.hint("drop or change what uses the column first"));
     }
-    let alone = |each: &Constraint| columns_of(each).is_some_and(|columns| columns.iter().all(|each| same(each, name)));
+    let alone = |each: &Constraint| match &each.kind {
+        ConstraintKind::Check(body) => is_about_only(text, definition, body, column),
+        _ => columns_of(each).is_some_and(|columns| columns.iter().all(|each| same(each, name))),
+    };
     let mut out = text.to_owned();
     // From the last to the first, so that the places before stay true.
     for (index, _) in definition.constraints.iter().enumerate().rev().filter(|(_, each)| alone(each)) {
@@ -87,6 +95,11 @@ fn drop_column(text: &str, definition: &Definition, name: &str) -> Result<String
     let rest = parse(&out)?;
     let index = rest.columns.iter().position(|each| same(&each.name, name)).unwrap_or_default();
     Ok(remove_item(&out, &rest, index))
+}
+
+/// Whether a condition names this column and no other of the table.
+fn is_about_only(text: &str, definition: &Definition, body: &Range<usize>, column: &Column) -> bool {
+    definition.columns.iter().all(|each| mentions(text, body.clone(), &each.name) == (each.name == column.name))
 }
 
 /// The columns of a constraint on nothing but columns.
@@ -150,6 +163,29 @@ fn after_type(column: &Column) -> usize {
 fn remove_kind(text: &str, column: &Column, which: impl Fn(&ConstraintKind) -> bool) -> String {
     let spans = column.constraints.iter().rev().filter(|each| which(&each.kind)).map(|each| each.span.clone());
     spans.fold(text.to_owned(), |text, span| remove_part(&text, span))
+}
+
+fn set_type_check(text: &str, column: &Column, gone: &[String], check: Option<&str>) -> Result<String, Problem> {
+    let is_gone = |each: &&Constraint| {
+        let body = text.get(each.span.clone()).unwrap_or_default();
+        each.name.is_none() && matches!(each.kind, ConstraintKind::Check(_)) && gone.iter().any(|one| alike(body, one))
+    };
+    let spans = column.constraints.iter().rev().filter(is_gone).map(|each| each.span.clone());
+    let out = spans.fold(text.to_owned(), |text, span| remove_part(&text, span));
+    let Some(check) = check else { return Ok(out) };
+    let definition = parse(&out)?;
+    let end = find(&definition, &column.name)?.span.end;
+    Ok(replace(&out, end..end, &format!(" {}", check.trim())))
+}
+
+/// Whether two texts say the same in other spacing, case and quotes.
+fn alike(one: &str, other: &str) -> bool {
+    let (these, those) = (tokens(one), tokens(other));
+    these.len() == those.len()
+        && these.iter().zip(&those).all(|(this, that)| match (this.name(one), that.name(other)) {
+            (Some(this), Some(that)) => same(&this, &that),
+            _ => this.kind == that.kind && one.get(this.start..this.end) == other.get(that.start..that.end),
+        })
 }
 
 fn set_default(text: &str, column: &Column, expression: Option<&str>) -> Result<String, Problem> {
@@ -259,6 +295,10 @@ fn drop_primary_key(text: &str, definition: &Definition) -> Result<String, Probl
     let Some((of, constraint, _)) = definition.primary_key() else {
         return Err(Problem::new("it has no primary key"));
     };
+    if definition.autoincrement() {
+        let problem = Problem::new("without its primary key its rows would not be numbered any more");
+        return Err(problem.hint("make a new table and copy the rows, or leave the operation out with 'providers'"));
+    }
     if definition.without_rowid {
         let problem = Problem::new("a table without row ids has to keep its primary key");
         return Err(problem.hint("make a new table and copy the rows by SQL statements of your own"));

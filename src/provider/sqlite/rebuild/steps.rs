@@ -233,6 +233,7 @@ impl Work<'_> {
             matches!(
                 edit,
                 TableEdit::SetType { .. }
+                    | TableEdit::SetTypeCheck { .. }
                     | TableEdit::SetNullable { .. }
                     | TableEdit::SetDefault { .. }
                     | TableEdit::RenameIndex { .. }

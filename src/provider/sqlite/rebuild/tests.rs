@@ -118,6 +118,11 @@ fn sql_type(column: &str, sql_type: &str) -> TableEdit {
     TableEdit::SetType { column: column.into(), sql_type: sql_type.into() }
 }
 
+fn type_check(column: &str, check: Option<&str>) -> TableEdit {
+    let gone = vec![format!("CHECK (\"{column}\" IN (0, 1))")];
+    TableEdit::SetTypeCheck { column: column.into(), gone, check: check.map(Into::into) }
+}
+
 fn drop_constraint(name: &str) -> TableEdit {
     TableEdit::DropConstraint { name: name.into() }
 }
@@ -176,10 +181,21 @@ fn edits_change_nothing_else() {
             key(&["a", "b"]),
             "CREATE TABLE t(a, b, CONSTRAINT \"pk\" PRIMARY KEY (\"a\", \"b\"))",
         ),
+        ("CREATE TABLE t(a integer CONSTRAINT k PRIMARY KEY)", TableEdit::DropPrimaryKey, "CREATE TABLE t(a integer)"),
         (
-            "CREATE TABLE t(a integer CONSTRAINT k PRIMARY KEY AUTOINCREMENT)",
-            TableEdit::DropPrimaryKey,
-            "CREATE TABLE t(a integer)",
+            "CREATE TABLE t(a int CHECK (A in (0,1)) UNIQUE, b)",
+            type_check("a", Some("CHECK (json_valid(\"a\"))")),
+            "CREATE TABLE t(a int UNIQUE CHECK (json_valid(\"a\")), b)",
+        ),
+        (
+            "CREATE TABLE t(a int CONSTRAINT c CHECK (a IN (0, 1)) CHECK (a IN (0, 2)))",
+            type_check("a", None),
+            "CREATE TABLE t(a int CONSTRAINT c CHECK (a IN (0, 1)) CHECK (a IN (0, 2)))",
+        ),
+        (
+            "CREATE TABLE t(a, b, CONSTRAINT c CHECK (length(b) > 0), CONSTRAINT d CHECK (a > 0))",
+            drop_column("b"),
+            "CREATE TABLE t(a, CONSTRAINT d CHECK (a > 0))",
         ),
         ("CREATE TABLE t(a, PRIMARY KEY (a), UNIQUE (a))", TableEdit::DropPrimaryKey, "CREATE TABLE t(a, UNIQUE (a))"),
     ] {
@@ -237,6 +253,8 @@ fn what_can_t_be_done_is_said() {
         ("CREATE TABLE t(a, b CHECK (b > \"A\"))", drop_column("a"), "check of the column 'b'"),
         ("CREATE TABLE t(a, b, CONSTRAINT k UNIQUE (b))", drop_column("b"), "constraint 'k'"),
         ("CREATE TABLE t(a, b, UNIQUE (a, b))", drop_column("b"), "UNIQUE (a, b)"),
+        ("CREATE TABLE t(a, b, CONSTRAINT k CHECK (a > b))", drop_column("b"), "constraint 'k'"),
+        ("CREATE TABLE t(a integer PRIMARY KEY AUTOINCREMENT)", TableEdit::DropPrimaryKey, "not be numbered"),
         ("CREATE TABLE t(a PRIMARY KEY) WITHOUT ROWID", TableEdit::DropPrimaryKey, "has to keep"),
         ("CREATE TABLE t(a PRIMARY KEY) WITHOUT ROWID", nullable("a", true), "without row ids"),
         ("CREATE TABLE t(a, b AS (a))", default("b", Some("1")), "generated"),

@@ -6,6 +6,7 @@ use super::super::super::script;
 use super::super::dialect::{Altering, Comments, Dialect};
 use super::super::model::MySqlOptions;
 use super::super::yaml::At;
+use super::touch::{self, Touch};
 use super::{Made, Piece};
 use crate::domain::{Effect, ObjectName, Risk, Statement, TableEdit, TableRebuild};
 
@@ -21,13 +22,15 @@ pub(super) fn assemble(dialect: &Dialect, file: &str, made: Vec<Made>) -> Result
 /// A statement that may still grow.
 struct Open {
     at: At,
+    /// Of the operations that came after the first.
+    lines: Vec<u32>,
     table: ObjectName,
     is_fresh: bool,
     grows: Grows,
 }
 
 enum Grows {
-    Alter { clauses: Vec<String>, touches: Vec<String>, options: MySqlOptions },
+    Alter { clauses: Vec<String>, touches: Vec<Touch>, options: MySqlOptions },
     Rebuild { edits: Vec<TableEdit>, words: Vec<String>, indexes: Vec<LaterIndex> },
 }
 
@@ -83,33 +86,42 @@ impl Assembly<'_> {
             }
             Piece::Alter { table, clause, touches: more, options: wanted, .. } => {
                 let merges = self.dialect.altering == Altering::Whole;
-                if let Some(Open { table: open, grows: Grows::Alter { clauses, touches, options }, .. }) =
-                    &mut self.open
+                if let Some(Open {
+                    at: first,
+                    lines,
+                    table: open,
+                    grows: Grows::Alter { clauses, touches, options },
+                    ..
+                }) = &mut self.open
                     && merges
                     && *open == table
                     && *options == wanted
-                    && !more.iter().any(|name| touches.contains(name))
+                    && !touch::exclude(touches, &more)
                 {
+                    add_line(lines, first.0, at.0);
                     clauses.push(clause);
                     touches.extend(more);
                     return;
                 }
                 self.close();
                 let grows = Grows::Alter { clauses: vec![clause], touches: more, options: wanted };
-                self.open = Some(Open { at, table, is_fresh, grows });
+                self.open = Some(Open { at, lines: Vec::new(), table, is_fresh, grows });
             }
             Piece::Edit { table, edit, words: said } => {
-                if let Some(Open { table: open, grows: Grows::Rebuild { edits, words, indexes }, .. }) = &mut self.open
+                if let Some(Open {
+                    at: first, lines, table: open, grows: Grows::Rebuild { edits, words, indexes }, ..
+                }) = &mut self.open
                     && *open == table
                     && !indexes.iter().any(|index| edit.may_need(index))
                 {
+                    add_line(lines, first.0, at.0);
                     edits.push(edit);
                     words.push(said);
                     return;
                 }
                 self.close();
                 let grows = Grows::Rebuild { edits: vec![edit], words: vec![said], indexes: Vec::new() };
-                self.open = Some(Open { at, table, is_fresh, grows });
+                self.open = Some(Open { at, lines: Vec::new(), table, is_fresh, grows });
             }
         }
     }
@@ -119,7 +131,7 @@ impl Assembly<'_> {
     }
 
     fn close(&mut self) {
-        let Some(Open { at, table, is_fresh, grows }) = self.open.take() else { return };
+        let Some(Open { at, lines, table, is_fresh, grows }) = self.open.take() else { return };
         match grows {
             Grows::Alter { clauses, options, .. } => {
                 let mut clauses = clauses;
@@ -130,7 +142,9 @@ impl Assembly<'_> {
                     [one] => format!("ALTER TABLE {name} {one}"),
                     many => format!("ALTER TABLE {name}\n    {}", many.join(",\n    ")),
                 };
+                let before = self.statements.len();
                 self.statement(at, &sql, is_fresh);
+                self.statements.iter_mut().skip(before).for_each(|each| each.further_lines.clone_from(&lines));
             }
             Grows::Rebuild { edits, words, indexes } => {
                 let rebuild = TableRebuild { table, edits };
@@ -144,6 +158,7 @@ impl Assembly<'_> {
                 self.statements.push(Statement {
                     line: at.0,
                     column: at.1,
+                    further_lines: lines,
                     is_generated: true,
                     risk,
                     rebuild: Some(rebuild),
@@ -194,6 +209,13 @@ impl TableEdit {
             Self::RenameIndex { .. } => true,
             _ => false,
         }
+    }
+}
+
+/// An operation of several parts is named once.
+fn add_line(lines: &mut Vec<u32>, first: u32, line: u32) {
+    if line != first && !lines.contains(&line) {
+        lines.push(line);
     }
 }
 

@@ -1,19 +1,18 @@
 //! Indexes.
 
 use super::super::model::{Index, IndexWhat};
+use super::touch::Touch;
 use super::{Generator, Piece};
 use crate::domain::{ObjectName, TableEdit, render};
 
-impl Generator<'_> {
+impl Generator<'_, '_> {
     pub(super) fn create_index(&mut self, table: &ObjectName, index: &Index, is_online: bool) {
-        let columns: Vec<&str> = index
-            .parts
-            .iter()
-            .filter_map(|part| match &part.what {
-                IndexWhat::Column(name) => Some(name.as_str()),
-                IndexWhat::Expression(_) => None,
-            })
-            .collect();
+        let known = self.columns_of(table);
+        let parts = index.parts.iter().filter_map(|part| match &part.what {
+            IndexWhat::Column(name) => Some(name.as_str()),
+            IndexWhat::Expression(_) => None,
+        });
+        let columns: Vec<&str> = parts.chain(known.iter().map(String::as_str)).collect();
         if !self.dialect.indexes.belongs_to_table {
             return self.index_statement(table, index, &columns, is_online);
         }
@@ -30,7 +29,8 @@ impl Generator<'_> {
             let sql = format!("ALTER TABLE {} {clause}", self.dialect.object(table));
             return self.whole_on(table, sql);
         }
-        self.clause(table, clause, &[&name]);
+        let touches = Touch::of_index(&name, index, self.provider());
+        self.clause(table, clause, touches);
     }
 
     /// An index inside `CREATE TABLE`, or behind `ADD`.
@@ -102,7 +102,7 @@ impl Generator<'_> {
         let quoted = self.dialect.quote(&bounded);
         let index = self.dialect.object(&ObjectName { schema: table.schema.clone(), name: bounded.clone() });
         let values = [("name", quoted.as_str()), ("index", index.as_str()), ("online", online)];
-        self.change(self.dialect.drop_index, table, &values, &[&bounded]);
+        self.change(self.dialect.drop_index, table, &values, vec![Touch::part(&bounded)]);
     }
 
     pub(super) fn rename_index(&mut self, table: &ObjectName, name: &str, to: &str) {
@@ -118,7 +118,8 @@ impl Generator<'_> {
             ("path_text", path.as_str()),
             ("to_text", literal.as_str()),
         ];
-        if !self.change(self.dialect.rename_index, table, &values, &[&from, &target]) {
+        let touches = vec![Touch::part(&from), Touch::part(&target)];
+        if !self.change(self.dialect.rename_index, table, &values, touches) {
             let words = format!("rename index {from} to {target}");
             self.edit(table, TableEdit::RenameIndex { name: from, to: target }, words);
         }

@@ -2,16 +2,21 @@
 
 mod alter;
 mod assemble;
+mod check;
+mod comment;
 mod data;
 mod index;
 mod table;
+mod touch;
 
 use std::collections::HashSet;
 
+use self::touch::Touch;
 use super::super::Problem;
 use super::super::script::{self, MAX_PROBLEMS};
 use super::dialect::{Dialect, How, of};
 use super::expression::translate;
+use super::known::Known;
 use super::model::{MySqlOptions, Operation, SqlText, What};
 use super::yaml::At;
 use crate::domain::{ObjectName, Provider, Statement, TableEdit, render};
@@ -21,19 +26,25 @@ pub(super) fn generate(
     provider: Provider,
     file: &str,
     operations: &[Operation],
+    known: &mut Known<'_>,
 ) -> Result<Vec<Statement>, Vec<Problem>> {
     let mut generator = Generator {
         dialect: of(provider),
         file,
         operation: None,
         fresh: HashSet::new(),
+        known,
+        unkeyed: None,
         made: Vec::new(),
         problems: Vec::new(),
     };
     for operation in operations {
         generator.operation = Some(operation);
+        generator.check(operation);
         generator.operation(operation);
+        generator.known.learn(provider, operation);
     }
+    generator.check_unkeyed(None);
     if generator.problems.is_empty() {
         assemble::assemble(generator.dialect, file, generator.made)
     } else {
@@ -52,11 +63,11 @@ struct Made {
 
 #[derive(Debug)]
 enum Piece {
-    /// A clause of `ALTER TABLE`, and the names that it touches.
+    /// A clause of `ALTER TABLE`, and what it is about.
     Alter {
         table: ObjectName,
         clause: String,
-        touches: Vec<String>,
+        touches: Vec<Touch>,
         options: MySqlOptions,
         /// What it is as part of a rebuild, where one is under way.
         edit: Option<(TableEdit, String)>,
@@ -82,17 +93,21 @@ enum Piece {
     Raw(Vec<Statement>),
 }
 
-struct Generator<'a> {
+struct Generator<'a, 'k> {
     dialect: &'static Dialect,
     file: &'a str,
     operation: Option<&'a Operation>,
     /// Tables made by this migration: nobody waits for them, and they hold nothing.
     fresh: HashSet<ObjectName>,
+    /// The tables as they are before the operation.
+    known: &'a mut Known<'k>,
+    /// Where a key went without which MySQL cannot number the rows of the table.
+    unkeyed: Option<(At, ObjectName)>,
     made: Vec<Made>,
     problems: Vec<Problem>,
 }
 
-impl<'a> Generator<'a> {
+impl<'a> Generator<'a, '_> {
     fn operation(&mut self, operation: &'a Operation) {
         match &operation.what {
             What::CreateTable(table) => self.create_table(table),
@@ -117,6 +132,12 @@ impl<'a> Generator<'a> {
             What::Delete { table, filter } => self.delete(table, filter.as_ref()),
             What::Sql(raw) => self.raw(raw),
         }
+    }
+
+    /// The columns of a table, as far as they are known.
+    fn columns_of(&self, table: &ObjectName) -> Vec<String> {
+        let known = self.known.table(table);
+        known.map(|table| table.columns.iter().map(|each| each.name.clone()).collect()).unwrap_or_default()
     }
 
     fn at(&self) -> At {
@@ -161,17 +182,22 @@ impl<'a> Generator<'a> {
         self.add(Piece::Whole(sql), self.fresh.contains(table));
     }
 
-    fn clause(&mut self, table: &ObjectName, clause: String, touches: &[&str]) {
+    fn clause(&mut self, table: &ObjectName, clause: String, touches: Vec<Touch>) {
         self.clause_or(table, clause, touches, None);
     }
 
     /// A clause of `ALTER TABLE`, or part of a rebuild of the table that is under way.
-    fn clause_or(&mut self, table: &ObjectName, clause: String, touches: &[&str], edit: Option<(TableEdit, String)>) {
+    fn clause_or(
+        &mut self,
+        table: &ObjectName,
+        clause: String,
+        touches: Vec<Touch>,
+        edit: Option<(TableEdit, String)>,
+    ) {
         let options = match self.operation {
             Some(operation) if self.provider() == Provider::MySql => operation.mysql.clone(),
             _ => MySqlOptions::default(),
         };
-        let touches = touches.iter().map(|name| name.to_lowercase()).collect();
         let piece = Piece::Alter { table: table.clone(), clause, touches, options, edit };
         self.add(piece, self.fresh.contains(table));
     }
@@ -183,7 +209,7 @@ impl<'a> Generator<'a> {
     }
 
     /// Writes a change of a table the way the server has it; false when that is a rebuild.
-    fn change(&mut self, how: How, table: &ObjectName, values: &[(&str, &str)], touches: &[&str]) -> bool {
+    fn change(&mut self, how: How, table: &ObjectName, values: &[(&str, &str)], touches: Vec<Touch>) -> bool {
         let name = self.object(table);
         let mut all = vec![("table", name.as_str())];
         all.extend(values);

@@ -1,9 +1,12 @@
 //! Tables, their columns and constraints.
 
-use super::super::dialect::Comments;
+use super::super::dialect::{Comments, Dialect};
+use super::super::literal;
 use super::super::model::{Action, Column, Constraint, ConstraintKind, Generated, Identity, Rule, Table, Value};
 use super::super::types::LogicalType;
 use super::Generator;
+use super::comment::remark;
+use super::touch::Touch;
 use crate::domain::{ObjectName, Provider, TableEdit, render};
 
 /// Where a column's definition stands, which decides what it may hold.
@@ -17,7 +20,7 @@ struct Surroundings<'t> {
     is_added: bool,
 }
 
-impl Generator<'_> {
+impl Generator<'_, '_> {
     pub(super) fn create_table(&mut self, table: &Table) {
         let provider = self.provider();
         let name = self.object(&table.name);
@@ -119,7 +122,7 @@ impl Generator<'_> {
         }
         sql.push_str(if column.is_nullable { self.dialect.null_word } else { " NOT NULL" });
         if let Some(default) = &column.default {
-            let expression = self.default(default, &column.kind);
+            let expression = self.default(default, Some(&column.kind));
             if provider == Provider::SqlServer {
                 sql.push_str(&format!(" CONSTRAINT {}", self.bounded(&default_name(around.table, &column.name))));
             }
@@ -138,7 +141,8 @@ impl Generator<'_> {
             _ => {}
         }
         if !column.native.contains_key(&provider) {
-            sql.push_str(&self.type_check(column, around));
+            let check = type_check(self.dialect, &around.table.name, &column.name, &column.kind);
+            sql.push_str(&check.unwrap_or_default());
         }
         if let (Some(comment), Comments::Clause) = (&column.comment, self.dialect.comments) {
             sql.push_str(&format!(" COMMENT {}", self.dialect.text(comment)));
@@ -160,32 +164,24 @@ impl Generator<'_> {
         }
     }
 
-    /// The check that stands in for a type that the server does not have.
-    fn type_check(&self, column: &Column, around: &Surroundings<'_>) -> String {
-        let name = self.dialect.quote(&column.name);
-        match (self.provider(), &column.kind) {
-            (Provider::Sqlite, LogicalType::Bool) => format!(" CHECK ({name} IN (0, 1))"),
-            (Provider::Sqlite, LogicalType::Json) => format!(" CHECK (json_valid({name}))"),
-            (Provider::SqlServer, LogicalType::Json) => {
-                let constraint = self.bounded(&format!("CK_{}_{}_Json", around.table.name, column.name));
-                format!(" CONSTRAINT {constraint} CHECK (ISJSON({name}) = 1)")
-            }
-            _ => String::new(),
-        }
-    }
-
     /// A default's SQL.
-    pub(super) fn default(&mut self, value: &Value, kind: &LogicalType) -> String {
+    pub(super) fn default(&mut self, value: &Value, kind: Option<&LogicalType>) -> String {
         if let Value::Sql(text) = value {
             let expression = self.sql(text, &[]);
             // A general text is an expression; the server's own words stand as they are.
             let is_general = text.of(self.provider()).is_some_and(|(_, is_general)| is_general);
             return if is_general && !expression.starts_with('(') { format!("({expression})") } else { expression };
         }
-        let literal = self.dialect.value(value, Some(kind)).unwrap_or_default();
-        let is_large = matches!(kind, LogicalType::Text | LogicalType::Json | LogicalType::Bytes);
+        let literal = self.literal(value, kind);
+        let is_large = matches!(kind, Some(LogicalType::Text | LogicalType::Json | LogicalType::Bytes));
         // MySQL takes only expressions as defaults of its large types.
         if self.provider() == Provider::MySql && is_large { format!("({literal})") } else { literal }
+    }
+
+    /// A value as the server has to be told it in a column of this type; SQL is none.
+    pub(super) fn literal(&self, value: &Value, kind: Option<&LogicalType>) -> String {
+        let fitted = kind.map_or_else(|| value.clone(), |kind| literal::fitted(self.provider(), kind, value));
+        self.dialect.value(&fitted, kind).unwrap_or_default()
     }
 
     /// A constraint with its name.
@@ -238,14 +234,15 @@ impl Generator<'_> {
         let name = self.dialect.object(table);
         let table_text = self.dialect.text(&name);
         let values = [("to", quoted.as_str()), ("to_text", literal.as_str()), ("table_text", table_text.as_str())];
-        self.change(self.dialect.rename_table, table, &values, &[]);
+        self.change(self.dialect.rename_table, table, &values, Vec::new());
         if self.fresh.remove(table) {
             self.fresh.insert(ObjectName { schema: table.schema.clone(), name: to.to_owned() });
         }
     }
 
     pub(super) fn add_column(&mut self, table: &ObjectName, column: &Column, constraints: &[Constraint]) {
-        let columns = vec![column.name.as_str()];
+        let known = self.columns_of(table);
+        let columns = known.iter().map(String::as_str).chain([column.name.as_str()]).collect();
         let around = Surroundings { table, columns, primary: None, is_added: true };
         if column.identity.is_some() && matches!(self.provider(), Provider::Sqlite | Provider::MySql) {
             self.unable(column.at, "an identity column can't be added to a table", "make a new table with it");
@@ -261,8 +258,12 @@ impl Generator<'_> {
             let clause = render(self.dialect.add_column, &[("definition", &line)]);
             // Checks that the server has no schemas.
             self.object(table);
+            let mut touches = vec![Touch::adds(&column.name)];
+            if let Some(generated) = &column.generated {
+                touches.extend(Touch::read_by(&generated.expression, self.provider()));
+            }
             let edit = (self.provider() == Provider::Sqlite).then(|| self.added(column, &around));
-            self.clause_or(table, clause, &[&column.name], edit);
+            self.clause_or(table, clause, touches, edit);
         }
         self.comment_on(table, Some(&column.name), column.comment.as_deref());
         for constraint in constraints {
@@ -279,7 +280,9 @@ impl Generator<'_> {
     }
 
     pub(super) fn add_constraint(&mut self, table: &ObjectName, constraint: &Constraint, is_online: bool) {
-        self.constraint_of(table, constraint, is_online, &[]);
+        let known = self.columns_of(table);
+        let columns: Vec<&str> = known.iter().map(String::as_str).collect();
+        self.constraint_of(table, constraint, is_online, &columns);
     }
 
     fn constraint_of(&mut self, table: &ObjectName, constraint: &Constraint, is_online: bool, columns: &[&str]) {
@@ -300,7 +303,8 @@ impl Generator<'_> {
         if let Some((word, _)) = later {
             definition.push_str(word);
         }
-        self.change(self.dialect.add_constraint, table, &[("definition", &definition)], &[&name]);
+        let touches = Touch::of_constraint(&name, constraint, self.provider());
+        self.change(self.dialect.add_constraint, table, &[("definition", &definition)], touches);
         if let Some((_, validate)) = later {
             // In the transaction of the first statement its locks would still be held.
             let (name, table) = (self.dialect.quote(&name), self.dialect.object(table));
@@ -313,7 +317,8 @@ impl Generator<'_> {
         let bounded = self.dialect.bounded(name.unwrap_or_default());
         let quoted = self.dialect.quote(&bounded);
         let how = self.dialect.how_to_drop(kind);
-        if !self.change(how, table, &[("name", &quoted)], &[&bounded]) {
+        let touch = if kind == ConstraintKind::Primary { Touch::drops_key() } else { Touch::part(&bounded) };
+        if !self.change(how, table, &[("name", &quoted)], vec![touch]) {
             let (edit, words) = match kind {
                 ConstraintKind::Primary => (TableEdit::DropPrimaryKey, "drop the primary key".to_owned()),
                 _ => (TableEdit::DropConstraint { name: bounded.clone() }, format!("drop {bounded}")),
@@ -321,42 +326,25 @@ impl Generator<'_> {
             self.edit(table, edit, words);
         }
     }
+}
 
-    fn comment_on(&mut self, table: &ObjectName, column: Option<&str>, comment: Option<&str>) {
-        let Some(comment) = comment else { return };
-        let literal = self.dialect.text(comment);
-        let name = self.dialect.object(table);
-        match (self.dialect.comments, column) {
-            (Comments::Statement, Some(column)) => {
-                let column = self.dialect.quote(column);
-                self.whole(format!("COMMENT ON COLUMN {name}.{column} IS {literal}"));
-            }
-            (Comments::Statement, None) => self.whole(format!("COMMENT ON TABLE {name} IS {literal}")),
-            (Comments::Property, column) => {
-                let schema =
-                    table.schema.as_ref().map_or("SCHEMA_NAME()".to_owned(), |schema| self.dialect.text(schema));
-                let mut sql = format!(
-                    "DECLARE @schema sysname = {schema}, @text nvarchar(4000) = {literal};\n\
-                     EXEC sp_addextendedproperty N'MS_Description', @text, N'SCHEMA', @schema, N'TABLE', {}",
-                    self.dialect.text(&table.name)
-                );
-                if let Some(column) = column {
-                    sql.push_str(&format!(", N'COLUMN', {}", self.dialect.text(column)));
-                }
-                self.whole(sql);
-            }
-            (Comments::Clause | Comments::Remark, _) => {}
+/// The check that stands in for a type that the server does not have, as it is written behind a column.
+pub(super) fn type_check(dialect: &Dialect, table: &str, column: &str, kind: &LogicalType) -> Option<String> {
+    let name = dialect.quote(column);
+    match (dialect.provider, kind) {
+        (Provider::Sqlite, LogicalType::Bool) => Some(format!(" CHECK ({name} IN (0, 1))")),
+        (Provider::Sqlite, LogicalType::Json) => Some(format!(" CHECK (json_valid({name}))")),
+        (Provider::SqlServer, LogicalType::Json) => {
+            let constraint = dialect.quote(&dialect.bounded(&format!("CK_{table}_{column}_Json")));
+            Some(format!(" CONSTRAINT {constraint} CHECK (ISJSON({name}) = 1)"))
         }
+        _ => None,
     }
 }
 
 /// The name of a default on SQL Server.
 pub(super) fn default_name(table: &ObjectName, column: &str) -> String {
     format!("DF_{}_{column}", table.name)
-}
-
-fn remark(comment: &str) -> String {
-    format!(" /* {} */", comment.replace("*/", "* /").replace('\n', " "))
 }
 
 /// Whether SQLite's `ADD COLUMN` takes the column.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::fields::{Fields, Reader};
 use super::super::keys::TRAITS;
+use super::super::literal;
 use super::super::model::{Column, Constraint, Generated, Identity, Only, Rule, SqlText, Traits, Value};
 use super::super::types::LogicalType;
 use super::super::yaml::At;
@@ -74,19 +75,11 @@ impl Reader<'_> {
         let wrong = match (&value, kind) {
             (Value::Null, _) => return None,
             (Value::Sql(_), _) => None,
-            (Value::Now, kind) => (!kind.is_time()).then_some("now goes with date, timestamp and timestamptz"),
-            (Value::Uuid, kind) => (*kind != LogicalType::Uuid).then_some("uuid goes with the type uuid"),
             (Value::Flag(_), LogicalType::Bool) => None,
             (_, LogicalType::Bool) => Some("a bool is true or false"),
-            (Value::Number(text), kind) if kind.is_whole() => {
-                text.contains(['.', 'e', 'E']).then_some("this type takes whole numbers")
-            }
             (Value::Text(_) | Value::Flag(_), kind) if kind.is_number() => Some("this type takes a number"),
-            (Value::Text(text), LogicalType::Enum(values)) => {
-                (!values.contains(text)).then_some("it is none of the enum's values")
-            }
             (_, LogicalType::Bytes) => Some("bytes have no literal that all servers share"),
-            _ => None,
+            _ => literal::wrong(kind, &value),
         };
         if let Some(wrong) = wrong {
             self.problem(
@@ -115,7 +108,16 @@ impl Reader<'_> {
             Some(kind) => self.fitting(at, kind, value),
             None => Some(value).filter(|value| !matches!(value, Value::Null)),
         });
-        Traits { kind, native: self.native(fields), is_nullable: self.flag(fields, "nullable"), default }
+        let is_said = fields.get("identity").is_some();
+        let identity = self.identity(fields);
+        let comment = match fields.get("comment") {
+            Some(node) if node.is_null() => Some(None),
+            Some(node) => self.text_of(node, "comment").map(|text| Some(text.to_owned())),
+            None => None,
+        };
+        let native = self.native(fields);
+        let is_nullable = self.flag(fields, "nullable");
+        Traits { kind, native, is_nullable, default, identity: is_said.then_some(identity), comment }
     }
 
     pub(super) fn was(&mut self, fields: &Fields<'_>) -> Option<Traits> {

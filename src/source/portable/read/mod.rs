@@ -103,7 +103,7 @@ impl Reader<'_> {
 
     fn operations(&mut self, node: &Node, what: &str) -> Vec<Operation> {
         // 'down:' with nothing behind it: there is nothing to undo.
-        if matches!(&node.kind, Kind::Scalar(scalar) if scalar.is_null()) {
+        if node.is_null() {
             return Vec::new();
         }
         let Some(items) = self.list(node, what) else { return Vec::new() };
@@ -181,8 +181,13 @@ impl Reader<'_> {
             "rename_column" => What::RenameColumn { table: table?, column: name(self)?, to: self.name(fields, "to")? },
             "alter_column" => {
                 let (to, was) = (self.traits(fields), self.was(fields));
-                if to.kind.is_none() && to.native.is_empty() && to.is_nullable.is_none() && to.default.is_none() {
-                    self.problem(at, "alter_column changes nothing", "write type, nullable or default");
+                if to.kind.is_none()
+                    && to.native.is_empty()
+                    && to.is_nullable.is_none()
+                    && to.default.is_none()
+                    && to.comment.is_none()
+                {
+                    self.problem(at, "alter_column changes nothing", "write type, nullable, default or comment");
                 }
                 What::AlterColumn { table: table?, column: name(self)?, to, was }
             }

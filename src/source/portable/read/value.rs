@@ -123,7 +123,11 @@ impl Reader<'_> {
             Err(None) => {
                 let word = text.split('(').next().unwrap_or(text);
                 let words: Vec<_> = LogicalType::words().collect();
-                self.problem(node.at, format!("'{}' is no type", shown(text)), instead(word, words.iter().copied()));
+                let hint = match LogicalType::elsewhere(text) {
+                    Some(meant) => format!("did you mean '{meant}'?"),
+                    None => instead(word, words.iter().copied()),
+                };
+                self.problem(node.at, format!("'{}' is no type", shown(text)), hint);
                 None
             }
         }

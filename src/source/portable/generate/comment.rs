@@ -1,0 +1,74 @@
+//! Comments of tables and columns.
+
+use super::super::dialect::Comments;
+use super::super::model::Traits;
+use super::Generator;
+use crate::domain::ObjectName;
+
+impl Generator<'_, '_> {
+    /// Writes a comment on something that has none.
+    pub(super) fn comment_on(&mut self, table: &ObjectName, column: Option<&str>, comment: Option<&str>) {
+        let Some(comment) = comment else { return };
+        match self.dialect.comments {
+            Comments::Statement => self.comment_statement(table, column, Some(comment)),
+            Comments::Property => self.comment_property(table, column, Some(comment), false),
+            Comments::Clause | Comments::Remark => {}
+        }
+    }
+
+    /// Writes a column's new comment, unless it is known to have that one.
+    pub(super) fn change_comment(&mut self, table: &ObjectName, column: &str, to: &Traits) {
+        let Some(comment) = &to.comment else { return };
+        let known = self.known.column(table, column).map(|known| &known.comment);
+        // Nothing but a comment that is known can be found in a table's SQL.
+        let is_nowhere = known.is_none() && comment.is_none() && self.dialect.comments == Comments::Remark;
+        if known == Some(comment) || is_nowhere {
+            return;
+        }
+        match self.dialect.comments {
+            Comments::Statement => self.comment_statement(table, Some(column), comment.as_deref()),
+            Comments::Property => self.comment_property(table, Some(column), comment.as_deref(), true),
+            // It is part of the column's definition.
+            Comments::Clause => {}
+            Comments::Remark => {
+                let at = self.at();
+                let hint = "say with 'providers' where it is for; here comments stand in the table's own SQL";
+                self.unable(at, "a comment can't be changed", hint);
+            }
+        }
+    }
+
+    fn comment_statement(&mut self, table: &ObjectName, column: Option<&str>, comment: Option<&str>) {
+        let literal = comment.map_or("NULL".to_owned(), |comment| self.dialect.text(comment));
+        let name = self.dialect.object(table);
+        self.whole(match column {
+            Some(column) => format!("COMMENT ON COLUMN {name}.{} IS {literal}", self.dialect.quote(column)),
+            None => format!("COMMENT ON TABLE {name} IS {literal}"),
+        });
+    }
+
+    fn comment_property(&mut self, table: &ObjectName, column: Option<&str>, comment: Option<&str>, replaces: bool) {
+        let schema = table.schema.as_ref().map_or("SCHEMA_NAME()".to_owned(), |schema| self.dialect.text(schema));
+        let mut place = format!("N'SCHEMA', @schema, N'TABLE', {}", self.dialect.text(&table.name));
+        if let Some(column) = column {
+            place.push_str(&format!(", N'COLUMN', {}", self.dialect.text(column)));
+        }
+        let text = comment.map(|comment| format!(", @text nvarchar(4000) = {}", self.dialect.text(comment)));
+        let mut sql = format!("DECLARE @schema sysname = {schema}{}", text.unwrap_or_default());
+        if replaces {
+            sql.push_str(&format!(
+                ";\nIF EXISTS (SELECT 1 FROM sys.fn_listextendedproperty(N'MS_Description', {place}))\n\
+                 \x20   EXEC sp_dropextendedproperty N'MS_Description', {place}"
+            ));
+        }
+        if comment.is_some() {
+            sql.push_str(&format!(";\nEXEC sp_addextendedproperty N'MS_Description', @text, {place}"));
+        }
+        self.whole(sql);
+    }
+}
+
+/// A comment inside of a table's definition.
+pub(super) fn remark(comment: &str) -> String {
+    format!(" /* {} */", comment.replace("*/", "* /").replace('\n', " "))
+}
