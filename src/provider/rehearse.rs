@@ -65,6 +65,7 @@ impl Rehearsal {
         observer: &mut dyn Observer,
     ) -> Result<Vec<NotTried>, ExecutionError> {
         let Some(first) = work.first() else { return Ok(Vec::new()) };
+        work.iter().try_for_each(|one| self.session.check_reading(one))?;
         let in_transaction = self.copy.is_none();
         let mut message = Message::default();
         self.session.set_up(&mut message, first);
