@@ -181,7 +181,7 @@ async fn settle_in(
     let is_together = matches!(planned.intent(), Some(Intent::Together { .. }));
     let fits = planned.intent().is_some_and(|intent| intent.fits(begun));
     // What never took effect may have been corrected meanwhile; what did is recorded by what it was.
-    if !fits && !(is_together && !command.applied) {
+    if !fits && (!is_together || command.applied) {
         let what = if is_together { "one of the statements from" } else { "statement" };
         let why = format!("{what} {number} of {} was changed since it was begun", script.file);
         return refuse(why, if is_together { "restore the file" } else { "restore the statement" });

@@ -66,7 +66,9 @@ impl Session {
         observer: &mut dyn Observer,
     ) -> Result<(), ExecutionError> {
         let Some(first) = work.first() else { return Ok(()) };
-        work.iter().try_for_each(|one| self.check_reading(one))?;
+        if let Some(error) = work.iter().find_map(|one| self.misread(one)) {
+            return Err(error);
+        }
         let mut message = Message::default();
         self.open(&mut message, fence, first).map_err(|error| nothing_done(error, first))?;
         let mut times = Vec::with_capacity(work.len());
@@ -91,12 +93,11 @@ impl Session {
         Ok(())
     }
 
-    /// Makes sure, before anything of a script runs, that the server reads it as it was split.
-    pub(super) fn check_reading(&self, work: &Work<'_>) -> Result<(), ExecutionError> {
-        let Some(connection) = &self.connection else { return Ok(()) };
+    /// Why a script must not be run at all: the server would read it otherwise than it was split.
+    pub(super) fn misread(&self, work: &Work<'_>) -> Option<ExecutionError> {
+        let connection = self.connection.as_ref()?;
         let statements = &work.planned.script().statements;
-        let misread = connection.misread(statements.iter().map(|statement| &*statement.sql));
-        let Some((index, offset, mode)) = misread else { return Ok(()) };
+        let (index, offset, mode) = connection.misread(statements.iter().map(|statement| &*statement.sql))?;
         let text = format!(
             "the server runs with the mode {mode}, in which what stands here means something else than it was read as"
         );
@@ -106,7 +107,7 @@ impl Session {
         );
         let done = work.planned.begin();
         let outcome = if done == 0 { Outcome::RolledBack } else { Outcome::Partial };
-        Err(ExecutionError { error, migration: Some(work.id().clone()), statement: Some(index), done, outcome })
+        Some(ExecutionError { error, migration: Some(work.id().clone()), statement: Some(index), done, outcome })
     }
 
     /// One migration of an atomic unit. `end` when it is the unit's last, and whether the lock is given back then.

@@ -44,7 +44,9 @@ impl Session {
             let error = ProviderError::new(ErrorKind::Internal, "the plan has more statements than the migration");
             return Err(nothing_done(error, work));
         };
-        self.check_reading(work)?;
+        if let Some(error) = self.misread(work) {
+            return Err(error);
+        }
         let started = match &self.stepwise {
             Some((id, started)) if id == work.id() => *started,
             _ => {
