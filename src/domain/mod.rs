@@ -56,7 +56,7 @@ pub use run::{
     BranchOutcome, MigrationResult, Observed, OutcomeStatus, RollbackRequest, Run, RunKind, RunRequest, RunState,
     Selector,
 };
-pub use script::{Effect, ObjectName, Risk, Script, SessionChange, Statement, TableChange};
+pub use script::{Effect, LostValue, ObjectName, Risk, Script, SessionChange, Statement, TableChange, Variables};
 pub use sealer::{SealError, SealKey, SealedPassword, Sealer};
 pub use secret::{Secret, SecretRef};
 pub use state::{BranchState, HeldMigration, Hold, Lease, MigrationStatus};

@@ -16,6 +16,52 @@ impl Script {
     pub fn is_transactional(&self) -> bool {
         self.statements.iter().all(Statement::is_transactional)
     }
+
+    /// The first value that one of the first `done` statements has left in its session, that is another when the statement
+    /// is run again, and that a later statement needs: in a new session the script cannot go on.
+    pub fn lost_value(&self, done: usize) -> Option<LostValue> {
+        let mut lost: Vec<(&str, usize)> = Vec::new();
+        let (before, after) = self.statements.split_at_checked(done)?;
+        let find = |lost: &[(&str, usize)], statement: &Statement| {
+            let reads = |(name, _): &&(&str, usize)| statement.variables.reads.iter().any(|read| read == name);
+            lost.iter().find(reads).map(|(name, given)| ((*name).to_owned(), *given))
+        };
+        for (index, statement) in before.iter().enumerate() {
+            let is_back = statement.session == Some(SessionChange::Setting) && find(&lost, statement).is_none();
+            lost.retain(|(name, _)| !statement.variables.sets.iter().any(|set| set == name));
+            if !is_back {
+                lost.extend(statement.variables.sets.iter().map(|name| (&**name, index)));
+            }
+            // A setting that a lost value went into is brought back wrongly, or fails.
+            if statement.session == Some(SessionChange::Setting) && !is_back {
+                lost.push((SETTING, index));
+            }
+        }
+        for (index, statement) in after.iter().enumerate() {
+            // Whatever the session is set to, everything may depend on it.
+            let setting = lost.iter().find(|(name, _)| name.starts_with(SETTING));
+            let setting = setting.map(|(name, given)| ((*name).to_owned(), *given));
+            if let Some((variable, given)) = setting.or_else(|| find(&lost, statement)) {
+                return Some(LostValue { variable, given, needed: done + index });
+            }
+            lost.retain(|(name, _)| !statement.variables.sets.iter().any(|set| set == name));
+        }
+        None
+    }
+}
+
+/// What the names of a session's settings begin with.
+const SETTING: &str = "@@";
+
+/// A value that has gone with its session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostValue {
+    /// The variable, with its `@` or `@@`.
+    pub variable: String,
+    /// The index of the statement that gave it its value.
+    pub given: usize,
+    /// The index of the statement that needs it.
+    pub needed: usize,
 }
 
 /// One statement of a script.
@@ -37,6 +83,8 @@ pub struct Statement {
     /// `Some` when the statement changes nothing but the session that it runs in. A migration that goes on in another
     /// session, after a crash, begins with those of its done statements.
     pub session: Option<SessionChange>,
+    /// Which of the session's variables it gives values, and whose values it needs.
+    pub variables: Variables,
     /// Which tables the statement makes, drops or renames.
     pub tables: Vec<TableChange>,
     /// What somebody should know before it runs.
@@ -60,6 +108,7 @@ impl Statement {
             is_generated: false,
             alone: None,
             session: None,
+            variables: Variables::default(),
             tables: Vec::new(),
             risk: Risk::default(),
             enforces_keys: false,
@@ -113,6 +162,16 @@ pub struct Risk {
     pub blocks: Option<String>,
 }
 
+/// The session's variables that a statement is about, in lower case: those of users with `@` before them, settings with
+/// `@@`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Variables {
+    /// It gives these values.
+    pub sets: Vec<String>,
+    /// It needs the values that these have before.
+    pub reads: Vec<String>,
+}
+
 /// What a statement changes of the session that it runs in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionChange {
@@ -153,6 +212,13 @@ pub enum Effect {
         from: ObjectName,
         /// The new name.
         to: ObjectName,
+    },
+    /// Several tables were renamed at once: nothing has these names any more, and tables have those.
+    TablesRenamed {
+        /// Names that nothing has afterwards.
+        gone: Vec<ObjectName>,
+        /// Names that nothing had before.
+        come: Vec<ObjectName>,
     },
     /// The table has a column of this name.
     ColumnExists {

@@ -1,5 +1,6 @@
 //! The one algorithm that migrates a branch.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -11,8 +12,8 @@ use super::recorder::Recorder;
 use super::report::{Progress, Report};
 use super::settings::EngineSettings;
 use crate::domain::{
-    Branch, Direction, EventBody, FailureClass, Hold, Ledger, MigrationError, Plan, Planned, Policy, ProviderCatalogue,
-    RunId, RunRequest, Segment, Target, Time, Unit, plan_digest, plan_up,
+    Branch, Direction, EventBody, FailureClass, Hold, Intent, Ledger, MigrationError, Plan, Planned, Policy,
+    ProviderCatalogue, RunId, RunRequest, Target, Time, plan_digest, plan_up,
 };
 use crate::provider::{
     self, Claim, Endpoint, ErrorKind, ExecutionError, Fate, Fence, Outcome, ProviderError, Session, Stop, Work,
@@ -50,6 +51,7 @@ pub(super) struct Attempt<'a> {
 }
 
 /// How an attempt ended early.
+#[derive(Debug)]
 pub(super) enum Broken {
     /// It failed, or was refused.
     Failed(Failure),
@@ -57,6 +59,16 @@ pub(super) enum Broken {
     Open(Failure),
     /// The branch has seen a newer fencing token of this head office than the one in hand.
     Stale(i64, Failure),
+}
+
+impl Broken {
+    /// The same, told with the failure after which it was found out.
+    fn after(self, earlier: Option<Failure>) -> Self {
+        match (self, earlier) {
+            (Self::Failed(failure), Some(earlier)) => Self::Failed(failure.after(&earlier)),
+            (ended, _) => ended,
+        }
+    }
 }
 
 impl Attempt<'_> {
@@ -67,20 +79,36 @@ impl Attempt<'_> {
         }
         let endpoint = self.endpoint()?;
         self.recall(report).await?;
-        let mut round = 1;
-        loop {
-            let mut session = self.open(&endpoint).await?;
-            let ended = self.in_session(&mut session, report, round == 1).await;
-            session.close().await;
-            match ended {
-                Err(Broken::Open(failure)) if round < ROUNDS => {
-                    tracing::warn!(error = %failure.error, "the connection was lost; reading the ledger again");
-                    round += 1;
-                }
-                Err(Broken::Open(failure)) => return Err(Broken::Failed(failure)),
-                ended => return ended,
+        // The failure after which the ledger is read again, to find out what became of the work.
+        let mut open: Option<Failure> = None;
+        for round in 1.. {
+            // Boxed: a whole attempt is too large for the stack of a worker thread.
+            let failure = match Box::pin(self.round(&endpoint, report, open.as_ref())).await {
+                Ok(()) => return Ok(()),
+                Err(Broken::Open(failure)) => failure,
+                Err(ended) => return Err(ended.after(open)),
+            };
+            let is_over = open.as_ref().is_some_and(Failure::ends_attempt);
+            if round == ROUNDS || is_over {
+                return Err(Broken::Failed(failure));
             }
+            tracing::warn!(error = %failure.error, "an outcome is open; reading the ledger again");
+            open = Some(failure);
         }
+        Ok(())
+    }
+
+    /// One connection's work. After a failure that left an outcome `open`, that is settled first; where the migration's time
+    /// is over, nothing else is begun.
+    async fn round(&self, endpoint: &Endpoint, report: &mut Report, open: Option<&Failure>) -> Result<(), Broken> {
+        let over = open.filter(|failure| failure.ends_attempt());
+        let mut session = match (self.open(endpoint).await, over) {
+            (Err(_), Some(failure)) => return Err(Broken::Failed(failure.clone())),
+            (opened, _) => opened?,
+        };
+        let ended = self.in_session(&mut session, report, open).await;
+        session.close().await;
+        ended
     }
 
     pub(super) fn endpoint(&self) -> Result<Endpoint, Broken> {
@@ -102,12 +130,17 @@ impl Attempt<'_> {
         }
     }
 
-    async fn in_session(&self, session: &mut Session, report: &mut Report, first: bool) -> Result<(), Broken> {
+    async fn in_session(
+        &self,
+        session: &mut Session,
+        report: &mut Report,
+        open: Option<&Failure>,
+    ) -> Result<(), Broken> {
         // The fast path: one query and no lock tell whether there is anything to do.
         let ledger = session.ledger().await.map_err(|error| self.broken(error))?;
         report.see(self.catalogue, &ledger, self.run_id);
         let plan = self.plan(&ledger, report)?;
-        if first {
+        if open.is_none() {
             self.recorder.event(EventBody::BranchStarted {
                 branch_code: self.branch.code.clone(),
                 provider: self.branch.provider,
@@ -124,7 +157,7 @@ impl Attempt<'_> {
             Ok(fence) => fence,
             Err(error) => return Err(self.broken(error)),
         };
-        let ended = self.locked(session, &fence, report).await;
+        let ended = self.locked(session, &fence, report, open).await;
         if let Err(error) = session.unlock(fence).await {
             // The session is closed next, which releases whatever it holds.
             tracing::warn!(%error, "the session lock could not be released");
@@ -132,8 +165,14 @@ impl Attempt<'_> {
         ended
     }
 
-    async fn locked(&self, session: &mut Session, fence: &Fence, report: &mut Report) -> Result<(), Broken> {
-        let ended = self.run_plan(session, fence, report).await;
+    async fn locked(
+        &self,
+        session: &mut Session,
+        fence: &Fence,
+        report: &mut Report,
+        open: Option<&Failure>,
+    ) -> Result<(), Broken> {
+        let ended = self.run_plan(session, fence, report, open).await;
         // What was done before the failure is part of what is told of the branch.
         if ended.is_err()
             && let Ok(ledger) = session.ledger().await
@@ -143,8 +182,17 @@ impl Attempt<'_> {
         ended
     }
 
-    async fn run_plan(&self, session: &mut Session, fence: &Fence, report: &mut Report) -> Result<(), Broken> {
+    async fn run_plan(
+        &self,
+        session: &mut Session,
+        fence: &Fence,
+        report: &mut Report,
+        open: Option<&Failure>,
+    ) -> Result<(), Broken> {
         let plan = self.settled_plan(session, fence, report).await?;
+        if let Some(over) = open.filter(|failure| failure.ends_attempt() && !plan.is_empty()) {
+            return Err(Broken::Failed(over.clone()));
+        }
         self.fix(&plan, report).await?;
         let total = plan.migrations().count();
         let (statements, log) = (self.request.include_statements, self.settings.log_statements);
@@ -152,7 +200,7 @@ impl Attempt<'_> {
         for (index, unit) in plan.units.iter().enumerate() {
             self.go_on()?;
             let last = index + 1 == plan.units.len();
-            self.run_unit(session, fence, unit, last, &mut progress, report).await?;
+            Box::pin(self.run_unit(session, fence, unit, last, &mut progress, report)).await?;
         }
         // Nothing is believed to be applied that the ledger does not show.
         let ledger = session.ledger().await.map_err(|error| match error.kind {
@@ -175,41 +223,6 @@ impl Attempt<'_> {
         }
     }
 
-    async fn run_unit(
-        &self,
-        session: &mut Session,
-        fence: &Fence,
-        unit: &Unit,
-        last: bool,
-        progress: &mut Progress<'_>,
-        report: &mut Report,
-    ) -> Result<(), Broken> {
-        let stop = self.stop();
-        match unit {
-            Unit::Atomic(planned) => {
-                let work: Vec<Work<'_>> = planned.iter().map(|planned| self.work(planned)).collect();
-                let done = session.run_atomic(fence, &work, last, &stop, progress).await;
-                done.map_err(|error| self.broken_execution(&planned.iter().collect::<Vec<_>>(), error))?;
-                planned.iter().for_each(|planned| report.applied(planned.migration.id.clone()));
-            }
-            Unit::Stepwise(planned, segments) => {
-                // Everything may have been done and only the final mark be missing.
-                let end = planned.script().statements.len();
-                let only_mark = [Segment::Transaction(end..end)];
-                let segments = if segments.is_empty() { &only_mark[..] } else { segments };
-                for (index, segment) in segments.iter().enumerate() {
-                    self.go_on()?;
-                    let finishes = index + 1 == segments.len();
-                    let work = self.work(planned);
-                    let done = session.run_segment(fence, &work, segment, finishes, &stop, progress).await;
-                    done.map_err(|error| self.broken_execution(&[planned], error))?;
-                }
-                report.applied(planned.migration.id.clone());
-            }
-        }
-        Ok(())
-    }
-
     /// The plan for the branch as it stands under the lock, after every statement of unknown outcome was settled.
     async fn settled_plan(&self, session: &mut Session, fence: &Fence, report: &mut Report) -> Result<Plan, Broken> {
         for round in 0..MAX_DOUBTS {
@@ -220,8 +233,8 @@ impl Attempt<'_> {
                 self.check_digest(session, &ledger, &plan, report).await?;
             }
             let doubt = plan.migrations().find_map(|planned| Some((planned.clone(), planned.doubtful()?)));
-            let Some((planned, index)) = doubt else { return Ok(plan) };
-            self.settle(session, fence, &planned, index).await?;
+            let Some((planned, doubtful)) = doubt else { return Ok(plan) };
+            self.settle(session, fence, &planned, doubtful).await?;
         }
         Err(self.broken(ProviderError::new(ErrorKind::Ledger, "the ledger holds too many half-known statements")))
     }
@@ -231,8 +244,12 @@ impl Attempt<'_> {
         session: &mut Session,
         fence: &Fence,
         planned: &Planned,
-        index: usize,
+        doubtful: Range<usize>,
     ) -> Result<(), Broken> {
+        if matches!(planned.intent(), Some(Intent::Together { .. })) {
+            return Err(Broken::Failed(Failure::ambiguous(self.branch, planned, &doubtful)));
+        }
+        let index = doubtful.start;
         let Some(statement) = planned.script().statements.get(index) else {
             return Err(self.broken(ProviderError::new(ErrorKind::Ledger, "the journal points past the file's end")));
         };
@@ -262,13 +279,12 @@ impl Attempt<'_> {
                     return Err(self.broken(ProviderError::new(ErrorKind::Locked { holder, until: None }, text)));
                 }
                 Fate::Unknown => {
-                    let failure = Failure::ambiguous(self.branch, planned, index, statement);
-                    return Err(Broken::Failed(failure));
+                    return Err(Broken::Failed(Failure::ambiguous(self.branch, planned, &doubtful)));
                 }
             }
         };
         tracing::info!(migration = %planned.migration.id, statement = index + 1, applied, "settled an interrupted statement");
-        let settled = session.settle(fence, &self.work(planned), index, applied).await;
+        let settled = session.settle(fence, &self.work(planned), doubtful, applied).await;
         settled.map_err(|error| self.broken(error))
     }
 

@@ -1,5 +1,7 @@
+use std::ops::Range;
+
 use super::halt::{Halt, HaltReason};
-use crate::domain::{Branch, Direction, FailureClass, MigrationError, Planned, Refusal, Statement, shorten};
+use crate::domain::{Branch, Direction, FailureClass, Intent, MigrationError, Planned, Refusal, shorten};
 use crate::provider::{ErrorKind, ExecutionError, Outcome, ProviderError};
 
 /// Why an attempt on a branch ended early.
@@ -75,6 +77,9 @@ impl Failure {
         let at = error.migration.as_ref();
         if let Some(planned) = planned.iter().find(|planned| Some(&planned.migration.id) == at) {
             let script = planned.script();
+            if let (Outcome::InDoubt { end }, true) = (outcome, failure.error.hint.is_empty()) {
+                failure.error.hint = settle_together(branch, &(error.done..end));
+            }
             failure.error.migration_id = Some(planned.migration.id.clone());
             failure.error.file.clone_from(&script.file);
             failure.error.statements_done = u32::try_from(error.done).unwrap_or(u32::MAX);
@@ -88,6 +93,20 @@ impl Failure {
             }
         }
         failure
+    }
+
+    /// Whether nothing more is begun in the same attempt once the outcome is known: the migration's time is over.
+    pub(super) fn ends_attempt(&self) -> bool {
+        self.error.class == FailureClass::Timeout
+    }
+
+    /// The same, when it was found out after another failure, which tells more of what happened.
+    pub(super) fn after(mut self, earlier: &Self) -> Self {
+        if self.error.class == FailureClass::Ambiguous && earlier.error.class != FailureClass::Ambiguous {
+            self.error.message = format!("{}; it ended with: {}", self.error.message, earlier.error.message);
+            self.error.provider_code.clone_from(&earlier.error.provider_code);
+        }
+        self
     }
 
     /// The work was told to stop.
@@ -108,28 +127,56 @@ impl Failure {
         Self::refused(MigrationError::new(&branch.code, class, message).hint(hint))
     }
 
-    /// A statement's outcome is unknown and cannot be found out.
-    pub(super) fn ambiguous(branch: &Branch, planned: &Planned, index: usize, statement: &Statement) -> Self {
+    /// The outcome of these statements is unknown and cannot be found out.
+    pub(super) fn ambiguous(branch: &Branch, planned: &Planned, doubtful: &Range<usize>) -> Self {
         let script = planned.script();
-        let message = format!(
-            "an earlier attempt was interrupted while statement {} ran, and whether it took effect cannot be read back",
-            index + 1
-        );
+        let first = script.statements.get(doubtful.start);
+        let message = match planned.intent() {
+            Some(Intent::Together { .. }) => format!(
+                "in an earlier attempt, the transaction of {} did not hold: which of them took effect cannot be read back",
+                numbered(doubtful)
+            ),
+            _ => format!(
+                "an earlier attempt was interrupted while {} ran, and whether it took effect cannot be read back",
+                numbered(doubtful)
+            ),
+        };
+        let hint = match planned.intent() {
+            Some(Intent::Together { .. }) => settle_together(branch, doubtful),
+            _ => format!(
+                "look in the branch's database whether the statement took effect, then settle it with \
+                 `branchkeeper resolve {0} --applied` or `branchkeeper resolve {0} --not-applied`, which runs it again",
+                branch.code
+            ),
+        };
         Self::failed(MigrationError {
             migration_id: Some(planned.migration.id.clone()),
             file: script.file.clone(),
-            line: statement.line,
-            statement: shorten(&statement.sql, 200),
-            statements_done: u32::try_from(index).unwrap_or(u32::MAX),
+            line: first.map_or(0, |statement| statement.line),
+            statement: first.map(|statement| shorten(&statement.sql, 200)).unwrap_or_default(),
+            statements_done: u32::try_from(doubtful.start).unwrap_or(u32::MAX),
             statements_total: u32::try_from(script.statements.len()).unwrap_or(u32::MAX),
-            ..MigrationError::new(&branch.code, FailureClass::Ambiguous, message)
-                .hint(format!(
-                    "look in the branch's database whether the statement took effect, then settle it with \
-                     `branchkeeper resolve {0} --applied` or `branchkeeper resolve {0} --not-applied`, which runs it again",
-                    branch.code
-                ))
+            ..MigrationError::new(&branch.code, FailureClass::Ambiguous, message).hint(hint)
         })
     }
+}
+
+fn numbered(statements: &Range<usize>) -> String {
+    match statements.len() {
+        0 | 1 => format!("statement {}", statements.start + 1),
+        _ => format!("statements {} to {}", statements.start + 1, statements.end),
+    }
+}
+
+/// What a person does about statements of which any may have taken effect.
+fn settle_together(branch: &Branch, statements: &Range<usize>) -> String {
+    format!(
+        "leave transactions to Branchkeeper, and look in the branch's database what {1} did. Make it all of it or none by \
+         hand; then say `branchkeeper resolve {0} --applied`, or correct the file and say `branchkeeper resolve {0} \
+         --not-applied`, which runs all of it again",
+        branch.code,
+        numbered(statements)
+    )
 }
 
 /// What to do after a migration failed, by what it left behind.
@@ -145,6 +192,8 @@ fn what_now(outcome: Outcome, direction: Direction) -> &'static str {
         (Outcome::Partial, _) => {
             "the statements before it stay; correct this one or the branch's data, and the next attempt goes on here"
         }
+        // What is in doubt names the branch.
+        (Outcome::InDoubt { .. }, _) => "",
         (Outcome::Unknown, _) => "the next attempt reads the branch's ledger to find out what took effect",
     }
 }

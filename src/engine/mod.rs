@@ -30,6 +30,7 @@ mod runs;
 mod settings;
 mod shared;
 mod tokens;
+mod unit;
 mod validate;
 
 pub use branches::{ConnectionTest, NewBranch, TestTarget};

@@ -181,8 +181,8 @@ fn warnings(direction: Direction, ledger: &Ledger, plan: &Plan) -> Vec<String> {
     }
     for planned in plan.migrations() {
         let (id, script) = (&planned.migration.id, planned.script());
-        if let Some(index) = planned.doubtful() {
-            let line = script.statements.get(index).map_or(0, |statement| statement.line);
+        if let Some(doubtful) = planned.doubtful() {
+            let line = script.statements.get(doubtful.start).map_or(0, |statement| statement.line);
             warnings.push(format!(
                 "{id} was interrupted at {}:{line}; what became of that statement is found out first",
                 script.file

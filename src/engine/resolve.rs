@@ -12,7 +12,7 @@ use super::inspect::unavailable;
 use super::manager::Manager;
 use super::report::observe;
 use crate::domain::{
-    Branch, BranchRef, BranchState, Direction, Ledger, MigrationId, Planned, ProviderCatalogue, RowState, RunId,
+    Branch, BranchRef, BranchState, Direction, Intent, Ledger, MigrationId, Planned, ProviderCatalogue, RowState, RunId,
 };
 use crate::provider::{Claim, Endpoint, ErrorKind, Fate, Fence, ProviderError, Session, Stop, Work};
 use crate::store::Acquire;
@@ -175,30 +175,36 @@ async fn settle_in(
     };
     let direction = progress.direction;
     let planned = Planned { migration, direction, resume: Some(progress.clone()), replaces: false };
-    let (script, index) = (planned.script(), progress.done.len());
-    let intended = progress.intent.as_ref().map(|intent| &intent.digest);
-    let statement = script.statements.get(index);
-    let Some(statement) = statement.filter(|statement| Some(&statement.digest()) == intended) else {
-        let why = format!("statement {} of {} was changed since it was begun", index + 1, script.file);
-        return refuse(why, "restore the statement");
-    };
-    match session.fate(statement).await? {
-        Fate::Unknown => {}
-        Fate::Running => {
-            return refuse(format!("statement {} is still running on the server", index + 1), "wait until it is done");
-        }
-        Fate::Applied | Fate::NotStarted | Fate::Leftover | Fate::Rerun => {
-            let why = format!("what became of statement {} can be read from the server", index + 1);
-            let hint = match direction {
-                Direction::Up => "apply again: it is settled without a person",
-                Direction::Down => "roll back again: it is settled without a person",
-            };
-            return refuse(why, hint);
+    let (script, doubtful) = (planned.script(), planned.doubtful().unwrap_or_default());
+    let number = doubtful.start + 1;
+    let begun = script.statements.get(doubtful.start..).unwrap_or_default();
+    let is_together = matches!(planned.intent(), Some(Intent::Together { .. }));
+    let fits = planned.intent().is_some_and(|intent| intent.fits(begun));
+    // What never took effect may have been corrected meanwhile; what did is recorded by what it was.
+    if !fits && (!is_together || command.applied) {
+        let what = if is_together { "one of the statements from" } else { "statement" };
+        let why = format!("{what} {number} of {} was changed since it was begun", script.file);
+        return refuse(why, if is_together { "restore the file" } else { "restore the statement" });
+    }
+    if let (false, Some(statement)) = (is_together, begun.first()) {
+        match session.fate(statement).await? {
+            Fate::Unknown => {}
+            Fate::Running => {
+                return refuse(format!("statement {number} is still running on the server"), "wait until it is done");
+            }
+            Fate::Applied | Fate::NotStarted | Fate::Leftover | Fate::Rerun => {
+                let why = format!("what became of statement {number} can be read from the server");
+                let hint = match direction {
+                    Direction::Up => "apply again: it is settled without a person",
+                    Direction::Down => "roll back again: it is settled without a person",
+                };
+                return refuse(why, hint);
+            }
         }
     }
     // It stays the work of the run that began it.
     let run_id = row.run_id.unwrap_or_else(RunId::generate);
     let work = Work { planned: &planned, run_id, timeout: Duration::from_secs(60) };
-    session.settle(fence, &work, index, command.applied).await?;
-    Ok(((planned.migration.id.clone(), index + 1), session.ledger().await?))
+    session.settle(fence, &work, doubtful, command.applied).await?;
+    Ok(((planned.migration.id.clone(), number), session.ledger().await?))
 }

@@ -173,6 +173,18 @@ impl Connection {
         }
     }
 
+    /// Where the server would read a script otherwise than it was split: the statement's index, the offset in it in
+    /// characters, and the mode that is to blame.
+    pub(super) fn misread<'s>(
+        &self,
+        statements: impl Iterator<Item = &'s str>,
+    ) -> Option<(usize, usize, &'static str)> {
+        match self {
+            Self::MySql(wire) => wire.quoting.misread(statements),
+            Self::Sqlite(_) | Self::Postgres(_) | Self::SqlServer(_) => None,
+        }
+    }
+
     /// Where in a statement that failed just now the server stopped understanding it, for providers that have to be asked.
     pub(super) async fn error_offset(&mut self, sql: &str, error: &ProviderError) -> Option<usize> {
         match self {

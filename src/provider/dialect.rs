@@ -3,6 +3,7 @@ use std::time::Duration;
 use crate::domain::Provider;
 
 use super::endpoint::Endpoint;
+use super::untransacted::Untransacted;
 use super::{mysql, postgres, sqlite, sqlserver};
 
 /// What differs between providers and can be said in SQL text. In the templates, `{history}` and `{lock}` stand for the
@@ -43,6 +44,12 @@ pub(super) struct Dialect {
     /// Before the ledger is written: undoes what a migration may have done to the session, and fails when the transaction
     /// is not the one that was marked.
     pub(super) before_record: &'static [&'static str],
+    /// A row if the touch of the lock's row by the unit that was just rolled back stands all the same, because something
+    /// had ended the unit's transaction. Empty where no statement can.
+    pub(super) stands: &'static str,
+    /// The code of the warning that a roll back has left something, as `SHOW WARNINGS` tells it. Empty where there is no
+    /// such thing.
+    pub(super) not_rolled_back: &'static str,
     /// Before a transaction that was only a trial is rolled back: brings out what would fail at the commit.
     pub(super) before_take_back: &'static [&'static str],
     /// Creates the two tables where they are missing; before and after it what that needs.
@@ -64,6 +71,8 @@ pub(super) struct Dialect {
     pub(super) select_tables: &'static str,
     /// The server's version.
     pub(super) select_version: &'static str,
+    /// How to find the tables that no transaction takes back; `None` where there are none.
+    pub(super) untransacted: Option<Untransacted>,
     /// How to see what became of a statement.
     pub(super) probes: Probes,
 }

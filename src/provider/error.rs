@@ -59,6 +59,8 @@ pub enum ErrorKind {
     Ledger,
     /// The connection asks for something that can't be done safely.
     Unsupported,
+    /// Statements took effect of which the ledger cannot say whether they did: a person has to look.
+    Ambiguous,
     /// A fault of Branchkeeper's own.
     Internal,
 }
@@ -92,6 +94,7 @@ impl ProviderError {
             ErrorKind::Cancelled => FailureClass::Cancelled,
             ErrorKind::Sql | ErrorKind::NotADatabase | ErrorKind::ReadOnly | ErrorKind::DiskFull => FailureClass::Sql,
             ErrorKind::Ledger => FailureClass::Catalogue,
+            ErrorKind::Ambiguous => FailureClass::Ambiguous,
             ErrorKind::Internal => FailureClass::Internal,
         }
     }
@@ -126,6 +129,12 @@ pub enum Outcome {
     RolledBack,
     /// Earlier statements of the migration stay, and the ledger's journal says which.
     Partial,
+    /// The unit's transaction did not hold: one of its statements ended it, or changed what no transaction takes back. The
+    /// journal says so, unless the error's hint does, and a person has to settle it. Never to be run again unasked.
+    InDoubt {
+        /// The index behind the last statement of which that holds; the first is that behind those that are done.
+        end: usize,
+    },
     /// Not known: the connection was lost while committing, or a statement outside any transaction was cut off. Connect
     /// anew, read the ledger, and probe the statement that it names.
     Unknown,

@@ -57,8 +57,8 @@ impl Session {
                 Some(objects) => self.object_fate(objects, effect).await,
                 None => Ok(Fate::Unknown),
             },
-            // It was to commit together with its record: without the record it was rolled back.
-            None => Ok(Fate::NotStarted),
+            // It was announced, so it ran outside any transaction, whatever its text looks like.
+            None => Ok(Fate::Unknown),
         }
     }
 

@@ -18,6 +18,8 @@ pub(super) struct Break {
     pub(super) purpose: Option<Purpose>,
     /// The message held a commit, and nobody knows whether the server came to it.
     pub(super) in_doubt: bool,
+    /// The server says that the transaction ended with this statement, which may have been committed with all before it.
+    pub(super) ended: bool,
     /// The server answered, so the connection and its session go on.
     pub(super) answered: bool,
 }
@@ -25,7 +27,7 @@ pub(super) struct Break {
 impl Break {
     /// Refused before anything was sent.
     pub(super) fn before(error: ProviderError, purpose: Option<Purpose>) -> Self {
-        Self { error, purpose, in_doubt: false, answered: true }
+        Self { error, purpose, in_doubt: false, ended: false, answered: true }
     }
 }
 
@@ -112,10 +114,10 @@ impl Session {
             error = fence_lost();
         }
         let in_doubt = match ended {
-            Ended::Answered => cause == Cause::TransactionEnded,
+            Ended::Answered => false,
             Ended::Goodbye => purpose == Some(Purpose::Commit),
             Ended::Lost => commits,
         };
-        Break { error, purpose, in_doubt, answered: ended == Ended::Answered }
+        Break { error, purpose, in_doubt, ended: cause == Cause::TransactionEnded, answered: ended == Ended::Answered }
     }
 }

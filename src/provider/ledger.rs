@@ -72,10 +72,7 @@ fn parse_row(index: usize, row: &Row) -> Result<LedgerRow, ProviderError> {
             direction: direction(&text(4, "journal", MAX_JOURNAL)?),
             done: digests(&text(4, "journal", MAX_JOURNAL)?),
             total: u32::try_from(number(5, "statement count")?).map_err(|_| bad("has no statement count"))?,
-            intent: row
-                .text(6)
-                .map_err(|_| bad("has an unreadable intent"))?
-                .map(|digest| Intent { digest: StatementDigest::from_stored(digest) }),
+            intent: row.text(6).map_err(|_| bad("has an unreadable intent"))?.map(|text| Intent::from_stored(&text)),
         }),
         other => return Err(bad(&format!("has the unknown state '{}'", shorten(other, 40)))),
     };

@@ -4,6 +4,7 @@
 //! A provider contributes primitives (its folder) and SQL text (its [`Dialect`](dialect::Dialect)); the logic over them
 //! stands once, in the files beside this one. Every text that goes to a server passes through [`connection`].
 
+mod abort;
 mod catalog;
 mod claim;
 mod connection;
@@ -32,6 +33,7 @@ mod sql;
 mod sqlite;
 mod sqlserver;
 mod stop;
+mod untransacted;
 mod word;
 
 pub use catalog::Tables;

@@ -28,6 +28,21 @@ impl Session {
                     _ => Fate::Unknown,
                 });
             }
+            Effect::TablesRenamed { gone, come } => {
+                let (mut before, mut after) = (true, true);
+                for (names, was) in [(gone, true), (come, false)] {
+                    for name in names {
+                        let is = self.is_there(objects.table, name, "").await?;
+                        before &= is == was;
+                        after &= is != was;
+                    }
+                }
+                return Ok(match (before, after) {
+                    (true, false) => Fate::NotStarted,
+                    (false, true) => Fate::Applied,
+                    _ => Fate::Unknown,
+                });
+            }
             _ => return Ok(Fate::Unknown),
         };
         let there = self.is_there(template, table, name).await?;

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::domain::{Direction, StatementDigest};
+use crate::domain::{Direction, Intent, StatementDigest};
 
 use super::lock::Fence;
 use super::run::Work;
@@ -11,8 +11,8 @@ pub(super) const DOWN: &str = "down";
 
 /// What a write to the journal of a migration says.
 pub(super) enum Entry {
-    /// This statement is about to run.
-    Intent(StatementDigest),
+    /// This is about to run, or has run with an outcome that nothing tells.
+    Intent(Intent),
     /// These statements are done; `last` when they end the migration.
     Done { digests: Vec<StatementDigest>, last: bool, took: Option<Duration> },
     /// The statement that was about to run has not taken effect.
@@ -62,7 +62,7 @@ impl Sql {
     pub(super) fn journal(&self, fence: &Fence, work: &Work<'_>, entry: &Entry, fresh: bool) -> String {
         let migration = &work.planned.migration;
         let (applied, digests, intent, took) = match entry {
-            Entry::Intent(digest) => (false, &[][..], self.literal(digest.as_str()), None),
+            Entry::Intent(intent) => (false, &[][..], self.literal(&intent.to_stored()), None),
             Entry::Done { digests, last, took } => (*last, digests.as_slice(), "NULL".into(), Some(took)),
             Entry::Withdrawn => (false, &[][..], "NULL".into(), None),
         };
@@ -103,7 +103,7 @@ impl Sql {
     /// [`DOWN`] at the journal's beginning tells the direction. `fresh` when the migration stands wholly applied.
     pub(super) fn journal_down(&self, fence: &Fence, work: &Work<'_>, entry: &Entry, fresh: bool) -> String {
         let (digests, intent) = match entry {
-            Entry::Intent(digest) => (&[][..], self.literal(digest.as_str())),
+            Entry::Intent(intent) => (&[][..], self.literal(&intent.to_stored())),
             Entry::Done { digests, .. } => (digests.as_slice(), "NULL".into()),
             Entry::Withdrawn => (&[][..], "NULL".into()),
         };

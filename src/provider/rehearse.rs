@@ -65,6 +65,9 @@ impl Rehearsal {
         observer: &mut dyn Observer,
     ) -> Result<Vec<NotTried>, ExecutionError> {
         let Some(first) = work.first() else { return Ok(Vec::new()) };
+        if let Some(error) = work.iter().find_map(|one| self.session.misread(one)) {
+            return Err(error);
+        }
         let in_transaction = self.copy.is_none();
         let mut message = Message::default();
         self.session.set_up(&mut message, first);

@@ -1,10 +1,10 @@
+use std::ops::Range;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::domain::{Direction, MigrationId, Planned, RunId, SessionChange};
 
-use super::dialect::LockMeans;
 use super::error::{ErrorKind, ExecutionError, Outcome, ProviderError};
 use super::flush::Break;
 use super::lock::{Fence, fence_lost};
@@ -66,6 +66,9 @@ impl Session {
         observer: &mut dyn Observer,
     ) -> Result<(), ExecutionError> {
         let Some(first) = work.first() else { return Ok(()) };
+        if let Some(error) = work.iter().find_map(|one| self.misread(one)) {
+            return Err(error);
+        }
         let mut message = Message::default();
         self.open(&mut message, fence, first).map_err(|error| nothing_done(error, first))?;
         let mut times = Vec::with_capacity(work.len());
@@ -78,7 +81,8 @@ impl Session {
                 self.set_up(&mut message, one);
             }
             if let Err(broken) = self.run_one(&mut message, fence, work, number, end, &stop, observer).await {
-                return Err(self.abort(broken, fence, work, number, 0).await);
+                let all = 0..one.planned.script().statements.len();
+                return Err(self.abort(broken, fence, work, number, all).await);
             }
             times.push(started.elapsed());
         }
@@ -87,6 +91,23 @@ impl Session {
             observer.migration_finished(one.id(), took);
         }
         Ok(())
+    }
+
+    /// Why a script must not be run at all: the server would read it otherwise than it was split.
+    pub(super) fn misread(&self, work: &Work<'_>) -> Option<ExecutionError> {
+        let connection = self.connection.as_ref()?;
+        let statements = &work.planned.script().statements;
+        let (index, offset, mode) = connection.misread(statements.iter().map(|statement| &*statement.sql))?;
+        let text = format!(
+            "the server runs with the mode {mode}, in which what stands here means something else than it was read as"
+        );
+        let error = ProviderError { position: Some(offset), ..ProviderError::new(ErrorKind::Sql, text) }.hint(
+            "write names in backticks, strings in single quotes and without backslashes; or begin the file with SET \
+             sql_mode = '…'",
+        );
+        let done = work.planned.begin();
+        let outcome = if done == 0 { Outcome::RolledBack } else { Outcome::Partial };
+        Some(ExecutionError { error, migration: Some(work.id().clone()), statement: Some(index), done, outcome })
     }
 
     /// One migration of an atomic unit. `end` when it is the unit's last, and whether the lock is given back then.
@@ -142,7 +163,7 @@ impl Session {
         message: &mut Message,
         works: &[Work<'_>],
         number: usize,
-        range: std::ops::Range<usize>,
+        range: Range<usize>,
         stop: &Stop,
         observer: &mut dyn Observer,
     ) -> Result<(), Break> {
@@ -239,59 +260,6 @@ impl Session {
             true => Used::By(work.id().clone()),
             false => Used::Never,
         };
-    }
-
-    /// Undoes the unit, and says what is left. `done` statements of the migration at `number` had been committed before.
-    pub(super) async fn abort(
-        &mut self,
-        broken: Break,
-        fence: &Fence,
-        work: &[Work<'_>],
-        number: usize,
-        done: usize,
-    ) -> ExecutionError {
-        let (at, statement) = match broken.purpose {
-            Some(Purpose::Statement { work, index }) => (Some(work), Some(index)),
-            Some(Purpose::Commit) if work.len() > 1 => (None, None),
-            _ => (Some(number), None),
-        };
-        self.roll_back().await;
-        let mut outcome = match (broken.in_doubt, done) {
-            (true, _) => Outcome::Unknown,
-            (false, 0) => Outcome::RolledBack,
-            (false, _) => Outcome::Partial,
-        };
-        let mut error = broken.error;
-        if let LockMeans::Session { pooler, .. } = &self.sql.dialect.lock
-            && error.kind == ErrorKind::FenceLost
-            && self.is_elsewhere(fence).await
-        {
-            let text = "the transaction ran in another session of the server than the one that took the lock: a \
-                        connection pooler hands each transaction to any of its sessions; nothing was committed";
-            error = ProviderError::new(ErrorKind::Unsupported, text).hint(*pooler);
-        }
-        if error.kind == ErrorKind::FenceLost
-            && broken.purpose == Some(Purpose::Record)
-            && self.renew(fence).await.is_ok()
-        {
-            // The lock is ours, but the transaction in which that was made sure is over.
-            error = ProviderError::new(ErrorKind::Sql, "a statement of the migration has ended the transaction")
-                .hint("leave transactions to Branchkeeper; what ran before that statement was committed");
-            outcome = Outcome::Unknown;
-        }
-        let migration = at.and_then(|at| work.get(at)).map(|work| work.id().clone());
-        ExecutionError { error, migration, statement, done, outcome }
-    }
-}
-
-impl Session {
-    /// Whether this connection is served by another session than the one that took the lock, which only a pooler does.
-    async fn is_elsewhere(&mut self, fence: &Fence) -> bool {
-        let (Some(pid), LockMeans::Session { held, .. }) = (fence.pid, &self.sql.dialect.lock) else { return false };
-        match self.query(&self.sql.fill(held)).await {
-            Ok(rows) => rows.first().and_then(|row| row.number(0)).is_some_and(|now| now != pid),
-            Err(_) => false,
-        }
     }
 }
 

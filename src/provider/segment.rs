@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::domain::{Direction, Effect, MigrationId, Segment, SessionChange, Statement};
+use crate::domain::{Direction, Effect, Intent, LostValue, MigrationId, Segment, SessionChange, Statement};
 
 use super::error::{ErrorKind, ExecutionError, Outcome, ProviderError};
 use super::fate::Fate;
@@ -44,6 +44,9 @@ impl Session {
             let error = ProviderError::new(ErrorKind::Internal, "the plan has more statements than the migration");
             return Err(nothing_done(error, work));
         };
+        if let Some(error) = self.misread(work) {
+            return Err(error);
+        }
         let started = match &self.stepwise {
             Some((id, started)) if id == work.id() => *started,
             _ => {
@@ -56,13 +59,17 @@ impl Session {
         if let Err(broken) = self.restore(fence, work, range.start, &stop).await {
             self.stepwise = None;
             self.roll_back().await;
-            return Err(partly_done(broken.error, work, range.start));
+            let statement = match broken.purpose {
+                Some(Purpose::Statement { index, .. }) => Some(index),
+                _ => None,
+            };
+            return Err(ExecutionError { statement, ..partly_done(broken.error, work, range.start) });
         }
         let result = match (segment, part) {
             (Segment::Alone(index), [statement]) => {
-                self.run_alone(fence, work, *index, statement, finishes, &stop, observer).await
+                Box::pin(self.run_alone(fence, work, *index, statement, finishes, &stop, observer)).await
             }
-            _ => self.run_together(fence, work, range, finishes, &stop, observer).await,
+            _ => Box::pin(self.run_together(fence, work, range, finishes, &stop, observer)).await,
         };
         if finishes || result.is_err() {
             self.stepwise = None;
@@ -76,8 +83,15 @@ impl Session {
     /// Gives a migration that goes on in another session the settings that its done statements, the first `begin`, have
     /// made: what comes next may rely on them.
     async fn restore(&mut self, fence: &Fence, work: &Work<'_>, begin: usize, stop: &Stop) -> Result<(), Break> {
+        if begin == 0 || matches!(&self.used, Used::By(id) if id == work.id()) {
+            return Ok(());
+        }
+        if let Some(lost) = work.planned.script().lost_value(begin) {
+            let purpose = Purpose::Statement { work: 0, index: lost.needed };
+            return Err(Break::before(gone(&lost, work), Some(purpose)));
+        }
         let settings: Vec<&str> = done(work, begin, SessionChange::Setting).collect();
-        if settings.is_empty() || matches!(&self.used, Used::By(id) if id == work.id()) {
+        if settings.is_empty() {
             return Ok(());
         }
         let works = std::slice::from_ref(work);
@@ -117,7 +131,7 @@ impl Session {
         let started = Instant::now();
         let statements = work.planned.script().statements.get(range.clone()).unwrap_or_default();
         let digests = statements.iter().map(Statement::digest).collect();
-        let sent = self.push_statements(&mut message, works, 0, range, stop, observer).await;
+        let sent = self.push_statements(&mut message, works, 0, range.clone(), stop, observer).await;
         let sent = match sent {
             Ok(()) => {
                 let took = self.sql.dialect.records_afterwards().then(|| started.elapsed());
@@ -131,7 +145,7 @@ impl Session {
                 self.hold = self.hold.committed(false);
                 Ok(())
             }
-            Err(broken) => Err(self.abort(broken, fence, works, 0, begin).await),
+            Err(broken) => Err(self.abort(broken, fence, works, 0, range).await),
         }
     }
 
@@ -149,9 +163,9 @@ impl Session {
         let works = std::slice::from_ref(work);
         let mut message = Message::default();
         self.open(&mut message, fence, work).map_err(|error| partly_done(error, work, index))?;
-        self.push_journal(&mut message, fence, work, index, &Entry::Intent(statement.digest()));
+        self.push_journal(&mut message, fence, work, index, &Entry::Intent(Intent::Alone(statement.digest())));
         if let Err(broken) = self.flush(&mut message, works, stop, observer).await {
-            return Err(self.abort(broken, fence, works, 0, index).await);
+            return Err(self.abort(broken, fence, works, 0, index..index).await);
         }
         self.hold = self.hold.committed(false);
 
@@ -165,6 +179,8 @@ impl Session {
         {
             return Err(self.withdraw(fence, work, index, statement, broken).await);
         }
+        // Whatever it makes may be another of those tables.
+        self.reached = None;
         let started = Instant::now();
         let alone = self.push_alone(&mut message, statement, index);
         let sent = match alone {
@@ -229,7 +245,12 @@ impl Session {
         broken: Break,
     ) -> ExecutionError {
         let mut error = ExecutionError { statement: Some(index), ..partly_done(broken.error, work, index) };
-        let half_done = (self.sql.dialect.probes.half_done)(&statement.sql, &error.error.code);
+        let code = &*error.error.code;
+        let half_done = match (&statement.alone, &self.sql.dialect.untransacted) {
+            // It runs alone only because of the tables that it changes.
+            (None, Some(how)) => !how.untouched.contains(&code),
+            _ => (self.sql.dialect.probes.half_done)(&statement.sql, code),
+        };
         if !broken.answered || half_done {
             error.outcome = Outcome::Unknown;
             return error;
@@ -253,25 +274,40 @@ impl Session {
         error
     }
 
-    /// Settles the statement whose outcome was in doubt: it is done, or it never took effect. When it was the migration's
-    /// last, and done, the migration is applied, or undone.
+    /// Settles the statements whose outcome was in doubt: they are done, or none ever took effect. When the migration's
+    /// last is among them, and done, the migration is applied, or undone.
     pub async fn settle(
         &mut self,
         fence: &Fence,
         work: &Work<'_>,
-        index: usize,
+        doubtful: Range<usize>,
         applied: bool,
     ) -> Result<(), ProviderError> {
         let statements = &work.planned.script().statements;
-        let Some(statement) = statements.get(index) else {
-            return Err(ProviderError::new(ErrorKind::Internal, "the doubtful statement is not in the migration"));
+        let begin = doubtful.start;
+        let entry = match (applied, statements.get(doubtful.clone())) {
+            (false, _) => Entry::Withdrawn,
+            (true, Some(settled)) if !settled.is_empty() => {
+                let digests = settled.iter().map(Statement::digest).collect();
+                Entry::Done { digests, last: doubtful.end == statements.len(), took: Some(Duration::ZERO) }
+            }
+            _ => {
+                return Err(ProviderError::new(ErrorKind::Internal, "the doubtful statement is not in the migration"));
+            }
         };
-        let last = index + 1 == statements.len();
-        let entry = match applied {
-            true => Entry::Done { digests: vec![statement.digest()], last, took: Some(Duration::ZERO) },
-            false => Entry::Withdrawn,
-        };
-        self.write_journal(fence, work, index, &entry).await
+        self.write_journal(fence, work, begin, &entry).await
+    }
+
+    /// Writes into the journal that a person has to find out which of these statements took effect.
+    pub(super) async fn put_in_doubt(
+        &mut self,
+        fence: &Fence,
+        work: &Work<'_>,
+        range: Range<usize>,
+    ) -> Result<(), ProviderError> {
+        let begin = range.start;
+        let statements = work.planned.script().statements.get(range).unwrap_or_default();
+        self.write_journal(fence, work, begin, &Entry::Intent(Intent::together(statements))).await
     }
 
     /// Writes one entry to the journal, in a transaction of its own.
@@ -329,6 +365,24 @@ impl Session {
 fn done<'a>(work: &Work<'a>, count: usize, what: SessionChange) -> impl Iterator<Item = &'a str> + use<'a> {
     let statements = work.planned.script().statements.iter().take(count);
     statements.filter(move |statement| statement.session == Some(what)).map(|statement| &*statement.sql)
+}
+
+/// The migration can't go on: a session that is gone knew a value that is needed now.
+fn gone(lost: &LostValue, work: &Work<'_>) -> ProviderError {
+    let line = |index: usize| work.planned.script().statements.get(index).map_or(0, |statement| statement.line);
+    let LostValue { variable, given, needed } = lost;
+    let what = if variable.starts_with("@@") { "the session's settings" } else { variable };
+    let text = format!(
+        "statement {} (line {}) gave {what} a value that was worked out then and has gone with its session; statement {} \
+         (line {}) needs it",
+        given + 1,
+        line(*given),
+        needed + 1,
+        line(*needed)
+    );
+    let hint = "put a SET with the value itself in front of that statement (statements that are not done yet may be \
+                changed), and apply again";
+    ProviderError::new(ErrorKind::Ambiguous, text).hint(hint)
 }
 
 fn partly_done(error: ProviderError, work: &Work<'_>, done: usize) -> ExecutionError {

@@ -11,6 +11,7 @@ use super::settings::Settings;
 use super::sql::Sql;
 use super::sqlite;
 use super::stop::{Backoff, Stop};
+use super::untransacted::Reached;
 
 /// One connection to a branch's database, and the lock that it may hold.
 ///
@@ -26,6 +27,8 @@ pub struct Session {
     pub(super) used: Used,
     /// The migration that is being run in segments, and since when.
     pub(super) stepwise: Option<(MigrationId, tokio::time::Instant)>,
+    /// The tables that no transaction takes back, once they were asked for; forgotten when something is made.
+    pub(super) reached: Option<Reached>,
     place: String,
 }
 
@@ -58,6 +61,7 @@ impl Session {
             hold: Hold::Nothing,
             used: Used::Never,
             stepwise: None,
+            reached: None,
             place: endpoint.to_string(),
         };
         if let Some(ServerPlace { schema: Some(schema), database, .. }) = endpoint.server() {

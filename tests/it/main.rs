@@ -12,6 +12,7 @@ mod bad_input;
 mod cli;
 mod crash;
 mod crash_rollback;
+mod doubt;
 mod edge;
 mod engine;
 mod field_cases;

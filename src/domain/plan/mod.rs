@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Migration, MigrationId, Progress, Script, TransactionMode};
+use super::{Intent, Migration, MigrationId, Progress, Script, TransactionMode};
 
 mod down;
 mod down_rows;
@@ -152,10 +152,17 @@ impl Planned {
         self.resume.as_ref().map_or(0, |progress| progress.done.len().min(self.script().statements.len()))
     }
 
-    /// The index of the statement that was begun and whose outcome is unknown.
-    pub fn doubtful(&self) -> Option<usize> {
-        let progress = self.resume.as_ref()?;
-        progress.intent.as_ref().map(|_| progress.done.len())
+    /// What an earlier, interrupted attempt has begun and of which it did not record the outcome.
+    pub fn intent(&self) -> Option<&Intent> {
+        self.resume.as_ref()?.intent.as_ref()
+    }
+
+    /// The statements that were begun and whose outcome is unknown: one that ran outside any transaction, or all of a
+    /// transaction that did not hold.
+    pub fn doubtful(&self) -> Option<Range<usize>> {
+        let begin = self.resume.as_ref()?.done.len();
+        let end = self.script().statements.len().max(begin);
+        self.intent().map(|intent| begin..begin.saturating_add(intent.count()).min(end))
     }
 }
 
@@ -166,4 +173,27 @@ pub enum Segment {
     Transaction(Range<usize>),
     /// This one statement outside any transaction: intent before, success after.
     Alone(usize),
+}
+
+impl Segment {
+    /// The same work with these statements, in ascending order, taken out of its transaction.
+    pub fn apart(self, alone: &[usize]) -> Vec<Segment> {
+        let range = match self {
+            Self::Transaction(range) if !alone.is_empty() => range,
+            whole => return vec![whole],
+        };
+        let mut segments = Vec::new();
+        let mut begin = range.start;
+        for &index in alone.iter().filter(|index| range.contains(index)) {
+            if begin < index {
+                segments.push(Self::Transaction(begin..index));
+            }
+            segments.push(Self::Alone(index));
+            begin = index + 1;
+        }
+        if begin < range.end {
+            segments.push(Self::Transaction(begin..range.end));
+        }
+        segments
+    }
 }

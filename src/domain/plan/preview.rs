@@ -21,7 +21,7 @@ pub fn plan_digest(
         if let RowState::Partial(progress) = &row.state {
             parts.push(format!("half {}", progress.direction.as_str()));
             parts.extend(progress.done.iter().map(|digest| digest.as_str().to_owned()));
-            parts.extend(progress.intent.iter().map(|intent| format!("begun {}", intent.digest.as_str())));
+            parts.extend(progress.intent.iter().map(|intent| format!("begun {}", intent.to_stored())));
         }
     }
     for unit in &plan.units {

@@ -48,7 +48,7 @@ pub(super) fn partial(id: &str, done: &[&str], intent: Option<&str>) -> LedgerRo
         direction: Direction::Up,
         done: done.iter().map(digest).collect(),
         total: 9,
-        intent: intent.map(|sql| Intent { digest: digest(&sql) }),
+        intent: intent.map(|sql| Intent::Alone(digest(&sql))),
     };
     LedgerRow { state: RowState::Partial(progress), ..row(id, "an older text") }
 }
@@ -180,7 +180,7 @@ fn an_interrupted_migration_goes_on_where_it_stopped() {
     let rows = vec![partial("1_a", &["a"], Some("!b"))];
     let plan = plan_up(&all, &ledger(rows), &Target::Latest, &Policy::default()).unwrap();
     assert_eq!(shape(&plan), "1_a{!1 2..4}");
-    assert_eq!(plan.migrations().next().unwrap().doubtful(), Some(1));
+    assert_eq!(plan.migrations().next().unwrap().doubtful(), Some(1..2));
     assert_eq!(planned(&all, vec![partial("1_a", &["a", "!b", "c", "d"], None)], &Policy::default()), "1_a{}");
 }
 
@@ -199,4 +199,14 @@ fn a_partial_row_is_pending_and_not_out_of_order() {
     let all = catalogue(&[("1_a", "a; b"), ("2_b", "x")]);
     assert_eq!(planned(&all, vec![partial("1_a", &["a"], None), row("2_b", "x")], &Policy::default()), "1_a{1..2}");
     assert_eq!(pending(&all, &ledger(vec![partial("1_a", &["a"], None)])).len(), 2);
+}
+
+#[test]
+fn statements_are_taken_out_of_a_transaction() {
+    let (alone, together) = (Segment::Alone, Segment::Transaction);
+    assert_eq!(together(2..6).apart(&[]), [together(2..6)]);
+    assert_eq!(together(2..6).apart(&[3]), [together(2..3), alone(3), together(4..6)]);
+    assert_eq!(together(2..4).apart(&[2, 3, 9]), [alone(2), alone(3)]);
+    assert_eq!(alone(1).apart(&[1]), [alone(1)]);
+    assert_eq!(together(4..4).apart(&[1]), []);
 }

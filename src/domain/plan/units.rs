@@ -1,5 +1,5 @@
 use super::{Planned, Segment, Unit};
-use crate::domain::{Direction, LedgerRow, Migration, Refusal, RowState, TransactionMode, shorten};
+use crate::domain::{Direction, Intent, LedgerRow, Migration, Refusal, RowState, TransactionMode, shorten};
 
 /// Whether a rollback of the row's migration was interrupted.
 pub(super) fn is_half_undone(row: &LedgerRow) -> bool {
@@ -21,7 +21,11 @@ pub(super) fn check_progress(planned: &[Planned], refusals: &mut Vec<Refusal>) {
     for each in planned {
         let Some(progress) = &each.resume else { continue };
         let script = each.script();
-        let intent = progress.intent.as_ref().map(|intent| &intent.digest);
+        // Statements that ran together are a person's to settle, who may have corrected the file before.
+        let intent = progress.intent.as_ref().and_then(|intent| match intent {
+            Intent::Alone(digest) => Some(digest),
+            Intent::Together { .. } => None,
+        });
         for (index, digest) in progress.done.iter().chain(intent).enumerate() {
             let now = script.statements.get(index);
             if now.map(|statement| statement.digest()).as_ref() != Some(digest) {

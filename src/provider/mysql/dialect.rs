@@ -2,6 +2,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use crate::provider::dialect::{ClockSource, Creation, Dialect, LockMeans, Objects, Probes, SessionLimits};
+use crate::provider::untransacted::Untransacted;
 
 pub(super) fn quote(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
@@ -30,11 +31,22 @@ fn shown(text: &str) -> &str {
 }
 
 /// Whether a statement that failed may have done something all the same: what a procedure did before it failed stays, and
-/// MariaDB drops the tables that it finds. A syntax error is found before anything is done.
+/// MariaDB drops the tables, and makes or changes the accounts, that come before the one that it fails at. A syntax error
+/// is found before anything is done.
 fn half_done(text: &str, code: &str) -> bool {
-    let first: String = text.chars().take_while(char::is_ascii_alphabetic).collect();
-    match first.to_ascii_uppercase().as_str() {
+    let mut words = text.split(|ch: char| !ch.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let mut next = || words.next().unwrap_or_default().to_ascii_uppercase();
+    let (first, second) = (next(), next());
+    let is_account = ["USER", "ROLE"].contains(&&*second);
+    match &*first {
         _ if code == "1064" => false,
+        "CREATE" | "ALTER" | "RENAME" if is_account => text.contains(','),
+        // Privileges are a list, too; the accounts come last.
+        "REVOKE" | "GRANT" => {
+            let folded = text.to_ascii_uppercase();
+            let accounts = folded.rfind(" FROM ").max(folded.rfind(" TO "));
+            accounts.and_then(|at| folded.get(at..)).is_some_and(|accounts| accounts.contains(','))
+        }
         "CALL" | "EXECUTE" | "BEGIN" | "IF" | "CASE" | "LOOP" | "WHILE" | "REPEAT" | "FOR" => true,
         "DROP" => text.contains(','),
         _ => false,
@@ -153,10 +165,12 @@ pub(in crate::provider) static DIALECT: Dialect = Dialect {
     // A statement of a message can't be told from the results of a procedure before it.
     one_by_one: true,
     // A variable, because replicas that run the statements themselves know its value, but not who holds a lock.
-    before_touch: &[HOLDS],
+    before_touch: &[HOLDS, "SET @branchkeeper_began = UTC_TIMESTAMP(6)"],
     // Whatever ends the transaction, such as a procedure that alters a table, takes the savepoint with it.
     mark: &["SAVEPOINT branchkeeper_unit"],
     before_record: &["RELEASE SAVEPOINT branchkeeper_unit", "SET @@SESSION.timestamp = DEFAULT", HOLDS],
+    stands: "SELECT 1 FROM {lock} WHERE id = 1 AND renewed_at >= CAST(@branchkeeper_began AS DATETIME(6))",
+    not_rolled_back: "1196",
     before_take_back: &[],
     create_tables: &[
         "CREATE TABLE IF NOT EXISTS {history} (
@@ -207,6 +221,17 @@ FROM {lock} AS l WHERE l.id = 1",
 WHERE TABLE_SCHEMA = {home_text} AND TABLE_TYPE NOT LIKE '%VIEW'",
     select_version: "SELECT IF(VERSION() LIKE '%MariaDB%', CONCAT('MariaDB ', SUBSTRING_INDEX(VERSION(), '-', 1)),
   CONCAT('MySQL ', VERSION()))",
+    untransacted: Some(Untransacted {
+        tables: "SELECT TABLE_NAME FROM information_schema.TABLES
+WHERE TABLE_SCHEMA IN (DATABASE(){schemas}) AND TABLE_TYPE NOT LIKE '%VIEW'
+  AND ENGINE IN (SELECT ENGINE FROM information_schema.ENGINES WHERE TRANSACTIONS = 'NO') LIMIT 100000",
+        code: "SELECT TABLE_NAME, VIEW_DEFINITION, 0 FROM information_schema.VIEWS WHERE TABLE_SCHEMA IN (DATABASE(){schemas})
+UNION ALL SELECT EVENT_OBJECT_TABLE, ACTION_STATEMENT, 0 FROM information_schema.TRIGGERS
+WHERE TRIGGER_SCHEMA IN (DATABASE(){schemas})
+UNION ALL SELECT ROUTINE_NAME, ROUTINE_DEFINITION, 1 FROM information_schema.ROUTINES
+WHERE ROUTINE_SCHEMA IN (DATABASE(){schemas})",
+        untouched: &["1054", "1064", "1136", "1142", "1143", "1146"],
+    }),
     probes: Probes {
         shown,
         half_done,
@@ -256,6 +281,8 @@ mod tests {
     #[test]
     fn what_failed_half_way_is_known() {
         assert!(half_done("call p(1)", "1146") && half_done("DROP TABLE a, b", "1051"));
+        assert!(half_done("CREATE USER a, b", "1396") && half_done("REVOKE ALL ON t FROM a, b", "1141"));
+        assert!(!half_done("CREATE USER a", "1396") && !half_done("REVOKE INSERT, UPDATE ON t FROM a", "1141"));
         assert!(!half_done("CALL", "1064") && !half_done("DROP TABLE a", "1051") && !half_done("ALTER TABLE a", "1"));
     }
 

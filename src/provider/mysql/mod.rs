@@ -7,6 +7,7 @@ mod dialect;
 mod failure;
 mod options;
 mod place;
+mod quoting;
 mod vigil;
 mod wire;
 

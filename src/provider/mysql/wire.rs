@@ -8,6 +8,7 @@ use super::dialect::{sent, whole_seconds};
 use super::failure::failure;
 use super::options::options;
 use super::place::find;
+use super::quoting::Quoting;
 use super::vigil;
 use crate::provider::connection::{Cause, Ended, Failure, Overdue, Row, Sink, drive, raw, reply};
 use crate::provider::error::ProviderError;
@@ -26,6 +27,8 @@ pub(in crate::provider) struct Wire {
     id: u64,
     /// How the server names itself.
     server: String,
+    /// What the server's modes change of how scripts are read.
+    pub(in crate::provider) quoting: Quoting,
     /// A `KILL QUERY` was sent and its answer has not been seen: it may hit the next statement instead.
     pub(in crate::provider) tainted: bool,
 }
@@ -44,8 +47,9 @@ impl Wire {
             let opened = open(&options, wait).await;
             opened.map_err(|error| failure(error, place, true).error)
         };
-        let (connection, id, server) = place.connect(limit, attempt).await?;
-        Ok(Self { connection, options, place: place.clone(), id, server, tainted: false })
+        let (connection, greeting) = place.connect(limit, attempt).await?;
+        let Greeting { id, server, quoting } = greeting;
+        Ok(Self { connection, options, place: place.clone(), id, server, quoting, tainted: false })
     }
 
     pub(in crate::provider) async fn send(
@@ -55,7 +59,7 @@ impl Wire {
         overdue: Overdue,
         sink: &mut Sink<'_>,
     ) -> Result<(), Failure> {
-        let Self { connection, options, place, id, server, tainted } = self;
+        let Self { connection, options, place, id, server, tainted, .. } = self;
         let kill = async {
             if overdue == Overdue::Kill {
                 let texts = ["QUERY", "CONNECTION"].map(|what| format!("KILL {what} {id}"));
@@ -92,21 +96,30 @@ impl Wire {
     }
 }
 
-/// Connects, gives the session the server's own settings, and learns its number: one round trip after the handshake.
+/// What a server says of itself and of a new session.
+struct Greeting {
+    id: u64,
+    server: String,
+    quoting: Quoting,
+}
+
+/// Connects, gives the session the server's own settings, and learns who the server is and how it reads quotes: one round
+/// trip after the handshake.
 ///
 /// A silent session ends after ten minutes, whatever the server's own limit: long enough for everything that happens
 /// between two statements, and short enough that the lock of a machine that vanished does not stay for hours. A statement
 /// that runs for long is not silent.
-async fn open(options: &MySqlConnectOptions, wait: u64) -> Result<(MySqlConnection, u64, String), sqlx::Error> {
+async fn open(options: &MySqlConnectOptions, wait: u64) -> Result<(MySqlConnection, Greeting), sqlx::Error> {
     let mut connection = options.connect().await?;
     let text = format!(
         "SET NAMES utf8mb4, @@SESSION.sql_mode = @@GLOBAL.sql_mode, @@SESSION.autocommit = 1,
   @@SESSION.wait_timeout = 600, @@SESSION.lock_wait_timeout = {wait};
-SELECT CAST(CONNECTION_ID() AS CHAR), {}",
+SELECT CAST(CONNECTION_ID() AS CHAR), {}, @@SESSION.sql_mode",
         vigil::SERVER
     );
     let row = raw(&text).fetch_one(&mut connection).await?;
     let id: String = row.try_get_unchecked(0)?;
     let id = id.parse().map_err(|_| sqlx::Error::Protocol("the server gives no connection number".into()))?;
-    Ok((connection, id, row.try_get_unchecked(1)?))
+    let (server, modes): (String, String) = (row.try_get_unchecked(1)?, row.try_get_unchecked(2)?);
+    Ok((connection, Greeting { id, server, quoting: Quoting::of(&modes) }))
 }

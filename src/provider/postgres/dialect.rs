@@ -73,6 +73,8 @@ JOIN pg_stat_activity AS a ON a.pid = l.pid WHERE l.locktype = 'advisory' AND l.
     before_touch: &[],
     mark: &[],
     before_record: &["RESET ROLE"],
+    stands: "",
+    not_rolled_back: "",
     before_take_back: &["SET CONSTRAINTS ALL IMMEDIATE"],
     create_tables: &[
         "SET LOCAL client_min_messages = warning",
@@ -130,6 +132,7 @@ FROM {history} AS h ORDER BY h.sequence, h.migration_id LIMIT {rows}",
 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p') AND left(n.nspname, 3) <> 'pg_' AND n.nspname <> 'information_schema'",
     select_version: "SELECT current_setting('server_version')",
+    untransacted: None,
     probes: Probes {
         shown: |text| text,
         half_done: |_, _| false,

@@ -24,6 +24,8 @@ pub(in crate::provider) static DIALECT: Dialect = Dialect {
     before_touch: &[],
     mark: &[],
     before_record: &[],
+    stands: "",
+    not_rolled_back: "",
     before_take_back: &[],
     create_tables: &[
         "CREATE TABLE IF NOT EXISTS {history} (
@@ -67,6 +69,7 @@ FROM {history} AS h ORDER BY h.sequence, h.migration_id LIMIT {rows}",
     select_tables: "SELECT 'main', name, '1', '0' FROM main.sqlite_schema
 WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
     select_version: "SELECT sqlite_version() FROM (SELECT count(*) FROM main.sqlite_schema)",
+    untransacted: None,
     probes: Probes {
         shown: |text| text,
         half_done: |_, _| false,

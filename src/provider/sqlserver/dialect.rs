@@ -168,9 +168,15 @@ IF @branchkeeper_language IS NOT NULL SET LANGUAGE @branchkeeper_language",
     own_user: "REVERT",
     // A batch is a statement: what stands before it or behind it would become part of it.
     one_by_one: true,
-    before_touch: &[],
+    // When the row was touched the last time, so that it can be seen afterwards whether a touch stands. The clock itself
+    // may stand still for milliseconds.
+    before_touch: &["DECLARE @branchkeeper_touched datetime2(6) = (SELECT renewed_at FROM {lock} WITH (NOLOCK) WHERE id = 1);
+EXEC sys.sp_set_session_context @key = N'branchkeeper touched', @value = @branchkeeper_touched"],
     mark: &["EXEC sys.sp_getapplock @Resource = N'branchkeeper unit {hex}', @LockMode = N'Shared',
   @LockOwner = N'Transaction', @LockTimeout = 0"],
+    stands: "SELECT 1 FROM {lock} WITH (NOLOCK)
+WHERE id = 1 AND renewed_at > CAST(SESSION_CONTEXT(N'branchkeeper touched') AS datetime2(6))",
+    not_rolled_back: "",
     before_take_back: &[],
     before_record: &[
         // Without these, the ledger's statements might not be run, not be undone together, or not be committed.
@@ -235,6 +241,7 @@ SELECT s.name, t.name, CASE WHEN OBJECT_ID(QUOTENAME(t.name), N'U') = t.object_i
 FROM sys.tables AS t JOIN sys.schemas AS s ON s.schema_id = t.schema_id WHERE t.is_ms_shipped = 0",
     select_version: "SELECT N'SQL Server ' + CAST(SERVERPROPERTY('ProductVersion') AS nvarchar(100)) + N' '
   + CAST(SERVERPROPERTY('Edition') AS nvarchar(100))",
+    untransacted: None,
     probes: Probes {
         shown,
         half_done,

@@ -3,7 +3,7 @@
 use super::cursor::Cursor;
 use super::scanner::{Kind, Rules, Token};
 use super::{Refused, Unfinished, mysql, postgres, sqlite, sqlserver, tables};
-use crate::domain::{Effect, Provider, SessionChange, TableChange};
+use crate::domain::{Effect, Provider, SessionChange, TableChange, Variables};
 
 /// A command of a command-line tool, which the server would not understand.
 pub(super) struct ToolCommand {
@@ -48,10 +48,18 @@ pub(super) fn session(provider: Provider, at: Cursor<'_>) -> Option<SessionChang
     }
 }
 
+pub(super) fn variables(provider: Provider, at: Cursor<'_>) -> Variables {
+    match provider {
+        Provider::MySql => mysql::variables(at),
+        // Nothing that could be left in a session is lost without an error elsewhere.
+        Provider::Sqlite | Provider::Postgres | Provider::SqlServer => Variables::default(),
+    }
+}
+
 pub(super) fn tables(provider: Provider, at: Cursor<'_>) -> Vec<TableChange> {
     match provider {
         Provider::Sqlite | Provider::Postgres => tables::changes(provider, at),
-        Provider::MySql => mysql::tables(at),
+        Provider::MySql => mysql::tables(mysql::inner(at)),
         Provider::SqlServer => sqlserver::tables(at),
     }
 }

@@ -241,6 +241,7 @@ impl<'a> Reader<'a> {
             column: place.1,
             alone: dialect::alone(self.provider, at),
             session: dialect::session(self.provider, at),
+            variables: dialect::variables(self.provider, at),
             tables: dialect::tables(self.provider, at),
             risk: risk::of(self.provider, at, |table| self.made.contains(table)),
             ..Statement::new(sql)

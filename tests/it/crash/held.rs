@@ -7,7 +7,8 @@ use sqlx::{ConnectOptions, Executor};
 use super::ten::{self, Place};
 use super::{applied_at_last, shared};
 use crate::support::{
-    Database, Product, Server, Station, apply, outcome, pb, refused, server_branch, sqlite_branch, sqlserver, status_of,
+    Database, Product, Proxy, Server, Station, Way, apply, outcome, pb, refused, server_branch, sqlite_branch,
+    sqlserver, status_of,
 };
 
 /// The lines before the statements.
@@ -191,6 +192,56 @@ async fn a_statement_that_waits_too_long_on_mysql_goes_on_later() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_that_waits_too_long_on_sqlserver_goes_on_later() {
     a_statement_that_waits_too_long(Product::SqlServer).await;
+}
+
+/// A statement whose time is over and whose server does not answer any more: what became of it is found out, and nothing
+/// else is begun in the same attempt, whose time is over.
+async fn a_statement_that_nobody_could_stop(product: Product) {
+    let Some(server) = shared(product).await else { return };
+    let database = server.fresh_database().await;
+    let proxy = Proxy::to(&server.host, server.port).await;
+    let mut station = Station::new();
+    station.variable("BRANCH_PASSWORD", &server.password);
+    station.set("MIGRATION__TIMEOUT", "1s");
+    station.start().await;
+    let mut branch = server_branch("BR001", server, &database.name, "env:BRANCH_PASSWORD");
+    if let Some(pb::connection::Kind::Server(server)) = &mut branch.connection.as_mut().unwrap().kind {
+        (server.port, server.ssl_mode) = (proxy.port().into(), pb::SslMode::Disable.into());
+    }
+    station.register(branch).await;
+    write(&station, Some(product));
+    let only =
+        pb::ApplyRequest { branch: "BR001".into(), target_migration: "1_Before".into(), ..pb::ApplyRequest::default() };
+    assert!(station.migrations().await.apply(only).await.unwrap().into_inner().result.unwrap().success);
+    let place = Place::from(&database);
+    let blocker = Blocker::on(&place).await;
+    let (result, ()) = tokio::join!(outcome(&station, "BR001"), async {
+        waits(server, &database.name).await;
+        proxy.stall(Way::Down);
+        let begun = Instant::now();
+        while !station.log().contains("reading the ledger again") {
+            assert!(begun.elapsed() < Duration::from_secs(60), "the attempt does not give up");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        blocker.leave().await;
+        is_over(server, &database.name).await;
+        proxy.flow();
+    });
+    let error = &result.errors[0];
+    assert_eq!((error.class(), error.statements_total), (pb::FailureClass::Timeout, 10), "{error:?}");
+    assert_eq!(place.marks().await.len(), 2, "nothing was begun after it");
+    applied_at_last(&station, "BR001").await;
+    exactly_once(&place, product.name()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_nobody_could_stop_on_mariadb_ends_the_attempt() {
+    a_statement_that_nobody_could_stop(Product::MariaDb).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_nobody_could_stop_on_mysql_ends_the_attempt() {
+    a_statement_that_nobody_could_stop(Product::MySql).await;
 }
 
 /// A SQLite file has one writer at a time: whoever writes to it holds up the branch, not a statement.

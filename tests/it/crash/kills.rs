@@ -1,41 +1,84 @@
 //! The service is killed at random moments while it migrates.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use branchkeeper::rpc::proto::ApplyAllRequest;
 use rand::Rng;
 
 use super::ten::{self, Place};
-use super::{code, completed, eager, kills, patient, random, shared};
+use super::{code, completed, eager, kills, patience, patient, random, shared};
 use crate::support::{Product, Server, Station, pb, server_branch, sqlite_branch, watch};
 
 const BRANCHES: usize = 12;
 /// Migrations that are new in each life of the service.
 const PER_LIFE: usize = 2;
 
-/// Runs the lives and deaths of a service; gives how many migrations there are in the end.
-async fn torment(station: &mut Station, product: Option<Product>) -> usize {
+/// Runs the lives and deaths of a service; gives how many migrations there are in the end. The kills come while its run is
+/// under way, and at least some of them leave a branch half-way, which its ledger says.
+async fn torment(station: &mut Station, product: Option<Product>, places: &[Place]) -> usize {
     let mut random = random();
-    let mut migrations = 0;
-    let mut in_the_middle = 0;
+    let (mut migrations, mut half_way, mut in_the_run) = (0, 0, 0);
+    let mut usual = Duration::ZERO;
     ten::write_first(station);
     for life in 0..=kills() {
         for _ in 0..PER_LIFE {
             migrations += 1;
             ten::write(station, migrations, product, migrations.is_multiple_of(2));
         }
-        if life < kills() {
-            station.spawn();
-            let moment = Duration::from_millis(random.random_range(20..600));
-            tokio::time::sleep(moment).await;
-            in_the_middle += usize::from(station.log().lines().last().is_some_and(|line| !line.contains("run over")));
+        let begun = count(station, BEGINS);
+        let over = count(station, OVER);
+        station.spawn();
+        let since = until(station, BEGINS, begun + 1).await;
+        if life == 0 {
+            // How long it takes undisturbed.
+            completed(station, BRANCHES, &ten::name(migrations)).await;
+            usual = since.elapsed();
             station.kill();
+            continue;
         }
+        tokio::time::sleep(usual.mul_f64(random.random_range(0.02..0.9)).saturating_sub(since.elapsed())).await;
+        station.kill();
+        let hit = count(station, OVER) == over;
+        in_the_run += usize::from(hit);
+        if !hit {
+            // The first run made the databases, too, and the machine was busy with others.
+            usual /= 2;
+        }
+        half_way += usize::from(are_half_way(places).await);
     }
-    println!("killed {} times, {in_the_middle} of them before a run was over", kills());
+    println!("killed {} times, {in_the_run} of them in a run, {half_way} with a branch half-way", kills());
+    assert!(half_way * 5 >= kills(), "most of the kills hit nothing: {half_way} of {}", kills());
     station.start().await;
     completed(station, BRANCHES, &ten::name(migrations)).await;
     migrations
+}
+
+/// What the service says when a run begins and when it is over.
+const BEGINS: &str = "run begins";
+const OVER: &str = "run over";
+
+fn count(station: &Station, text: &str) -> usize {
+    station.log().matches(text).count()
+}
+
+/// Waits until the log holds a text so often.
+async fn until(station: &Station, text: &str, wanted: usize) -> Instant {
+    let begun = Instant::now();
+    while count(station, text) < wanted {
+        assert!(begun.elapsed() < patience(), "the service does not say '{text}'");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    Instant::now()
+}
+
+/// Whether one of the branches stands in the middle of a migration.
+async fn are_half_way(places: &[Place]) -> bool {
+    for place in places {
+        if place.number("SELECT COUNT(*) FROM \"__MigrationsHistory\" WHERE state = 'partial'").await > 0 {
+            return true;
+        }
+    }
+    false
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,9 +91,10 @@ async fn sqlite_branches_survive_kills() {
     }
     station.kill();
     eager(&mut station);
-    let migrations = torment(&mut station, None).await;
-    for index in 0..BRANCHES {
-        Place::File(station.sqlite_file(&code(index))).exactly_once(migrations, &code(index)).await;
+    let places: Vec<Place> = (0..BRANCHES).map(|index| Place::File(station.sqlite_file(&code(index)))).collect();
+    let migrations = torment(&mut station, None, &places).await;
+    for (index, place) in places.iter().enumerate() {
+        place.exactly_once(migrations, &code(index)).await;
     }
 }
 
@@ -88,9 +132,10 @@ async fn server_branches(product: Product) {
     }
     station.kill();
     eager(&mut station);
-    let migrations = torment(&mut station, Some(product)).await;
-    for (index, database) in databases.iter().enumerate() {
-        Place::Server(server, database.name.clone()).exactly_once(migrations, &code(index)).await;
+    let places: Vec<Place> = databases.iter().map(|database| Place::Server(server, database.name.clone())).collect();
+    let migrations = torment(&mut station, Some(product), &places).await;
+    for (index, place) in places.iter().enumerate() {
+        place.exactly_once(migrations, &code(index)).await;
     }
 }
 

@@ -35,7 +35,7 @@ async fn branches_survive_their_server(product: Product) {
     for _ in 0..rounds() {
         newest += 1;
         ten::write(&station, newest, Some(product), true);
-        let moment = usual.mul_f64(random.random_range(0.05..1.2));
+        let moment = usual.mul_f64(random.random_range(0.05..0.6));
         let strike = async {
             tokio::time::sleep(moment).await;
             server.kill_and_restart().await;
@@ -44,6 +44,7 @@ async fn branches_survive_their_server(product: Product) {
         disturbed += usize::from(!ended(&events).success);
     }
     println!("killed {} {} times, {disturbed} of them while it was needed", product.name(), rounds());
+    assert!(disturbed > 0, "no kill came while the server was needed");
     let begun = Instant::now();
     loop {
         let result = ended(&apply_all(&station, request()).await);

@@ -298,7 +298,7 @@ pub(crate) fn progress(ledger: &Ledger, id: &str) -> Progress {
 }
 
 pub(crate) fn intent(planned: &Planned, index: usize) -> Option<Intent> {
-    Some(Intent { digest: planned.script().statements[index].digest() })
+    Some(Intent::Alone(planned.script().statements[index].digest()))
 }
 
 pub(crate) fn digests(planned: &Planned, count: usize) -> Vec<StatementDigest> {

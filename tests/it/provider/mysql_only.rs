@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use branchkeeper::domain::{Effect, ObjectName, Segment, Statement};
+use branchkeeper::domain::{Effect, Intent, ObjectName, Segment, Statement};
 use branchkeeper::provider::{Claim, ErrorKind, Fate, Outcome};
 use sqlx::{AssertSqlSafe, Executor};
 
@@ -57,16 +57,30 @@ async fn a_lock_that_was_released_is_noticed(fixture: Fixture) {
 
 async fn a_statement_that_ends_the_transaction_is_found_out(fixture: Fixture) {
     fixture.create().await;
-    fixture.value("CREATE PROCEDURE sneaky() CREATE TABLE made (a integer)").await;
-    for (id, ending) in [("1_one", "CALL sneaky()"), ("2_two", "COMMIT")] {
+    fixture.value("CREATE PROCEDURE sneaky() CREATE TABLE IF NOT EXISTS made (a integer)").await;
+    let cases =
+        [("1_one", "CALL sneaky()", "SELECT 1"), ("2_two", "COMMIT", "SELECT 1"), ("3_three", "COMMIT", "SELECT oops")];
+    for (id, ending, last) in cases {
         let (mut session, fence) = fixture.locked().await;
-        let one = planned(id, [fixture.change(id).await, sql(ending), sql("SELECT 1")]);
+        let one = planned(id, [fixture.change(id).await, sql(ending), sql(last)]);
         let error = session.run_atomic(&fence, &[work(&one)], true, &soon(), &mut Notes::default()).await.unwrap_err();
-        assert_eq!((error.error.kind, error.outcome), (ErrorKind::Sql, Outcome::Unknown), "{ending}");
+        assert_eq!((error.error.kind, error.outcome), (ErrorKind::Ambiguous, Outcome::InDoubt { end: 3 }), "{ending}");
         assert!(error.error.message.contains("ended the transaction"), "{}", error.error.message);
-        assert!(session.ledger().await.unwrap().get(id).is_none());
+        assert!(fixture.has_change(id).await, "it was committed");
+        let again = resumed(&one, &session.ledger().await.unwrap());
+        assert_eq!(again.doubtful(), Some(0..3), "a person is asked about all of it");
+        assert_eq!(again.intent(), Some(&Intent::together(&one.migration.up.statements)));
+        session.settle(&fence, &work(&again), 0..3, true).await.unwrap();
+        assert!(session.ledger().await.unwrap().is_applied(id));
         session.unlock(fence).await.unwrap();
     }
+    // What fails in a transaction that holds leaves nothing, a deadlock's roll back included.
+    let (mut session, fence) = fixture.locked().await;
+    let one = planned("4_four", [fixture.change("four").await, sql("SELECT oops")]);
+    let error = session.run_atomic(&fence, &[work(&one)], true, &soon(), &mut Notes::default()).await.unwrap_err();
+    assert_eq!((error.error.kind, error.outcome), (ErrorKind::Sql, Outcome::RolledBack));
+    assert!(!fixture.has_change("four").await && session.ledger().await.unwrap().get("4_four").is_none());
+    session.unlock(fence).await.unwrap();
 }
 
 async fn a_table_made_outside_any_transaction_is_journaled(fixture: Fixture) {
@@ -121,6 +135,8 @@ async fn what_is_in_the_catalog_is_told_from_what_is_not(fixture: Fixture) {
     let index = |name: &str| Effect::IndexExists { index: bare(name), table: bare("t") };
     let gone = |name: &str, table: &str| Effect::TableIndexGone { index: name.into(), table: bare(table) };
     let renamed = |from: &str, to: &str| Effect::TableRenamed { from: bare(from), to: bare(to) };
+    let bares = |names: &[&str]| names.iter().map(|name| bare(name)).collect();
+    let swapped = |gone: &[&str], come: &[&str]| Effect::TablesRenamed { gone: bares(gone), come: bares(come) };
     let added = |(table, column)| Effect::ColumnExists { table, column };
     let dropped = |(table, column)| Effect::ColumnGone { table, column };
     let key = |name: &str| Effect::ConstraintExists { table: bare("t"), constraint: name.into() };
@@ -155,6 +171,9 @@ async fn what_is_in_the_catalog_is_told_from_what_is_not(fixture: Fixture) {
         (renamed("t", "x"), Fate::NotStarted),
         (renamed("t", "parent"), Fate::Unknown),
         (renamed("x", "y"), Fate::Unknown),
+        (swapped(&["t"], &["x"]), Fate::NotStarted),
+        (swapped(&["x", "y"], &["t", "parent"]), Fate::Applied),
+        (swapped(&["x", "t"], &["y"]), Fate::Unknown),
         (Effect::DatabaseExists(database.clone()), Fate::Applied),
         (Effect::DatabaseGone(database.clone()), Fate::NotStarted),
         (Effect::DatabaseExists("no such database".into()), Fate::NotStarted),
@@ -211,7 +230,7 @@ async fn a_killed_session_is_lost_and_its_lock_free(fixture: Fixture) {
     let applied = fixture.has_table("a").await;
     let expected = if applied { Fate::Applied } else { Fate::NotStarted };
     assert_eq!(next.fate(&again.migration.up.statements[0]).await, Ok(expected));
-    next.settle(&fence, &work(&again), 0, applied).await.unwrap();
+    next.settle(&fence, &work(&again), 0..1, applied).await.unwrap();
     assert_eq!(next.ledger().await.unwrap().is_applied("1_one"), applied);
     next.unlock(fence).await.unwrap();
 }

@@ -155,7 +155,7 @@ async fn an_alter_outlives_its_client(mut fixture: Fixture) {
     assert_eq!(progress(&ledger, "1_one").intent, intent(&one, 0));
     let again = resumed(&one, &ledger);
     assert_eq!(next.fate(&again.migration.up.statements[0]).await, Ok(Fate::Applied), "found out, not run again");
-    next.settle(&fence, &work(&again), 0, true).await.unwrap();
+    next.settle(&fence, &work(&again), 0..1, true).await.unwrap();
     next.run_segment(&fence, &work(&again), &Segment::Alone(1), true, &soon(), &mut Notes::default()).await.unwrap();
     assert!(next.ledger().await.unwrap().is_applied("1_one"));
 }
@@ -260,7 +260,7 @@ async fn an_index_whose_connection_breaks_is_probed() {
     let statement = &again.migration.up.statements[0];
     assert_eq!(next.fate(statement).await, Ok(Fate::Leftover));
     next.clear_leftover(&fence, statement, &soon()).await.unwrap();
-    next.settle(&fence, &work(&again), 0, false).await.unwrap();
+    next.settle(&fence, &work(&again), 0..1, false).await.unwrap();
     next.run_segment(&fence, &work(&again), &Segment::Alone(0), true, &soon(), &mut Notes::default()).await.unwrap();
     assert!(next.ledger().await.unwrap().is_applied("1_one"));
 }

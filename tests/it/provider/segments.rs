@@ -111,14 +111,14 @@ async fn a_doubtful_statement_is_settled(fixture: Fixture) {
     let ledger = fixture.ledger().await;
     assert_eq!(progress(&ledger, "1_one").intent, intent(&one, 1));
     let again = resumed(&one, &ledger);
-    assert_eq!(again.doubtful(), Some(1));
+    assert_eq!(again.doubtful(), Some(1..2));
     assert_eq!(session.fate(&again.migration.up.statements[1]).await, Ok(Fate::Rerun));
-    session.settle(&fence, &work(&again), 1, false).await.unwrap();
+    session.settle(&fence, &work(&again), 1..2, false).await.unwrap();
     let half = progress(&fixture.ledger().await, "1_one");
     assert_eq!((half.done, half.intent), (digests(&one, 1), None));
 
     fixture.value(&crash).await;
-    session.settle(&fence, &work(&again), 1, true).await.unwrap();
+    session.settle(&fence, &work(&again), 1..2, true).await.unwrap();
     assert!(fixture.ledger().await.is_applied("1_one"), "it was the last statement");
     session.unlock(fence).await.unwrap();
 }
@@ -144,7 +144,7 @@ async fn a_journal_under_a_lost_lock_is_not_written(fixture: Fixture) {
         let error = failed.unwrap_err();
         assert_eq!(error.error.kind, ErrorKind::FenceLost, "{error:?}");
     }
-    assert_eq!(session.settle(&fence, &work, 1, true).await.unwrap_err().kind, ErrorKind::FenceLost);
+    assert_eq!(session.settle(&fence, &work, 1..2, true).await.unwrap_err().kind, ErrorKind::FenceLost);
     assert!(!fixture.has_change("b").await);
     assert_eq!(progress(&fixture.ledger().await, "1_one").done, digests(&one, 1));
 }

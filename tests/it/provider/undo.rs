@@ -163,18 +163,18 @@ async fn a_doubtful_statement_is_settled_either_way(fixture: Fixture) {
     fixture.value(&crash("", 0)).await;
     let ledger = fixture.ledger().await;
     let again = resumed(&down, &ledger);
-    assert_eq!((progress(&ledger, "1_one").intent, again.doubtful()), (intent(&down, 0), Some(0)));
-    session.settle(&fence, &work(&again), 0, false).await.unwrap();
+    assert_eq!((progress(&ledger, "1_one").intent, again.doubtful()), (intent(&down, 0), Some(0..1)));
+    session.settle(&fence, &work(&again), 0..1, false).await.unwrap();
     assert_eq!(fixture.ledger().await, before, "it never began");
 
     fixture.value(&crash("", 0)).await;
-    session.settle(&fence, &work(&again), 0, true).await.unwrap();
+    session.settle(&fence, &work(&again), 0..1, true).await.unwrap();
     assert_eq!(progress(&fixture.ledger().await, "1_one").done, digests(&down, 1));
 
     fixture.value(&crash(&format!(" {}", digest(0).as_str()), 1)).await;
     let again = resumed(&down, &fixture.ledger().await);
-    assert_eq!(again.doubtful(), Some(1));
-    session.settle(&fence, &work(&again), 1, true).await.unwrap();
+    assert_eq!(again.doubtful(), Some(1..2));
+    session.settle(&fence, &work(&again), 1..2, true).await.unwrap();
     assert!(fixture.ledger().await.rows.is_empty(), "it was the last statement");
     session.unlock(fence).await.unwrap();
 }

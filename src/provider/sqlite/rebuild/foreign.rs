@@ -103,7 +103,7 @@ pub(super) fn compare(steps: &Steps, before: &[Orphans], after: &[Orphans]) -> R
 /// A question that did not go through.
 pub(super) fn broken(failure: Failure) -> Break {
     let answered = failure.ended == crate::provider::connection::Ended::Answered;
-    Break { error: failure.error, purpose: None, in_doubt: false, answered }
+    Break { error: failure.error, purpose: None, in_doubt: false, ended: false, answered }
 }
 
 /// A refusal of our own.

@@ -13,6 +13,8 @@ pub(super) enum Action {
     Drops(What, String),
     /// The first name goes, the second one comes.
     Renames(What, String, String),
+    /// Things of these names come or go, unless that is so already (`IF [NOT] EXISTS`): done again, it does nothing.
+    Careful(What, Vec<String>),
     /// Doing it again gives the same result.
     SameAgain,
     /// Nothing that can be read back tells.
@@ -53,17 +55,17 @@ fn action(mut at: Cursor<'_>) -> Action {
         dropped(at).unwrap_or(Action::Unclear)
     } else if at.take("CHANGE") {
         at.take("COLUMN");
-        take_if(&mut at);
+        let is_careful = take_if(&mut at);
         match (at.part(), at.part()) {
             (Some(from), Some(to)) if from.to_lowercase() == to.to_lowercase() => Action::SameAgain,
-            (Some(from), Some(to)) => Action::Renames(What::Column, from, to),
+            (Some(from), Some(to)) => renames(What::Column, from, to, is_careful),
             _ => Action::Unclear,
         }
     } else if at.take("RENAME") {
         renamed(at).unwrap_or(Action::Unclear)
     } else if at.take_any(&["MODIFY", "ALTER", "ENGINE", "CONVERT", "FORCE", "ORDER", "ENABLE", "DISABLE"]) {
         Action::SameAgain
-    } else if at.take_any(&["ANALYZE", "CHECK", "OPTIMIZE", "REBUILD", "REPAIR", "TRUNCATE"]) {
+    } else if at.take_any(&["ANALYZE", "CHECK", "OPTIMIZE", "REBUILD", "REPAIR"]) {
         if at.is("PARTITION") { Action::SameAgain } else { Action::Unclear }
     } else if at.take_all(&["PARTITION", "BY"]) || is_option(at) {
         Action::SameAgain
@@ -109,20 +111,40 @@ fn is_option(mut at: Cursor<'_>) -> bool {
     at.take_any(&OPTIONS)
 }
 
+/// Something comes. With `IF NOT EXISTS` it may have been there before.
+fn adds(what: What, name: String, is_careful: bool) -> Action {
+    if is_careful { Action::Careful(what, vec![name]) } else { Action::Adds(what, name) }
+}
+
+fn renames(what: What, from: String, to: String, is_careful: bool) -> Action {
+    if is_careful { Action::Careful(what, vec![from, to]) } else { Action::Renames(what, from, to) }
+}
+
 fn added(mut at: Cursor<'_>) -> Option<Action> {
-    let adds = |what, name: Option<String>| name.map(|name| Action::Adds(what, name));
     if at.take("CONSTRAINT") {
-        take_if(&mut at);
+        let is_careful = take_if(&mut at);
         let name = if is_constraint(at) { None } else { Some(at.part()?) };
-        return if at.take_all(&["PRIMARY", "KEY"]) { primary_added() } else { adds(What::Constraint, name) };
+        if at.take_all(&["PRIMARY", "KEY"]) {
+            return primary_added();
+        }
+        if at.take("UNIQUE") {
+            at.take_any(&["INDEX", "KEY"]);
+            let is_careful = take_if(&mut at) || is_careful;
+            // Where the index has a name of its own, the constraint gets that one, too.
+            return match index_name(at) {
+                Some(index) => Some(adds(What::Index, index, is_careful)),
+                None => name.map(|name| adds(What::Constraint, name, is_careful)),
+            };
+        }
+        return name.map(|name| adds(What::Constraint, name, is_careful));
     }
     if at.take_all(&["PRIMARY", "KEY"]) {
         return primary_added();
     }
     let is_special = at.take_any(&["UNIQUE", "FULLTEXT", "SPATIAL", "VECTOR"]);
     if at.take_any(&["INDEX", "KEY"]) || is_special {
-        take_if(&mut at);
-        return if at.is("USING") { None } else { adds(What::Index, at.part()) };
+        let is_careful = take_if(&mut at);
+        return index_name(at).map(|name| adds(What::Index, name, is_careful));
     }
     if at.take_any(&["FOREIGN", "CHECK", "PARTITION"])
         || at.take_all(&["PERIOD", "FOR"])
@@ -131,9 +153,14 @@ fn added(mut at: Cursor<'_>) -> Option<Action> {
         return None;
     }
     at.take("COLUMN");
-    take_if(&mut at);
+    let is_careful = take_if(&mut at);
     at.symbol('(');
-    adds(What::Column, at.part())
+    at.part().map(|name| adds(What::Column, name, is_careful))
+}
+
+/// The name of an index before its `USING` or its columns.
+fn index_name(mut at: Cursor<'_>) -> Option<String> {
+    if at.is("USING") { None } else { at.part() }
 }
 
 fn primary_added() -> Option<Action> {
@@ -162,8 +189,8 @@ fn dropped(mut at: Cursor<'_>) -> Option<Action> {
         at.take("COLUMN");
         What::Column
     };
-    take_if(&mut at);
-    at.part().map(|name| Action::Drops(what, name))
+    let is_careful = take_if(&mut at);
+    at.part().map(|name| if is_careful { Action::Careful(what, vec![name]) } else { Action::Drops(what, name) })
 }
 
 fn renamed(mut at: Cursor<'_>) -> Option<Action> {
@@ -177,10 +204,10 @@ fn renamed(mut at: Cursor<'_>) -> Option<Action> {
         }
         return at.name().map(Action::Rename);
     };
-    take_if(&mut at);
+    let is_careful = take_if(&mut at);
     let from = at.part()?;
     if !at.take("TO") {
         return None;
     }
-    Some(Action::Renames(what, from, at.part()?))
+    Some(renames(what, from, at.part()?, is_careful))
 }

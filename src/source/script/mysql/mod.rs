@@ -2,9 +2,11 @@
 
 mod alone;
 mod alter;
+mod altered;
 mod ender;
 mod refused;
 mod tables;
+mod variables;
 
 #[cfg(test)]
 mod classify_tests;
@@ -13,24 +15,22 @@ mod split_tests;
 
 use super::scanner::{Kind, Quotes, Rules};
 use super::{Cursor, Refused, Unfinished};
-use crate::domain::SessionChange;
 
 pub(super) use self::alone::alone;
 pub(super) use self::ender::Ender;
 pub(super) use self::refused::{refused, tool_command};
 pub(super) use self::tables::tables;
+pub(super) use self::variables::{session, variables};
 
 pub(super) const RULES: Rules = Rules { nested_comments: false, comment_may_stay_open: false, quotes: Quotes::MySql };
 
-/// What a statement changes of its session, when it changes nothing else. Passwords, global values and the next
-/// transaction's level are not the session's, and an account's default roles are not either.
-pub(super) fn session(mut at: Cursor<'_>) -> Option<SessionChange> {
-    if !at.take("SET") {
-        return None;
+/// The statement itself: what stands behind MariaDB's `SET STATEMENT variable = value, … FOR`, which only surrounds it.
+pub(super) fn inner(at: Cursor<'_>) -> Cursor<'_> {
+    let mut rest = at;
+    match rest.take_all(&["SET", "STATEMENT"]) {
+        true => alone::behind_for(rest).unwrap_or(at),
+        false => at,
     }
-    let elsewhere =
-        ["GLOBAL", "PERSIST", "PERSIST_ONLY", "TRANSACTION", "PASSWORD", "DEFAULT", "RESOURCE", "STATEMENT"];
-    (!elsewhere.iter().any(|word| at.is(word))).then_some(SessionChange::Setting)
 }
 
 /// Steps behind the `,` that ends the part of a list here; false when the list ends.

@@ -1,6 +1,6 @@
 use super::super::dialect::ToolCommand;
 use super::super::scanner::{Kind, Token};
-use super::{Cursor, Refused, next_part};
+use super::{Cursor, Refused, inner, next_part};
 
 /// The words that the client obeys itself, at the beginning of a statement.
 const COMMANDS: [&str; 26] = [
@@ -64,6 +64,12 @@ pub(in super::super) fn refused(at: Cursor<'_>) -> Option<Refused> {
             hint: "use RELEASE_LOCK with the lock's name",
         });
     }
+    // What surrounds a statement may be refused, or the statement itself.
+    let surrounded = inner(at);
+    (surrounded.peek() != at.peek()).then(|| refused_one(surrounded)).flatten().or_else(|| refused_one(at))
+}
+
+fn refused_one(at: Cursor<'_>) -> Option<Refused> {
     let mut rest = at;
     let word = at.word().to_ascii_uppercase();
     rest.bump();

@@ -273,6 +273,8 @@ fn statements_that_are_not_branchkeepers_are_refused() {
         "SET GLOBAL sql_mode=4",
         "/*!40101 SET @old=@@sql_mode, sql_mode='ORACLE' */",
         "SET STATEMENT sql_mode='ANSI_QUOTES' FOR SELECT 1",
+        "SET STATEMENT max_statement_time=1 FOR COMMIT",
+        "SET STATEMENT max_statement_time=1 FOR LOCK TABLES t WRITE",
         "SET NAMES latin1",
         "SET CHARACTER SET gbk",
         "SET @@character_set_client = latin1",

@@ -10,7 +10,7 @@ mod tests;
 
 use super::cursor::Cursor;
 use super::scanner::Kind;
-use super::sqlserver;
+use super::{mysql, sqlserver};
 use crate::domain::{ObjectName, Provider, Risk};
 
 /// What a statement, or a batch of several, destroys and whom it holds up. A table that `is_new` was made by the same
@@ -23,7 +23,7 @@ pub(super) fn of(provider: Provider, at: Cursor<'_>, is_new: impl Fn(&ObjectName
         risk.blocks = risk.blocks.take().or_else(blocks);
     };
     if provider != Provider::SqlServer {
-        look(at);
+        look(if provider == Provider::MySql { mysql::inner(at) } else { at });
         return risk;
     }
     if sqlserver::is_definition(at) {

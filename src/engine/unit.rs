@@ -1,0 +1,102 @@
+//! How one unit of a plan is run.
+
+use std::slice;
+
+use super::apply::{Attempt, Broken};
+use super::report::{Progress, Report};
+use crate::domain::{Planned, Segment, Unit};
+use crate::provider::{ErrorKind, ExecutionError, Fence, Outcome, ProviderError, Session, Work};
+
+impl Attempt<'_> {
+    /// Runs a unit; with `last`, nothing comes after it.
+    pub(super) async fn run_unit(
+        &self,
+        session: &mut Session,
+        fence: &Fence,
+        unit: &Unit,
+        last: bool,
+        progress: &mut Progress<'_>,
+        report: &mut Report,
+    ) -> Result<(), Broken> {
+        match unit {
+            Unit::Atomic(planned) => {
+                let work: Vec<Work<'_>> = planned.iter().map(|planned| self.work(planned)).collect();
+                if let (Some(alone), [planned]) = (self.find_alone(session, &work).await?, &planned[..]) {
+                    let whole = Segment::Transaction(0..planned.script().statements.len());
+                    let segments = whole.apart(&alone);
+                    return Box::pin(self.run_segments(session, fence, planned, &segments, progress, report)).await;
+                }
+                let stop = self.stop();
+                let done = Box::pin(session.run_atomic(fence, &work, last, &stop, progress)).await;
+                done.map_err(|error| self.broken_execution(&planned.iter().collect::<Vec<_>>(), error))?;
+                planned.iter().for_each(|planned| report.applied(planned.migration.id.clone()));
+                Ok(())
+            }
+            Unit::Stepwise(planned, segments) => {
+                Box::pin(self.run_segments(session, fence, planned, segments, progress, report)).await
+            }
+        }
+    }
+
+    /// The statements that no transaction can hold, although their text does not show it; `None` when there are none.
+    /// Several migrations that are to commit together can't do without one transaction.
+    async fn find_alone(&self, session: &mut Session, work: &[Work<'_>]) -> Result<Option<Vec<usize>>, Broken> {
+        for one in work {
+            let all = 0..one.planned.script().statements.len();
+            let found = session.untransacted(one, all).await;
+            let alone = found.map_err(|error| self.broken(error))?;
+            let Some(first) = alone.first() else { continue };
+            if work.len() == 1 {
+                return Ok(Some(alone));
+            }
+            let text = "the statement changes a table whose engine knows no transactions, so it cannot be part of one \
+                        transaction for several migrations; nothing of them was run";
+            let error = ProviderError {
+                hint: "use transaction mode PerMigration, or convert the table: ALTER TABLE … ENGINE = InnoDB".into(),
+                ..ProviderError::new(ErrorKind::Sql, text)
+            };
+            let (migration, statement) = (Some(one.planned.migration.id.clone()), Some(*first));
+            let error = ExecutionError { error, migration, statement, done: 0, outcome: Outcome::RolledBack };
+            return Err(self.broken_execution(&[one.planned], error));
+        }
+        Ok(None)
+    }
+
+    async fn run_segments(
+        &self,
+        session: &mut Session,
+        fence: &Fence,
+        planned: &Planned,
+        segments: &[Segment],
+        progress: &mut Progress<'_>,
+        report: &mut Report,
+    ) -> Result<(), Broken> {
+        // Everything may have been done and only the final mark be missing.
+        let end = planned.script().statements.len();
+        let only_mark = [Segment::Transaction(end..end)];
+        let segments = if segments.is_empty() { &only_mark[..] } else { segments };
+        let work = self.work(planned);
+        for (index, segment) in segments.iter().enumerate() {
+            self.go_on()?;
+            // Asked anew for each: what came before may have made such a table.
+            let alone = match segment {
+                Segment::Transaction(range) => session.untransacted(&work, range.clone()).await,
+                Segment::Alone(_) => Ok(Vec::new()),
+            };
+            let alone = alone.map_err(|error| self.broken(error))?;
+            let parts = match alone.is_empty() {
+                true => slice::from_ref(segment).to_vec(),
+                false => segment.clone().apart(&alone),
+            };
+            for (part, one) in parts.iter().enumerate() {
+                self.go_on()?;
+                let finishes = index + 1 == segments.len() && part + 1 == parts.len();
+                let stop = self.stop();
+                let done = Box::pin(session.run_segment(fence, &work, one, finishes, &stop, progress)).await;
+                done.map_err(|error| self.broken_execution(&[planned], error))?;
+            }
+        }
+        report.applied(planned.migration.id.clone());
+        Ok(())
+    }
+}
