@@ -8,10 +8,9 @@ use bytes::{Buf, BufMut, Bytes};
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
-use tonic::transport::Channel;
 use tonic::{Request, Status};
 
-use crate::support::{PROGRAM, Station};
+use crate::support::{Channel, PROGRAM, Station};
 
 /// The secret of HS256.
 pub(super) const SECRET: &str = "a-secret-of-at-least-32-bytes-for-tests";

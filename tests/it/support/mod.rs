@@ -6,9 +6,11 @@
 #![allow(dead_code, unused_imports, reason = "not every helper is used by every build of the tests")]
 
 mod calls;
+mod channel;
 mod private;
 mod product;
 mod proxy;
+pub(crate) mod secrets;
 mod self_test;
 mod server;
 mod service;
@@ -16,6 +18,7 @@ pub(crate) mod sqlserver;
 
 pub(crate) use branchkeeper::rpc::proto as pb;
 pub(crate) use calls::{apply, apply_all, details, ended, finished, outcome, refused, status_of};
+pub(crate) use channel::Channel;
 pub(crate) use product::Product;
 pub(crate) use proxy::{Fate, Proxy, Way};
 pub(crate) use server::{Database, Server, mariadb, mysql, own, own_postgres, postgres, sqlserver as sqlserver_server};
