@@ -159,6 +159,7 @@ impl Served {
         stream.write_all(request).await.unwrap();
         let mut answer = Vec::new();
         tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut answer)).await.unwrap().unwrap();
+        self.watch.seen.answer(&answer);
         let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
         let head = String::from_utf8(answer[..end].to_vec()).unwrap().to_ascii_lowercase();
         (head, answer[end + 4..].to_vec())

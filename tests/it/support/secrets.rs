@@ -75,7 +75,7 @@ impl Seen {
     }
 
     /// The service has answered something.
-    pub(super) fn answer(&self, text: &[u8]) {
+    pub(crate) fn answer(&self, text: &[u8]) {
         let answers = &mut lock(&self.0).answers;
         answers.extend_from_slice(text);
         // Two answers must not make a secret together.
