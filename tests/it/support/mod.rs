@@ -10,6 +10,7 @@ mod channel;
 mod private;
 mod product;
 mod proxy;
+mod raw;
 pub(crate) mod secrets;
 mod self_test;
 mod server;
@@ -21,6 +22,7 @@ pub(crate) use calls::{apply, apply_all, details, ended, finished, outcome, refu
 pub(crate) use channel::Channel;
 pub(crate) use product::Product;
 pub(crate) use proxy::{Fate, Proxy, Way};
+pub(crate) use raw::Raw;
 pub(crate) use server::{Database, Server, mariadb, mysql, own, own_postgres, postgres, sqlserver as sqlserver_server};
 pub(crate) use service::{PROGRAM, Station, server_branch, sqlite_branch, watch};
 
