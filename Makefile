@@ -4,7 +4,7 @@ CARGO ?= cargo
 BRANCHES ?= 8
 FUZZ_SECONDS ?= 300
 
-.PHONY: help demo build test fast check-format lint proto-lint tests clients clients-check clients-tests test-clients deploy-tests crash fuzz bench run clean
+.PHONY: help demo build test fast check-format lint proto-lint tests clients clients-check clients-tests clients-docs test-clients deploy-tests crash fuzz bench run clean
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -49,9 +49,13 @@ clients-check: # Fails when generated code in clients/ is stale; says so where t
 clients-tests: # The client libraries whose toolchain is on this machine.
 	@scripts/clients test
 
-test-clients: ## Test every client library but C#, against the real service.
+clients-docs: ## Write the API documentation of the client libraries to .cache/clients/docs.
+	@scripts/clients docs
+
+test-clients: ## Test every client library but C#, against the real service, and make its documentation.
 	@scripts/clients check --all
 	@scripts/clients test --all
+	@scripts/clients docs --all
 
 deploy-tests: # The files in deploy/: behind real balancers, and against Kubernetes' schemas.
 	@scripts/deployment test
@@ -66,6 +70,7 @@ bench: ## Speed against the bare driver, as a table and as JSON.
 	$(CARGO) bench --bench portable
 	$(CARGO) bench --bench fleet
 	$(CARGO) bench --bench rebuild
+	$(CARGO) bench --bench calls
 
 clean: ## Remove what was built.
 	$(CARGO) clean

@@ -50,9 +50,23 @@ impl Context {
     }
 }
 
+/// A worker's stack, in bytes. The futures of a migration are large, above all in debug builds, and whoever overflows ends the
+/// whole service. Memory that is not touched costs nothing.
+const STACK: usize = 8 * 1024 * 1024;
+
 /// Does what the process's arguments ask for. The exit codes are those of `branchkeeper --help`.
-pub async fn main() -> ExitCode {
+pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    match tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK).build() {
+        Ok(runtime) => runtime.block_on(obey(cli)),
+        Err(error) => {
+            notice(&format!("error: no threads can be started: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn obey(cli: Cli) -> ExitCode {
     let context = Context {
         server: cli.global.server,
         credential: cli.global.credential,

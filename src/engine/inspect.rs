@@ -25,14 +25,32 @@ pub struct History {
     pub state: BranchState,
 }
 
+/// What a branch lacks.
+#[derive(Debug)]
+pub struct Lacking {
+    /// The branch.
+    pub branch: Branch,
+    /// The migrations.
+    pub migrations: Vec<Arc<Migration>>,
+}
+
 impl Manager {
-    /// The migrations that a branch lacks, by its ledger as it is now.
-    pub async fn pending(&self, which: &BranchRef) -> Result<(Branch, Vec<Arc<Migration>>), EngineError> {
-        let branch = self.branch(which).await?;
-        let ledger = self.ledger(&branch).await?;
-        let catalogue = self.0.catalogue.current();
-        let lacks = pending(catalogue.of(branch.provider), &ledger);
-        Ok((branch, lacks))
+    /// The migrations that a branch lacks, by its ledger, which is read after this is called. Callers who ask for the same
+    /// branch at once share a look at it.
+    pub async fn pending(&self, which: &BranchRef) -> Result<Arc<Lacking>, EngineError> {
+        let key = match which {
+            BranchRef::Id(id) => id.to_string(),
+            BranchRef::Code(code) => code.folded(),
+        };
+        let (manager, which) = (self.clone(), which.clone());
+        let look = async move {
+            let branch = manager.branch(&which).await?;
+            let ledger = manager.ledger(&branch).await?;
+            let catalogue = manager.0.catalogue.current();
+            let migrations = pending(catalogue.of(branch.provider), &ledger);
+            Ok(Arc::new(Lacking { branch, migrations }))
+        };
+        self.0.looks.join(key, look).await
     }
 
     /// A branch's ledger as it is now, and head office's view of the branch.

@@ -13,6 +13,7 @@ use super::caller::Caller;
 use super::catalogue::CatalogueKeeper;
 use super::error::EngineError;
 use super::hosts::Hosts;
+use super::looks::Looks;
 use super::readiness::Readiness;
 use super::settings::EngineSettings;
 use super::shared::{ActiveRuns, InFlight, Shared};
@@ -48,6 +49,7 @@ impl Manager {
             active: ActiveRuns::default(),
             in_flight: InFlight::default(),
             tokens: KnownTokens::default(),
+            looks: Looks::default(),
             wake: Notify::new(),
             soft: CancellationToken::new(),
             hard: CancellationToken::new(),

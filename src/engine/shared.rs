@@ -7,8 +7,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::catalogue::CatalogueKeeper;
+use super::error::EngineError;
 use super::halt::Halt;
 use super::hosts::Hosts;
+use super::inspect::Lacking;
+use super::looks::Looks;
 use super::notifications::NotifySettings;
 use super::readiness::Readiness;
 use super::settings::EngineSettings;
@@ -29,6 +32,8 @@ pub(super) struct Shared {
     /// The branches that the orchestrator's own runs are about to work on.
     pub(super) in_flight: InFlight,
     pub(super) tokens: KnownTokens,
+    /// The looks at what branches lack.
+    pub(super) looks: Looks<Result<Arc<Lacking>, EngineError>>,
     /// Rung when a branch has become due.
     pub(super) wake: Notify,
     /// Cancelled when nothing new may begin.

@@ -60,12 +60,12 @@ impl proto::migration_service_server::MigrationService for MigrationService {
         request: Request<proto::PendingRequest>,
     ) -> Result<Response<proto::PendingResponse>, Status> {
         let which = branch_ref(&request.get_ref().branch).map_err(invalid)?;
-        let (branch, pending) = self.manager.pending(&which).await.map_err(|error| status_of(&error))?;
+        let lacking = self.manager.pending(&which).await.map_err(|error| status_of(&error))?;
         Ok(Response::new(proto::PendingResponse {
-            branch_id: branch.id.to_string(),
-            branch_code: branch.code.to_string(),
-            count: u32::try_from(pending.len()).unwrap_or(u32::MAX),
-            pending_migrations: pending.iter().map(|migration| migration_to_proto(migration)).collect(),
+            branch_id: lacking.branch.id.to_string(),
+            branch_code: lacking.branch.code.to_string(),
+            count: u32::try_from(lacking.migrations.len()).unwrap_or(u32::MAX),
+            pending_migrations: lacking.migrations.iter().map(|migration| migration_to_proto(migration)).collect(),
         }))
     }
 

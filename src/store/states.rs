@@ -94,8 +94,13 @@ impl HeadOffice {
     /// Records what a look at a branch's ledger showed, without a lease; `None` when there is no such branch. While
     /// somebody works on the branch nothing is recorded, because what was seen may be outdated already.
     ///
-    /// A look can find a branch up to date or lacking migrations; it never clears `RequiresManualIntervention`.
+    /// A look can find a branch up to date or lacking migrations; it never clears `RequiresManualIntervention`. What is
+    /// known already is not written again.
     pub async fn observe(&self, id: BranchId, seen: &Observed) -> Result<Option<BranchState>, StoreError> {
+        let Some(state) = self.state(id).await? else { return Ok(None) };
+        if state.lease.is_some() || observed(state.clone(), seen) == state {
+            return Ok(Some(state));
+        }
         let mut tx = self.db().begin().await?;
         let Some(state) = self.lock_state(&mut tx, id).await? else { return Ok(None) };
         if state.lease.is_some() {

@@ -2,7 +2,7 @@
 
 use sqlx::{Executor, Row};
 
-use crate::support::postgres;
+use crate::support::{Station, pb, postgres, sqlite_branch};
 
 #[tokio::test]
 async fn every_test_has_a_database_of_its_own() {
@@ -19,4 +19,86 @@ async fn every_test_has_a_database_of_its_own() {
     drop(one);
     let query = sqlx::query("SELECT 1 FROM pg_database WHERE datname = $1").bind(name);
     assert!(query.fetch_optional(&mut two.connect().await).await.unwrap().is_none());
+}
+
+const PLANTED: &str = "planted \"secret\" 9f8e";
+
+/// A service that knows the planted secret by a variable.
+async fn confidant() -> Station {
+    let mut station = Station::new();
+    station.variable("BRANCH_PASSWORD", PLANTED);
+    station.migration("1_One.sql", "CREATE TABLE One (n INTEGER);\n");
+    station.start().await;
+    station
+}
+
+#[tokio::test]
+async fn a_service_that_keeps_its_secrets_is_found_to() {
+    let station = confidant().await;
+    station.register(sqlite_branch("BR001")).await;
+    assert_eq!(station.watch().look(), None);
+}
+
+#[tokio::test]
+#[should_panic(expected = "BRANCH_PASSWORD was emitted in")]
+async fn a_secret_in_the_log_is_found() {
+    let station = confidant().await;
+    // As a log line has it.
+    let line = serde_json::json!({ "message": format!("connecting with {PLANTED}") }).to_string();
+    std::fs::write(station.data_folder().with_file_name("service.log"), line).unwrap();
+}
+
+#[tokio::test]
+#[should_panic(expected = "BRANCH_PASSWORD was emitted in")]
+async fn a_secret_in_a_file_of_the_service_is_found() {
+    let station = confidant().await;
+    let folder = station.data_folder().join("branches/BR001");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("note"), format!("\0\u{1}{PLANTED}\0")).unwrap();
+}
+
+#[tokio::test]
+#[should_panic(expected = "BRANCH_PASSWORD was emitted in an answer")]
+async fn a_secret_in_a_message_is_found() {
+    let mut station = confidant().await;
+    station.register(pb::Branch { name: PLANTED.into(), ..sqlite_branch("BR001") }).await;
+    // Only the answer is to be found, not what is kept.
+    station.kill();
+    std::fs::remove_dir_all(station.data_folder()).unwrap();
+}
+
+#[tokio::test]
+#[should_panic(expected = "a caller's token was emitted in an answer")]
+async fn a_token_in_a_status_is_found() {
+    let mut station = Station::new();
+    station.migration("1_One.sql", "CREATE TABLE One (n INTEGER);\n");
+    station.start().await;
+    let mut request = tonic::Request::new(pb::GetBranchRequest { branch: "BR-NOBODY-7f3a".into() });
+    request.metadata_mut().insert("authorization", "Bearer BR-NOBODY-7f3a".parse().unwrap());
+    station.branches().await.get_branch(request).await.unwrap_err();
+    // Only the answer is to be found, not what is logged.
+    station.kill();
+    std::fs::remove_file(station.data_folder().with_file_name("service.log")).unwrap();
+}
+
+#[tokio::test]
+#[should_panic(expected = "a branch's password was emitted in")]
+async fn a_password_that_was_sent_is_known() {
+    let station = confidant().await;
+    let server = pb::ServerConnection {
+        host: "127.0.0.1".into(),
+        port: 1,
+        database: "d".into(),
+        username: "u".into(),
+        password: "sent-in-confidence".into(),
+        ..pb::ServerConnection::default()
+    };
+    let branch = pb::Branch {
+        provider: pb::Provider::Postgres.into(),
+        connection: Some(pb::Connection { kind: Some(pb::connection::Kind::Server(server)) }),
+        ..sqlite_branch("BR001")
+    };
+    // Without a key to encrypt it with, it is refused; it is a secret all the same.
+    station.branches().await.create_branch(pb::CreateBranchRequest { branch: Some(branch) }).await.unwrap_err();
+    std::fs::write(station.data_folder().with_file_name("service.log"), "sent-in-confidence").unwrap();
 }

@@ -180,3 +180,15 @@ async fn a_token_is_needed_where_the_service_asks_for_one() {
         assert_eq!(all(client.apply_all(some)).await.unwrap_err().reason, expected, "{token:?}");
     }
 }
+
+#[tokio::test]
+async fn the_example_shows_progress_and_tells_the_outcome() {
+    let (service, client) = started().await;
+    service.register(&client, &["BR001".to_owned(), "BR002".to_owned()]).await;
+    // Cargo builds the examples together with the tests, into a folder beside theirs.
+    let program = std::env::current_exe().unwrap().parent().unwrap().with_file_name("examples/deploy");
+    let shown = std::process::Command::new(program).arg(service.target()).output().unwrap();
+    let (out, bar) = (String::from_utf8(shown.stdout).unwrap(), String::from_utf8(shown.stderr).unwrap());
+    assert!(shown.status.success() && bar.contains("2/2"), "{out}{bar}");
+    assert_eq!(out.trim(), "2 succeeded, 0 failed");
+}

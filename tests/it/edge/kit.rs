@@ -4,15 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bytes::{Buf, BufMut, Bytes};
+use bytes::Bytes;
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Value, json};
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
-use tonic::transport::Channel;
 use tonic::{Request, Status};
 
 pub(super) use crate::support::Authority;
-use crate::support::{PROGRAM, Station};
+use crate::support::{Channel, PROGRAM, Raw, Station};
 
 /// The secret of HS256.
 pub(super) const SECRET: &str = "a-secret-of-at-least-32-bytes-for-tests";
@@ -83,43 +81,6 @@ pub(super) async fn raw(channel: &Channel, path: &str, authorization: Option<&st
     let mut client = tonic::client::Grpc::new(channel.clone());
     client.ready().await.unwrap();
     client.server_streaming(request, path.parse().unwrap(), Raw).await.map(drop)
-}
-
-/// Messages as the bytes that they are.
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
-    }
 }
 
 /// Writes a file beside the station's data and gives its path.

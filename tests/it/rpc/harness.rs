@@ -16,11 +16,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Endpoint;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_types::StatusExt;
 
-use crate::support::{pb, sqlite_branch, temp_dir};
+use crate::support::secrets::Watch;
+use crate::support::{Channel, pb, sqlite_branch, temp_dir};
 
 /// A server of its own on a free port, with a head office and a migrations folder of its own. Nothing is migrated
 /// unasked.
@@ -29,6 +30,8 @@ pub(super) struct Served {
     pub(super) shutdown: CancellationToken,
     pub(super) server: JoinHandle<Result<(), ServeError>>,
     manager: Manager,
+    // Before the folder, which it looks into at the end.
+    watch: Watch,
     folder: tempfile::TempDir,
 }
 
@@ -100,12 +103,14 @@ pub(super) async fn start_with(settings: ServerSettings, migrations: &[(&str, &s
     let shutdown = CancellationToken::new();
     let http = branchkeeper::web::router(manager.readiness(), shutdown.clone());
     let server = tokio::spawn(serve(manager.clone(), listener, settings, http, shutdown.clone()));
-    Served { address, shutdown, server, manager, folder }
+    let watch = Watch::over(vec![folder.path().join("data")]);
+    Served { address, shutdown, server, manager, watch, folder }
 }
 
 impl Served {
     pub(super) async fn channel(&self) -> Channel {
-        Endpoint::from_shared(format!("http://{}", self.address)).unwrap().connect().await.unwrap()
+        let endpoint = Endpoint::from_shared(format!("http://{}", self.address)).unwrap();
+        Channel::new(endpoint.connect().await.unwrap(), &self.watch.seen)
     }
 
     pub(super) async fn migrations(&self) -> MigrationServiceClient<Channel> {
@@ -154,6 +159,7 @@ impl Served {
         stream.write_all(request).await.unwrap();
         let mut answer = Vec::new();
         tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut answer)).await.unwrap().unwrap();
+        self.watch.seen.answer(&answer);
         let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
         let head = String::from_utf8(answer[..end].to_vec()).unwrap().to_ascii_lowercase();
         (head, answer[end + 4..].to_vec())

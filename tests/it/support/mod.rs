@@ -7,10 +7,13 @@
 
 mod authority;
 mod calls;
+mod channel;
 mod pooler;
 mod private;
 mod product;
 mod proxy;
+mod raw;
+pub(crate) mod secrets;
 mod server;
 mod service;
 mod skip;
@@ -19,9 +22,11 @@ pub(crate) mod sqlserver;
 pub(crate) use authority::Authority;
 pub(crate) use branchkeeper::rpc::proto as pb;
 pub(crate) use calls::{apply, apply_all, details, ended, finished, outcome, refused, status_of};
+pub(crate) use channel::Channel;
 pub(crate) use pooler::Pooler;
 pub(crate) use product::Product;
 pub(crate) use proxy::{Fate, Proxy, Way};
+pub(crate) use raw::Raw;
 pub(crate) use server::{
     Database, Server, encrypted, mariadb, mysql, own, own_postgres, postgres, sqlserver as sqlserver_server,
 };

@@ -11,7 +11,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 
 use super::product::Product;
-use super::{private, skip, sqlserver};
+use super::{private, secrets, skip, sqlserver};
 
 /// A running server and an account on it that may create databases.
 pub(crate) struct Server {
@@ -113,6 +113,7 @@ impl Server {
 
     fn private(product: Product, certificate: Option<&(String, String)>) -> Result<Self, String> {
         let private = private::start(product, certificate)?;
+        secrets::share(&format!("the password of {}", product.name()), &private.password);
         Ok(Self {
             product,
             host: "127.0.0.1".into(),
@@ -171,6 +172,10 @@ impl Server {
             let plain = |text: &str| percent_decode_str(text).decode_utf8().ok().map(String::from);
             let maintenance = if database.is_empty() { product.maintenance().into() } else { plain(database)? };
             let (username, password) = (plain(username)?, plain(password)?);
+            // One that is also the name would be seen everywhere.
+            if password != username {
+                secrets::share(&format!("the password of {}", product.name()), &password);
+            }
             Some(Self { product, host: host.into(), port, username, password, maintenance, folder: None })
         };
         parse().unwrap_or_else(|| {

@@ -7,13 +7,20 @@ use std::time::{Duration, Instant};
 use branchkeeper::rpc::proto::branch_service_client::BranchServiceClient;
 use branchkeeper::rpc::proto::migration_service_client::MigrationServiceClient;
 use branchkeeper::rpc::proto::{self as pb, StatusRequest};
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Endpoint;
+
+use super::channel::Channel;
+use super::secrets::Watch;
 
 /// The built program.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_branchkeeper");
 
 /// A folder with the data, the migrations and the log of one service, which can be started and killed again and again.
+///
+/// When it is dropped, what the service has said in its lives is searched for the secrets that it was told.
 pub(crate) struct Station {
+    // Before the folder, which it looks into at the end.
+    watch: Watch,
     folder: tempfile::TempDir,
     address: SocketAddr,
     variables: Vec<(String, String)>,
@@ -32,7 +39,8 @@ impl Station {
             ("BRANCHKEEPER__AUTO_MIGRATE__ENABLED".to_owned(), "false".to_owned()),
             ("BRANCHKEEPER__LOG__FORMAT".to_owned(), "json".to_owned()),
         ];
-        Self { folder, address, variables, mounting: None, child: None }
+        let watch = Watch::over(vec![folder.path().join("service.log"), folder.path().join("data")]);
+        Self { watch, folder, address, variables, mounting: None, child: None }
     }
 
     /// Sets a configuration variable, such as `LOCK__LEASE`.
@@ -42,7 +50,13 @@ impl Station {
 
     /// Sets any environment variable of the service.
     pub(crate) fn variable(&mut self, name: &str, value: &str) {
+        self.watch.seen.variable(name, value);
         self.variables.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// What is looked for, and where, when this is dropped.
+    pub(crate) fn watch(&self) -> &Watch {
+        &self.watch
     }
 
     /// Lets the service live among mounts of its own, which this shell script makes and which end with the process.
@@ -143,7 +157,7 @@ impl Station {
 
     async fn try_channel(&self) -> Option<Channel> {
         let endpoint = Endpoint::from_shared(self.url()).unwrap().connect_timeout(Duration::from_secs(5));
-        endpoint.connect().await.ok()
+        Some(Channel::new(endpoint.connect().await.ok()?, &self.watch.seen))
     }
 
     pub(crate) async fn channel(&self) -> Channel {
@@ -273,9 +287,14 @@ pub(crate) async fn watch(station: &Station, run_id: &str, after_sequence: i64) 
 }
 
 impl Station {
+    /// The number of the running process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
     /// The resident memory of the running process, in bytes.
     pub(crate) fn resident_bytes(&self) -> u64 {
-        let id = self.child.as_ref().unwrap().id();
+        let id = self.process();
         let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         line.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() * 1024
