@@ -82,7 +82,7 @@ async fn changes_of_one_table_are_one_rebuild() {
 ";
     let changes = "up:
   - alter_column: { table: T, name: A, type: bigint, nullable: false, default: 0, was: { type: int, nullable: true, default: null } }
-  - add_column: { table: T, name: B, type: text, nullable: true }
+  - add_column: { table: T, name: B, type: string(40), nullable: true }
   - create_index: { table: T, columns: [B desc] }
   - create_index: { table: T, columns: [A], unique: true }
   - add_check: { table: T, name: CK_T, check: '\"A\" >= 0' }
