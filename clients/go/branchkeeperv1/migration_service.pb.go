@@ -740,7 +740,8 @@ type ApplyAllRequest struct {
 	Providers []Provider `protobuf:"varint,3,rep,packed,name=providers,proto3,enum=branchkeeper.v1.Provider" json:"providers,omitempty"`
 	// Stop after this migration, named by id or number; empty means the newest.
 	TargetMigration string `protobuf:"bytes,4,opt,name=target_migration,json=targetMigration,proto3" json:"target_migration,omitempty"`
-	// How many branches to work on at once: 0 means as configured (parallel.branches), at most 1,000.
+	// How many branches to work on at once: 0 means as configured (parallel.branches), at most 1,000. 1 means one after the
+	// other, in the order of their codes.
 	MaxParallel uint32 `protobuf:"varint,5,opt,name=max_parallel,json=maxParallel,proto3" json:"max_parallel,omitempty"`
 	// Begin no further branch once one has failed.
 	StopOnError bool `protobuf:"varint,6,opt,name=stop_on_error,json=stopOnError,proto3" json:"stop_on_error,omitempty"`
@@ -1550,7 +1551,8 @@ type ResolveRequest struct {
 	Branch string `protobuf:"bytes,1,opt,name=branch,proto3" json:"branch,omitempty"`
 	// The migration that the statement is part of; empty means the one that has such a statement.
 	MigrationId string `protobuf:"bytes,2,opt,name=migration_id,json=migrationId,proto3" json:"migration_id,omitempty"`
-	// True: the statement took effect and counts as done. False: it did not, and is run again. Has to be given.
+	// True: the statement took effect and counts as done. False: it did not, and is run again. Where several statements
+	// are in doubt, it is said of all of them. Has to be given.
 	Applied       *bool `protobuf:"varint,3,opt,name=applied,proto3,oneof" json:"applied,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -62,8 +62,9 @@ type MigrationServiceClient interface {
 	Status(ctx context.Context, in *StatusRequest, opts ...grpc.CallOption) (*StatusResponse, error)
 	// Clears a branch's failures and makes it due now.
 	Retry(ctx context.Context, in *RetryRequest, opts ...grpc.CallOption) (*RetryResponse, error)
-	// Says what became of the statement at which a branch stands because its outcome cannot be read back, and makes the
-	// branch due now. FAILED_PRECONDITION when no statement waits for that.
+	// Says what became of the statement at which a branch stands because its outcome cannot be read back, or of all
+	// statements of a transaction that did not hold, and makes the branch due now. FAILED_PRECONDITION when no statement
+	// waits for that.
 	Resolve(ctx context.Context, in *ResolveRequest, opts ...grpc.CallOption) (*ResolveResponse, error)
 	// Shows exactly the statements that Apply or Rollback would run against a branch now, and changes nothing: no lock is
 	// taken and nothing is created. FAILED_PRECONDITION with reason PLAN_REFUSED, and every obstacle in the message, where
@@ -276,8 +277,9 @@ type MigrationServiceServer interface {
 	Status(context.Context, *StatusRequest) (*StatusResponse, error)
 	// Clears a branch's failures and makes it due now.
 	Retry(context.Context, *RetryRequest) (*RetryResponse, error)
-	// Says what became of the statement at which a branch stands because its outcome cannot be read back, and makes the
-	// branch due now. FAILED_PRECONDITION when no statement waits for that.
+	// Says what became of the statement at which a branch stands because its outcome cannot be read back, or of all
+	// statements of a transaction that did not hold, and makes the branch due now. FAILED_PRECONDITION when no statement
+	// waits for that.
 	Resolve(context.Context, *ResolveRequest) (*ResolveResponse, error)
 	// Shows exactly the statements that Apply or Rollback would run against a branch now, and changes nothing: no lock is
 	// taken and nothing is created. FAILED_PRECONDITION with reason PLAN_REFUSED, and every obstacle in the message, where

@@ -169,8 +169,9 @@ class MigrationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Resolve(self, request, context):
-        """Says what became of the statement at which a branch stands because its outcome cannot be read back, and makes the
-        branch due now. FAILED_PRECONDITION when no statement waits for that.
+        """Says what became of the statement at which a branch stands because its outcome cannot be read back, or of all
+        statements of a transaction that did not hold, and makes the branch due now. FAILED_PRECONDITION when no statement
+        waits for that.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -75,8 +75,9 @@ class MigrationServiceStub:
         branchkeeper.v1.migration_service_pb2.ResolveRequest,
         branchkeeper.v1.migration_service_pb2.ResolveResponse,
     ]
-    """Says what became of the statement at which a branch stands because its outcome cannot be read back, and makes the
-    branch due now. FAILED_PRECONDITION when no statement waits for that.
+    """Says what became of the statement at which a branch stands because its outcome cannot be read back, or of all
+    statements of a transaction that did not hold, and makes the branch due now. FAILED_PRECONDITION when no statement
+    waits for that.
     """
 
     Plan: grpc.UnaryUnaryMultiCallable[
@@ -181,8 +182,9 @@ class MigrationServiceAsyncStub:
         branchkeeper.v1.migration_service_pb2.ResolveRequest,
         branchkeeper.v1.migration_service_pb2.ResolveResponse,
     ]
-    """Says what became of the statement at which a branch stands because its outcome cannot be read back, and makes the
-    branch due now. FAILED_PRECONDITION when no statement waits for that.
+    """Says what became of the statement at which a branch stands because its outcome cannot be read back, or of all
+    statements of a transaction that did not hold, and makes the branch due now. FAILED_PRECONDITION when no statement
+    waits for that.
     """
 
     Plan: grpc.aio.UnaryUnaryMultiCallable[
@@ -303,8 +305,9 @@ class MigrationServiceServicer(metaclass=abc.ABCMeta):
         request: branchkeeper.v1.migration_service_pb2.ResolveRequest,
         context: _ServicerContext,
     ) -> typing.Union[branchkeeper.v1.migration_service_pb2.ResolveResponse, collections.abc.Awaitable[branchkeeper.v1.migration_service_pb2.ResolveResponse]]:
-        """Says what became of the statement at which a branch stands because its outcome cannot be read back, and makes the
-        branch due now. FAILED_PRECONDITION when no statement waits for that.
+        """Says what became of the statement at which a branch stands because its outcome cannot be read back, or of all
+        statements of a transaction that did not hold, and makes the branch due now. FAILED_PRECONDITION when no statement
+        waits for that.
         """
 
     @abc.abstractmethod

@@ -475,7 +475,8 @@ export type ApplyAllRequest = Message<"branchkeeper.v1.ApplyAllRequest"> & {
   targetMigration: string;
 
   /**
-   * How many branches to work on at once: 0 means as configured (parallel.branches), at most 1,000.
+   * How many branches to work on at once: 0 means as configured (parallel.branches), at most 1,000. 1 means one after the
+   * other, in the order of their codes.
    *
    * @generated from field: uint32 max_parallel = 5;
    */
@@ -917,7 +918,8 @@ export type ResolveRequest = Message<"branchkeeper.v1.ResolveRequest"> & {
   migrationId: string;
 
   /**
-   * True: the statement took effect and counts as done. False: it did not, and is run again. Has to be given.
+   * True: the statement took effect and counts as done. False: it did not, and is run again. Where several statements
+   * are in doubt, it is said of all of them. Has to be given.
    *
    * @generated from field: optional bool applied = 3;
    */
@@ -1237,8 +1239,9 @@ export const MigrationService: GenService<{
     output: typeof RetryResponseSchema;
   },
   /**
-   * Says what became of the statement at which a branch stands because its outcome cannot be read back, and makes the
-   * branch due now. FAILED_PRECONDITION when no statement waits for that.
+   * Says what became of the statement at which a branch stands because its outcome cannot be read back, or of all
+   * statements of a transaction that did not hold, and makes the branch due now. FAILED_PRECONDITION when no statement
+   * waits for that.
    *
    * @generated from rpc branchkeeper.v1.MigrationService.Resolve
    */
