@@ -38,9 +38,8 @@ async fn what_is_missing_is_created_on_request_only(mut fixture: Fixture) {
     let report = test(&endpoint, &fixture.settings).await;
     assert!(report.reachable && report.database_exists && !report.server_version.is_empty(), "{report:?}");
     if let (true, Some(Database { name, .. })) = (fixture.is_mysql(), &made) {
-        let charset = format!(
-            "SELECT default_character_set_name FROM information_schema.schemata WHERE schema_name = '{name}'"
-        );
+        let charset =
+            format!("SELECT default_character_set_name FROM information_schema.schemata WHERE schema_name = '{name}'");
         assert_eq!(fixture.value(&charset).await.as_deref(), Some("utf8mb4"));
     }
     drop(made);

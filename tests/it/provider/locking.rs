@@ -13,6 +13,7 @@ on_every_provider!(
     a_lock_ends_with_its_holder,
     an_older_lease_of_the_same_head_office_is_refused,
     every_lock_has_a_higher_epoch,
+    a_lock_row_restored_from_a_backup_does_not_block,
     work_under_a_lost_lock_does_not_commit,
     without_a_lock_there_is_no_work,
     unlocking_lets_the_next_one_in,
@@ -121,6 +122,24 @@ async fn every_lock_has_a_higher_epoch(fixture: Fixture) {
         session.run_atomic(&fence, &[work(&one)], false, &soon(), &mut Notes::default()).await.unwrap();
         session.unlock(fence).await.unwrap();
     }
+}
+
+/// On a server only a living session holds the lock, whatever the row says. In a SQLite file the row is the lock, and has
+/// tests of its own.
+async fn a_lock_row_restored_from_a_backup_does_not_block(fixture: Fixture) {
+    if fixture.is_sqlite() {
+        return;
+    }
+    let (mut session, fence) = fixture.locked().await;
+    commit_something(&fixture, &mut session, &fence).await;
+    session.unlock(fence).await.unwrap();
+    session.close().await;
+    let stale = "owner = 'dead@elsewhere', head_office = 'another', token = 9000, fence = fence + 1000";
+    fixture.value(&format!("UPDATE \"__MigrationsHistoryLock\" SET {stale}, expires_at = '2999-01-01'")).await;
+    let mut next = fixture.session().await;
+    let fence = next.lock(&claim(1), Duration::ZERO, &soon()).await.unwrap();
+    assert!(fence.epoch() > 1000);
+    next.unlock(fence).await.unwrap();
 }
 
 async fn work_under_a_lost_lock_does_not_commit(fixture: Fixture) {
