@@ -95,6 +95,8 @@ impl Stations {
 fn station() -> Station {
     let mut station = Station::new();
     station.set("LOG__LEVEL", "warn");
+    // One caller sends more than any caller should.
+    station.set("SERVER__REQUESTS_PER_SECOND", "0");
     for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("branch_migrations")).unwrap() {
         let path = entry.unwrap().path();
         fs::copy(&path, station.migrations_folder().join(path.file_name().unwrap())).unwrap();

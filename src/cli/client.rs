@@ -4,9 +4,11 @@ use std::time::Duration;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Response, Status};
+use tonic_types::StatusExt;
 
 use super::credential::{Bearer, Credential};
 use super::failure::{Failure, innermost};
+use crate::rpc::DOMAIN;
 use crate::rpc::proto::access_service_client::AccessServiceClient;
 use crate::rpc::proto::audit_service_client::AuditServiceClient;
 use crate::rpc::proto::branch_service_client::BranchServiceClient;
@@ -106,6 +108,31 @@ pub(crate) async fn answer<T>(
             hint: "`branchkeeper health` shows whether it is well; its log may say more".into(),
         }),
     }
+}
+
+/// As [`answer`], for calls of which a person asks for many at once. One that was refused before it began, because they are
+/// more than a caller may send, is sent again when the service says so, within `limit`.
+pub(crate) async fn answer_in_turn<T, F>(limit: Duration, call: impl Fn() -> F) -> Result<T, Failure>
+where
+    F: Future<Output = Result<Response<T>, Status>>,
+{
+    let deadline = tokio::time::Instant::now() + limit;
+    loop {
+        let ended = answer(limit, call()).await;
+        let Err(Failure::Refused(status)) = &ended else { return ended };
+        let Some(wait) = turn(status).filter(|wait| tokio::time::Instant::now() + *wait < deadline) else {
+            return ended;
+        };
+        tokio::time::sleep(wait).await;
+    }
+}
+
+/// When the turn of a call comes that was one too many.
+fn turn(status: &Status) -> Option<Duration> {
+    let details = status.get_error_details();
+    let info = details.error_info().filter(|info| info.domain == DOMAIN && info.reason == "RATE_LIMITED");
+    let wait = details.retry_info().and_then(|info| info.retry_delay).unwrap_or(Duration::from_secs(1));
+    info.map(|_| wait.max(Duration::from_millis(10)))
 }
 
 const ADDRESS_HINT: &str = "write it like http://127.0.0.1:50051, https://hq.example:50051 or unix:///run/bk.sock";

@@ -1,5 +1,6 @@
 use super::fake::Fake;
 use super::process::{Keeper, Output};
+use crate::support::Station;
 
 const FLEET: &str = "\
 - code: BR001
@@ -104,4 +105,19 @@ async fn one_refusal_does_not_stop_the_others() {
     assert_eq!(output.code, 3, "{output:?}");
     assert!(output.stdout.contains("cannot create BR001: the database is taken\nhint: use another\n"), "{output:?}");
     assert!(output.stdout.ends_with("2 created, 1 refused\n"), "{output:?}");
+}
+
+/// More branches than a caller may send calls for at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_file_keeps_to_the_rate_of_callers() {
+    let mut station = Station::new();
+    station.set("SERVER__REQUESTS_PER_SECOND", "50");
+    station.set("SERVER__REQUEST_BURST", "5");
+    station.migration("1_One.sql", "CREATE TABLE one (n INTEGER);\n");
+    station.start().await;
+    let file: String = (0..40).map(|index| format!("- code: BR{index:03}\n  provider: sqlite\n")).collect();
+    let output = Keeper::new(&["branch", "import", "-"]).server(&station.url()).input(&file).run().await;
+    assert_eq!(output.code, 0, "{output:?}");
+    assert!(!output.stdout.contains("more calls than it may"), "{output:?}");
+    assert_eq!(output.stdout.matches("created BR").count(), 40, "{output:?}");
 }

@@ -8,7 +8,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::PathBuf;
 
 use super::super::Context;
-use super::super::client::{Client, QUICK, answer};
+use super::super::client::{Client, QUICK, answer_in_turn};
 use super::super::failure::{Failure, Outcome, describe};
 use super::super::output::notice;
 use super::super::output::text::{count, one_line};
@@ -74,22 +74,30 @@ pub(super) async fn import(context: &Context, args: ImportArgs) -> Result<Outcom
             notice("Nothing was changed.");
             return Ok(Outcome::BadNews);
         }
-        carry_out(&mut client, &plan, &mut report).await?;
+        carry_out(&client, &plan, &mut report).await?;
     }
     report.finish(&plan)?;
     Ok(if report.is_refused() { Outcome::Refused } else { Outcome::Done })
 }
 
 /// Removals come first: what they leave may be what another branch is to take.
-async fn carry_out(client: &mut Client, plan: &Plan, report: &mut Report) -> Result<(), Failure> {
+async fn carry_out(client: &Client, plan: &Plan, report: &mut Report) -> Result<(), Failure> {
     for code in &plan.removals {
         let request = proto::DeleteBranchRequest { branch: code.clone() };
-        let result = answer(QUICK, client.branches.delete_branch(request)).await;
+        let call = || {
+            let (mut branches, request) = (client.branches.clone(), request.clone());
+            async move { branches.delete_branch(request).await }
+        };
+        let result = answer_in_turn(QUICK, call).await;
         report.removed(code, passed(result)?)?;
     }
     for branch in &plan.creations {
         let request = proto::CreateBranchRequest { branch: Some(branch.clone()) };
-        let result = answer(QUICK, client.branches.create_branch(request)).await;
+        let call = || {
+            let (mut branches, request) = (client.branches.clone(), request.clone());
+            async move { branches.create_branch(request).await }
+        };
+        let result = answer_in_turn(QUICK, call).await;
         report.created(&branch.code, passed(result)?)?;
     }
     for Update { branch, value, fields } in &plan.updates {
@@ -98,7 +106,11 @@ async fn carry_out(client: &mut Client, plan: &Plan, report: &mut Report) -> Res
             value: Some(value.clone()),
             update_mask: Some(prost_types::FieldMask { paths: fields.iter().map(|each| (*each).to_owned()).collect() }),
         };
-        let result = answer(QUICK, client.branches.update_branch(request)).await;
+        let call = || {
+            let (mut branches, request) = (client.branches.clone(), request.clone());
+            async move { branches.update_branch(request).await }
+        };
+        let result = answer_in_turn(QUICK, call).await;
         report.updated(&value.code, fields, passed(result)?)?;
     }
     Ok(())
