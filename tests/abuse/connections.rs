@@ -16,7 +16,7 @@ use crate::kit::{MIB, PENDING, abused, one_at_a_time, station};
 /// How many connections are opened.
 const MANY: usize = 10_000;
 /// How long opening them may take.
-const LONG: Duration = Duration::from_secs(10);
+const LONG: Duration = Duration::from_secs(45);
 /// The files that a process has open besides.
 const OTHERS: usize = 200;
 
