@@ -19,6 +19,24 @@ pub(super) enum Place {
     SqlServer(Box<support::sqlserver::Connection>, support::Database),
 }
 
+async fn mysql_connection(database: &support::Database) -> Result<MySqlConnection, sqlx::Error> {
+    let mut connection = database.server.mysql_options(&database.name).connect().await?;
+    // MySQL would cut what is put together from many columns.
+    connection.execute("SET SESSION group_concat_max_len = 1048576").await?;
+    Ok(connection)
+}
+
+async fn reconnected(database: &support::Database) -> MySqlConnection {
+    let begun = std::time::Instant::now();
+    loop {
+        match mysql_connection(database).await {
+            Ok(connection) => return connection,
+            Err(error) => assert!(begun.elapsed() < std::time::Duration::from_secs(60), "{error}"),
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
+
 impl Place {
     /// One of each server that there is.
     pub(super) async fn all() -> Vec<Self> {
@@ -27,10 +45,7 @@ impl Place {
         all.push(Self::Postgres(database.connect().await, database));
         for server in [support::mariadb().await, support::mysql().await].into_iter().flatten() {
             let database = server.fresh_database().await;
-            let mut connection = server.mysql_options(&database.name).connect().await.unwrap();
-            // MySQL would cut what is put together from many columns.
-            connection.execute("SET SESSION group_concat_max_len = 1048576").await.unwrap();
-            all.push(Self::MySql(connection, database));
+            all.push(Self::MySql(mysql_connection(&database).await.unwrap(), database));
         }
         if let Some(server) = support::sqlserver_server().await {
             let database = server.fresh_database().await;
@@ -105,7 +120,8 @@ impl Place {
             let rows = support::sqlserver::rows(connection, sql).await.unwrap_or_else(|error| panic!("{error}: {sql}"));
             return rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect();
         }
-        let sql = AssertSqlSafe(sql.to_owned());
+        let text = sql;
+        let sql = AssertSqlSafe(text.to_owned());
         match self {
             Self::Sqlite(connection, ..) => {
                 connection.fetch_all(sql).await.unwrap().iter().map(|row| row.get(0)).collect()
@@ -113,8 +129,17 @@ impl Place {
             Self::Postgres(connection, _) => {
                 connection.fetch_all(sql).await.unwrap().iter().map(|row| row.get(0)).collect()
             }
-            Self::MySql(connection, _) => {
-                let rows = connection.fetch_all(sql).await.unwrap();
+            Self::MySql(connection, database) => {
+                let asked = connection.fetch_all(sql).await;
+                // MariaDB has been seen to crash while its catalog is read and other tests drop databases. It comes back.
+                let rows = match asked {
+                    Err(sqlx::Error::Io(error)) => {
+                        println!("{} went away while its catalog was read: {error}", database.server.product.name());
+                        *connection = reconnected(database).await;
+                        connection.fetch_all(AssertSqlSafe(text.to_owned())).await.unwrap()
+                    }
+                    rows => rows.unwrap(),
+                };
                 // MySQL gives texts of its catalog as bytes.
                 let text = |row: &sqlx::mysql::MySqlRow| {
                     String::from_utf8_lossy(row.get_unchecked::<&[u8], _>(0)).into_owned()

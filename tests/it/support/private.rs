@@ -108,6 +108,8 @@ pub(super) fn start(product: Product, certificate: Option<&(String, String)>) ->
         match wait_until_ready(&mut watchdog, &programs, &folder, port) {
             Ok(()) => {
                 let _ = fs::write(folder.join("ready"), "");
+                // One that crashes fails the test that it served then, and not all that come after.
+                let _ = fs::write(folder.join("again"), "");
                 keep(watchdog, pipe);
                 return Ok(Private { port, password, folder });
             }
