@@ -194,9 +194,7 @@ impl Attempt<'_> {
             return Err(Broken::Failed(over.clone()));
         }
         self.fix(&plan, report).await?;
-        let total = plan.migrations().count();
-        let (statements, log) = (self.request.include_statements, self.settings.log_statements);
-        let mut progress = Progress::new(&self.branch.code, self.recorder, self.direction(), total, statements, log);
+        let mut progress = Progress::new(self, plan.migrations().count());
         for (index, unit) in plan.units.iter().enumerate() {
             self.go_on()?;
             let last = index + 1 == plan.units.len();

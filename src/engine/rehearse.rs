@@ -52,9 +52,7 @@ impl Attempt<'_> {
 
     async fn try_plan(&self, rehearsal: &mut Rehearsal, plan: &Plan, report: &mut Report) -> Result<(), Broken> {
         let planned: Vec<&Planned> = plan.migrations().collect();
-        let (statements, log) = (self.request.include_statements, self.settings.log_statements);
-        let code = &self.branch.code;
-        let mut progress = Progress::new(code, self.recorder, self.direction(), planned.len(), statements, log);
+        let mut progress = Progress::new(self, planned.len());
         let work: Vec<Work<'_>> = planned.iter().map(|planned| self.work(planned)).collect();
         let tried = rehearsal.run(&work, &self.stop(), &mut progress).await;
         let not_tried = tried.map_err(|error| self.broken_execution(&planned, error))?;

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
+use super::apply::Attempt;
 use super::failure::Failure;
+use super::halt::Halt;
 use super::recorder::Recorder;
 use crate::domain::{
     Branch, BranchCode, BranchOutcome, Direction, EventBody, Hold, Ledger, MigrationId, Observed, OutcomeStatus,
@@ -81,6 +83,7 @@ pub(super) fn observe(catalogue: &ProviderCatalogue, ledger: &Ledger) -> Observe
 pub(super) struct Progress<'a> {
     branch: &'a BranchCode,
     recorder: &'a Recorder,
+    halt: &'a Halt,
     direction: Direction,
     total: u32,
     begun: u32,
@@ -89,22 +92,28 @@ pub(super) struct Progress<'a> {
 }
 
 impl<'a> Progress<'a> {
-    /// Reports on `total` migrations of one branch.
-    pub(super) fn new(
-        branch: &'a BranchCode,
-        recorder: &'a Recorder,
-        direction: Direction,
-        total: usize,
-        include_statements: bool,
-        log_statements: bool,
-    ) -> Self {
-        Self { branch, recorder, direction, total: count(total), begun: 0, include_statements, log_statements }
+    /// Reports on `total` migrations of an attempt.
+    pub(super) fn new(attempt: &Attempt<'a>, total: usize) -> Self {
+        Self {
+            branch: &attempt.branch.code,
+            recorder: attempt.recorder,
+            halt: attempt.halt,
+            direction: attempt.direction(),
+            total: count(total),
+            begun: 0,
+            include_statements: attempt.request.include_statements,
+            log_statements: attempt.settings.log_statements,
+        }
     }
 }
 
 impl Observer for Progress<'_> {
     fn each_statement(&self) -> bool {
         self.include_statements || self.log_statements
+    }
+
+    fn goes_on(&self) -> bool {
+        self.halt.reason().is_none()
     }
 
     fn migration_started(&mut self, id: &MigrationId) {

@@ -5,7 +5,7 @@ use std::slice;
 use super::apply::{Attempt, Broken};
 use super::report::{Progress, Report};
 use crate::domain::{Planned, Segment, Unit};
-use crate::provider::{ErrorKind, ExecutionError, Fence, Outcome, ProviderError, Session, Work};
+use crate::provider::{ErrorKind, ExecutionError, Fence, Outcome, ProviderError, Session, Then, Work};
 
 impl Attempt<'_> {
     /// Runs a unit; with `last`, nothing comes after it.
@@ -76,11 +76,31 @@ impl Attempt<'_> {
         let only_mark = [Segment::Transaction(end..end)];
         let segments = if segments.is_empty() { &only_mark[..] } else { segments };
         let work = self.work(planned);
+        let ended = self.run_each(session, fence, &work, segments, progress).await;
+        if ended.is_err()
+            && let Err(error) = session.take_back(fence, &work).await
+        {
+            // The next attempt finds it, and finds out that it was not begun.
+            tracing::warn!(%error, "the announcement of a statement that was not begun could not be withdrawn");
+        }
+        ended?;
+        report.applied(planned.migration.id.clone());
+        Ok(())
+    }
+
+    async fn run_each(
+        &self,
+        session: &mut Session,
+        fence: &Fence,
+        work: &Work<'_>,
+        segments: &[Segment],
+        progress: &mut Progress<'_>,
+    ) -> Result<(), Broken> {
         for (index, segment) in segments.iter().enumerate() {
             self.go_on()?;
             // Asked anew for each: what came before may have made such a table.
             let alone = match segment {
-                Segment::Transaction(range) => session.untransacted(&work, range.clone()).await,
+                Segment::Transaction(range) => session.untransacted(work, range.clone()).await,
                 Segment::Alone(_) => Ok(Vec::new()),
             };
             let alone = alone.map_err(|error| self.broken(error))?;
@@ -90,13 +110,17 @@ impl Attempt<'_> {
             };
             for (part, one) in parts.iter().enumerate() {
                 self.go_on()?;
-                let finishes = index + 1 == segments.len() && part + 1 == parts.len();
+                let then = match parts.get(part + 1).or_else(|| segments.get(index + 1)) {
+                    None => Then::Finished,
+                    Some(Segment::Alone(next)) => Then::Alone(*next),
+                    // Whether it is to be taken apart is not known yet.
+                    Some(Segment::Transaction(_)) => Then::More,
+                };
                 let stop = self.stop();
-                let done = Box::pin(session.run_segment(fence, &work, one, finishes, &stop, progress)).await;
-                done.map_err(|error| self.broken_execution(&[planned], error))?;
+                let done = Box::pin(session.run_segment(fence, work, one, then, &stop, progress)).await;
+                done.map_err(|error| self.broken_execution(&[work.planned], error))?;
             }
         }
-        report.applied(planned.migration.id.clone());
         Ok(())
     }
 }

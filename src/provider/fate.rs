@@ -85,7 +85,7 @@ impl Session {
         let mut message = Message::default();
         message.push(Purpose::Setting, &render(self.sql.dialect.probes.drop_index, &[("index", &name)]));
         let nothing: &[Work<'_>] = &[];
-        let sent = self.flush(&mut message, nothing, stop, &mut super::segment::Nobody).await;
+        let sent = self.flush(&mut message, nothing, stop, &mut super::journal::Nobody).await;
         sent.map_err(|broken| broken.error)
     }
 

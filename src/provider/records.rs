@@ -13,8 +13,17 @@ pub(super) const DOWN: &str = "down";
 pub(super) enum Entry {
     /// This is about to run, or has run with an outcome that nothing tells.
     Intent(Intent),
-    /// These statements are done; `last` when they end the migration.
-    Done { digests: Vec<StatementDigest>, last: bool, took: Option<Duration> },
+    /// These statements are done.
+    Done {
+        digests: Vec<StatementDigest>,
+        /// They end the migration.
+        last: bool,
+        took: Option<Duration>,
+        /// The journal has said before that they were about to run.
+        announced: bool,
+        /// What is about to run next.
+        next: Option<Intent>,
+    },
     /// The statement that was about to run has not taken effect.
     Withdrawn,
 }
@@ -62,10 +71,11 @@ impl Sql {
     pub(super) fn journal(&self, fence: &Fence, work: &Work<'_>, entry: &Entry, fresh: bool) -> String {
         let migration = &work.planned.migration;
         let (applied, digests, intent, took) = match entry {
-            Entry::Intent(intent) => (false, &[][..], self.literal(&intent.to_stored()), None),
-            Entry::Done { digests, last, took } => (*last, digests.as_slice(), "NULL".into(), Some(took)),
-            Entry::Withdrawn => (false, &[][..], "NULL".into(), None),
+            Entry::Intent(intent) => (false, &[][..], Some(intent), None),
+            Entry::Done { digests, last, took, next, .. } => (*last, digests.as_slice(), next.as_ref(), Some(took)),
+            Entry::Withdrawn => (false, &[][..], None, None),
         };
+        let intent = self.intent(intent);
         let added: String = digests.iter().flat_map(|digest| [" ", digest.as_str()]).collect();
         let done = match () {
             () if applied => "''".into(),
@@ -103,10 +113,11 @@ impl Sql {
     /// [`DOWN`] at the journal's beginning tells the direction. `fresh` when the migration stands wholly applied.
     pub(super) fn journal_down(&self, fence: &Fence, work: &Work<'_>, entry: &Entry, fresh: bool) -> String {
         let (digests, intent) = match entry {
-            Entry::Intent(intent) => (&[][..], self.literal(&intent.to_stored())),
-            Entry::Done { digests, .. } => (digests.as_slice(), "NULL".into()),
-            Entry::Withdrawn => (&[][..], "NULL".into()),
+            Entry::Intent(intent) => (&[][..], Some(intent)),
+            Entry::Done { digests, next, .. } => (digests.as_slice(), next.as_ref()),
+            Entry::Withdrawn => (&[][..], None),
         };
+        let intent = self.intent(intent);
         let added: String = digests.iter().flat_map(|digest| [" ", digest.as_str()]).collect();
         let done = match fresh {
             true => self.literal(&format!("{DOWN}{added}")),
@@ -143,6 +154,10 @@ impl Sql {
             self.history,
             self.id(work)
         )
+    }
+
+    fn intent(&self, intent: Option<&Intent>) -> String {
+        intent.map_or_else(|| "NULL".into(), |intent| self.literal(&intent.to_stored()))
     }
 
     fn id(&self, work: &Work<'_>) -> String {

@@ -42,6 +42,11 @@ pub trait Observer: Send {
         false
     }
 
+    /// Whether the next statement is to be begun, as far as can be told now.
+    fn goes_on(&self) -> bool {
+        true
+    }
+
     /// A migration begins.
     fn migration_started(&mut self, id: &MigrationId);
 

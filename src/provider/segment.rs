@@ -1,14 +1,14 @@
 use std::ops::Range;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::domain::{Direction, Effect, Intent, LostValue, MigrationId, Segment, SessionChange, Statement};
+use crate::domain::{Effect, Intent, LostValue, Segment, SessionChange, Statement};
 
 use super::error::{ErrorKind, ExecutionError, Outcome, ProviderError};
 use super::fate::Fate;
 use super::flush::Break;
 use super::hold::Hold;
+use super::journal::Nobody;
 use super::lock::Fence;
 use super::message::{Message, Purpose};
 use super::records::Entry;
@@ -16,25 +16,43 @@ use super::run::{Observer, Work, nothing_done};
 use super::session::{Session, Used};
 use super::stop::{Stop, later};
 
-/// Bookkeeping after a statement has run is not cut short by the stop that may have ended it.
-const BOOKKEEPING: Duration = Duration::from_secs(15);
+/// What a migration has left after a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// Nothing.
+    Finished,
+    /// Other segments.
+    More,
+    /// The statement of this index is next, and runs alone.
+    Alone(usize),
+}
+
+impl From<bool> for Then {
+    /// Whether the segment is the last.
+    fn from(finished: bool) -> Self {
+        if finished { Self::Finished } else { Self::More }
+    }
+}
 
 impl Session {
-    /// Runs one segment of a migration and records it in the migration's journal. With `finishes`, the segment is the
-    /// migration's last, and the journal's row becomes that of an applied migration, or goes when it is undone.
+    /// Runs one segment of a migration and records it in the migration's journal. With [`Then::Finished`], the journal's
+    /// row becomes that of an applied migration, or goes when it is undone.
     ///
     /// A statement that runs alone is announced in the journal before and recorded after. If it fails, the announcement is
     /// withdrawn, unless it left something behind (an invalid index, half of a procedure's work): then it stays, and
-    /// [`Session::fate`] says so.
+    /// [`Session::fate`] says so. With [`Then::Alone`], the write that records it announces the next one too, unless the
+    /// work is to stop; whoever does not go on then has to call [`Session::take_back`].
     pub async fn run_segment(
         &mut self,
         fence: &Fence,
         work: &Work<'_>,
         segment: &Segment,
-        finishes: bool,
+        then: impl Into<Then>,
         stop: &Stop,
         observer: &mut dyn Observer,
     ) -> Result<(), ExecutionError> {
+        let then = then.into();
+        let finishes = then == Then::Finished;
         let range = match segment {
             Segment::Transaction(range) => range.clone(),
             Segment::Alone(index) => *index..*index + 1,
@@ -67,7 +85,7 @@ impl Session {
         }
         let result = match (segment, part) {
             (Segment::Alone(index), [statement]) => {
-                Box::pin(self.run_alone(fence, work, *index, statement, finishes, &stop, observer)).await
+                Box::pin(self.run_alone(fence, work, *index, statement, then, &stop, observer)).await
             }
             _ => Box::pin(self.run_together(fence, work, range, finishes, &stop, observer)).await,
         };
@@ -135,7 +153,8 @@ impl Session {
         let sent = match sent {
             Ok(()) => {
                 let took = self.sql.dialect.records_afterwards().then(|| started.elapsed());
-                self.push_journal(&mut message, fence, work, begin, &Entry::Done { digests, last, took });
+                let entry = Entry::Done { digests, last, took, announced: false, next: None };
+                self.push_journal(&mut message, fence, work, begin, &entry);
                 self.flush(&mut message, works, stop, observer).await
             }
             broken => broken,
@@ -156,18 +175,22 @@ impl Session {
         work: &Work<'_>,
         index: usize,
         statement: &Statement,
-        last: bool,
+        then: Then,
         stop: &Stop,
         observer: &mut dyn Observer,
     ) -> Result<(), ExecutionError> {
         let works = std::slice::from_ref(work);
         let mut message = Message::default();
-        self.open(&mut message, fence, work).map_err(|error| partly_done(error, work, index))?;
-        self.push_journal(&mut message, fence, work, index, &Entry::Intent(Intent::Alone(statement.digest())));
-        if let Err(broken) = self.flush(&mut message, works, stop, observer).await {
-            return Err(self.abort(broken, fence, works, 0, index..index).await);
+        if self.announced.as_ref().is_none_or(|(id, announced)| id != work.id() || *announced != index) {
+            self.open(&mut message, fence, work).map_err(|error| partly_done(error, work, index))?;
+            self.push_journal(&mut message, fence, work, index, &Entry::Intent(Intent::Alone(statement.digest())));
+            if let Err(broken) = self.flush(&mut message, works, stop, observer).await {
+                return Err(self.abort(broken, fence, works, 0, index..index).await);
+            }
+            self.hold = self.hold.committed(false);
         }
-        self.hold = self.hold.committed(false);
+        // From here on, what becomes of the announcement depends on the statement.
+        self.announced = None;
 
         self.used = Used::By(work.id().clone());
         for user in done(work, index, SessionChange::User) {
@@ -202,9 +225,23 @@ impl Session {
             let (statement, outcome) = (Some(index), Outcome::Partial);
             return Err(ExecutionError { outcome, statement, ..partly_done(error, work, index) });
         }
-        let entry = Entry::Done { digests: vec![statement.digest()], last, took };
+        let next = match then {
+            Then::Alone(next) if observer.goes_on() && stop.now().is_none() => Some(next),
+            _ => None,
+        };
+        let next = next.and_then(|next| Some((next, work.planned.script().statements.get(next)?.digest())));
+        let entry = Entry::Done {
+            digests: vec![statement.digest()],
+            last: then == Then::Finished,
+            took,
+            announced: true,
+            next: next.as_ref().map(|(_, digest)| Intent::Alone(digest.clone())),
+        };
         match self.write_journal(fence, work, index, &entry).await {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                self.announced = next.map(|(next, _)| (work.id().clone(), next));
+                Ok(())
+            }
             // It took effect and the ledger does not say so: whoever reads the ledger finds the announcement.
             Err(error) => Err(ExecutionError {
                 outcome: Outcome::Unknown,
@@ -273,92 +310,6 @@ impl Session {
         }
         error
     }
-
-    /// Settles the statements whose outcome was in doubt: they are done, or none ever took effect. When the migration's
-    /// last is among them, and done, the migration is applied, or undone.
-    pub async fn settle(
-        &mut self,
-        fence: &Fence,
-        work: &Work<'_>,
-        doubtful: Range<usize>,
-        applied: bool,
-    ) -> Result<(), ProviderError> {
-        let statements = &work.planned.script().statements;
-        let begin = doubtful.start;
-        let entry = match (applied, statements.get(doubtful.clone())) {
-            (false, _) => Entry::Withdrawn,
-            (true, Some(settled)) if !settled.is_empty() => {
-                let digests = settled.iter().map(Statement::digest).collect();
-                Entry::Done { digests, last: doubtful.end == statements.len(), took: Some(Duration::ZERO) }
-            }
-            _ => {
-                return Err(ProviderError::new(ErrorKind::Internal, "the doubtful statement is not in the migration"));
-            }
-        };
-        self.write_journal(fence, work, begin, &entry).await
-    }
-
-    /// Writes into the journal that a person has to find out which of these statements took effect.
-    pub(super) async fn put_in_doubt(
-        &mut self,
-        fence: &Fence,
-        work: &Work<'_>,
-        range: Range<usize>,
-    ) -> Result<(), ProviderError> {
-        let begin = range.start;
-        let statements = work.planned.script().statements.get(range).unwrap_or_default();
-        self.write_journal(fence, work, begin, &Entry::Intent(Intent::together(statements))).await
-    }
-
-    /// Writes one entry to the journal, in a transaction of its own.
-    async fn write_journal(
-        &mut self,
-        fence: &Fence,
-        work: &Work<'_>,
-        index: usize,
-        entry: &Entry,
-    ) -> Result<(), ProviderError> {
-        let mut message = Message::default();
-        self.open(&mut message, fence, work)?;
-        self.push_journal(&mut message, fence, work, index, entry);
-        let stop = Stop::after(BOOKKEEPING);
-        match self.flush(&mut message, std::slice::from_ref(work), &stop, &mut Nobody).await {
-            Ok(()) => {
-                self.hold = self.hold.committed(false);
-                Ok(())
-            }
-            Err(broken) => {
-                self.roll_back().await;
-                Err(broken.error)
-            }
-        }
-    }
-
-    /// The journal's entry, the row's beginning before it where there may be none, and the commit. `begin` is the index of
-    /// the first statement that the entry speaks of.
-    fn push_journal(&self, message: &mut Message, fence: &Fence, work: &Work<'_>, begin: usize, entry: &Entry) {
-        let fresh = begin == 0 && work.planned.resume.is_none();
-        let withdrawn = begin == 0 && matches!(entry, Entry::Withdrawn);
-        self.push_before_record(message);
-        match (work.planned.direction, entry) {
-            (Direction::Down, Entry::Done { last: true, .. }) => self.push_removal(message, fence, work),
-            (Direction::Down, _) if withdrawn => message.push(Purpose::Record, &self.sql.still_applied(fence, work)),
-            (Direction::Down, _) => message.push(Purpose::Record, &self.sql.journal_down(fence, work, entry, fresh)),
-            (Direction::Up, _) => {
-                if begin == 0 {
-                    message.push(Purpose::Record, &self.sql.begin_journal(fence, work));
-                }
-                message.push(Purpose::Record, &self.sql.journal(fence, work, entry, fresh));
-                if withdrawn {
-                    message.push(Purpose::Record, &self.sql.drop_empty_journal(work));
-                }
-            }
-        }
-        if self.sql.dialect.records_afterwards() {
-            message.push(Purpose::Fence, &self.sql.touch(fence));
-        }
-        message.push(Purpose::Commit, "COMMIT");
-    }
 }
 
 /// Those of a migration's first `count` statements that change this of the session.
@@ -388,13 +339,4 @@ fn gone(lost: &LostValue, work: &Work<'_>) -> ProviderError {
 fn partly_done(error: ProviderError, work: &Work<'_>, done: usize) -> ExecutionError {
     let outcome = if done == 0 { Outcome::RolledBack } else { Outcome::Partial };
     ExecutionError { done, outcome, ..nothing_done(error, work) }
-}
-
-/// Bookkeeping has no audience.
-pub(super) struct Nobody;
-
-impl Observer for Nobody {
-    fn migration_started(&mut self, _: &MigrationId) {}
-    fn statement_finished(&mut self, _: &MigrationId, _: usize, _: usize, _: Duration) {}
-    fn migration_finished(&mut self, _: &MigrationId, _: Duration) {}
 }

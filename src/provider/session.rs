@@ -27,6 +27,8 @@ pub struct Session {
     pub(super) used: Used,
     /// The migration that is being run in segments, and since when.
     pub(super) stepwise: Option<(MigrationId, tokio::time::Instant)>,
+    /// The statement that the journal announces and that was not begun yet.
+    pub(super) announced: Option<(MigrationId, usize)>,
     /// The tables that no transaction takes back, once they were asked for; forgotten when something is made.
     pub(super) reached: Option<Reached>,
     place: String,
@@ -61,6 +63,7 @@ impl Session {
             hold: Hold::Nothing,
             used: Used::Never,
             stepwise: None,
+            announced: None,
             reached: None,
             place: endpoint.to_string(),
         };

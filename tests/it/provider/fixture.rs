@@ -313,6 +313,8 @@ pub(crate) fn work(planned: &Planned) -> Work<'_> {
 #[derive(Default)]
 pub(crate) struct Notes {
     pub(crate) each: bool,
+    /// Nothing more is to be begun.
+    pub(crate) stops: bool,
     pub(crate) lines: Vec<String>,
     pub(crate) times: Vec<Duration>,
 }
@@ -320,6 +322,10 @@ pub(crate) struct Notes {
 impl Observer for Notes {
     fn each_statement(&self) -> bool {
         self.each
+    }
+
+    fn goes_on(&self) -> bool {
+        !self.stops
     }
 
     fn migration_started(&mut self, id: &MigrationId) {

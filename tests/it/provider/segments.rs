@@ -1,6 +1,6 @@
 use branchkeeper::domain::{Effect, ObjectName, Segment, SessionChange, plan_up};
 use branchkeeper::domain::{Policy, ProviderCatalogue, Target, Unit};
-use branchkeeper::provider::{ErrorKind, Fate, Outcome};
+use branchkeeper::provider::{ErrorKind, Fate, Outcome, Then};
 
 use super::fixture::{Fixture, Notes, alone, digests, intent, planned, progress, resumed, setting, soon, sql, work};
 use crate::support::Product;
@@ -9,6 +9,7 @@ on_every_provider!(
     segments_are_journaled_and_the_last_finishes,
     a_failing_segment_keeps_what_was_done,
     a_statement_alone_is_announced_and_recorded,
+    the_record_of_one_statement_announces_the_next,
     a_failing_statement_alone_is_withdrawn,
     a_doubtful_statement_is_settled,
     a_lone_statement_first_commits_the_lock,
@@ -65,6 +66,30 @@ async fn a_statement_alone_is_announced_and_recorded(fixture: Fixture) {
             assert_eq!((half.done, half.intent), (digests(&one, 2), None));
         }
     }
+    assert!(fixture.ledger().await.is_applied("1_one"));
+    session.unlock(fence).await.unwrap();
+}
+
+async fn the_record_of_one_statement_announces_the_next(fixture: Fixture) {
+    let (mut session, fence) = fixture.locked().await;
+    let one = planned("1_one", [fixture.lone(), fixture.lone(), fixture.lone()]);
+    let work = work(&one);
+    let mut notes = Notes::default();
+    let state = async || {
+        let half = progress(&fixture.ledger().await, "1_one");
+        (half.done.len(), half.intent)
+    };
+    session.run_segment(&fence, &work, &Segment::Alone(0), Then::Alone(1), &soon(), &mut notes).await.unwrap();
+    assert_eq!(state().await, (1, intent(&one, 1)));
+    // Whoever does not go on takes it back, once.
+    session.take_back(&fence, &work).await.unwrap();
+    session.take_back(&fence, &work).await.unwrap();
+    assert_eq!(state().await, (1, None));
+
+    notes.stops = true;
+    session.run_segment(&fence, &work, &Segment::Alone(1), Then::Alone(2), &soon(), &mut notes).await.unwrap();
+    assert_eq!(state().await, (2, None), "nothing is announced by whoever is about to stop");
+    session.run_segment(&fence, &work, &Segment::Alone(2), true, &soon(), &mut notes).await.unwrap();
     assert!(fixture.ledger().await.is_applied("1_one"));
     session.unlock(fence).await.unwrap();
 }
