@@ -7,13 +7,14 @@ use tokio::time::Instant;
 
 use super::failure::Failure;
 use super::halt::Halt;
+use super::look::Opened;
 use super::plan::preview_in;
 use super::recorder::Recorder;
 use super::report::{Progress, Report};
 use super::settings::EngineSettings;
 use crate::domain::{
-    Branch, Direction, EventBody, FailureClass, Hold, Intent, Ledger, MigrationError, Plan, Planned, Policy,
-    ProviderCatalogue, RunId, RunRequest, Target, Time, plan_digest, plan_up,
+    Branch, Direction, FailureClass, Hold, Intent, Ledger, MigrationError, Plan, Planned, Policy, ProviderCatalogue,
+    RunId, RunRequest, Target, Time, plan_digest, plan_up,
 };
 use crate::provider::{
     self, Claim, Endpoint, ErrorKind, ExecutionError, Fate, Fence, Outcome, ProviderError, Session, Stop, Work,
@@ -31,7 +32,7 @@ pub(super) const PLAN_AGAIN: &str = "nothing was changed; look at the new plan, 
 /// A bound far beyond any migration's own time limit.
 const FOREVER: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// One attempt on one branch, under a lease of head office.
+/// One attempt on one branch.
 pub(super) struct Attempt<'a> {
     pub(super) settings: &'a EngineSettings,
     pub(super) branch: &'a Branch,
@@ -40,14 +41,18 @@ pub(super) struct Attempt<'a> {
     pub(super) request: &'a RunRequest,
     /// Whether nobody has asked for it.
     pub(super) unasked: bool,
-    pub(super) claim: Claim,
     pub(super) halt: &'a Halt,
     pub(super) recorder: &'a Recorder,
     pub(super) store: &'a HeadOffice,
+}
+
+/// Head office's lease of the branch, without which nothing is changed in it.
+pub(super) struct Leased<'a> {
+    pub(super) claim: Claim,
     /// What the branch was held for when the lease was had.
     pub(super) held: Option<&'a Hold>,
     /// When the lease was had.
-    pub(super) now: Time,
+    pub(super) since: Time,
 }
 
 /// How an attempt ended early.
@@ -72,8 +77,14 @@ impl Broken {
 }
 
 impl Attempt<'_> {
-    /// Migrates the branch as far as the run's target, or undoes what the run is to undo. What was applied and seen is in `report`, also on failure.
-    pub(super) async fn migrate(&self, report: &mut Report) -> Result<(), Broken> {
+    /// Migrates the branch as far as the run's target, or undoes what the run is to undo. What was applied and seen is in
+    /// `report`, also on failure. `opened` is what a look before the lease has come to, if there was one.
+    pub(super) async fn migrate(
+        &self,
+        leased: &Leased<'_>,
+        mut opened: Option<Result<Opened, Broken>>,
+        report: &mut Report,
+    ) -> Result<(), Broken> {
         if self.request.dry_run {
             return self.rehearse(report).await;
         }
@@ -82,8 +93,9 @@ impl Attempt<'_> {
         // The failure after which the ledger is read again, to find out what became of the work.
         let mut open: Option<Failure> = None;
         for round in 1.. {
+            let opened = opened.take();
             // Boxed: a whole attempt is too large for the stack of a worker thread.
-            let failure = match Box::pin(self.round(&endpoint, report, open.as_ref())).await {
+            let failure = match Box::pin(self.round(&endpoint, leased, opened, report, open.as_ref())).await {
                 Ok(()) => return Ok(()),
                 Err(Broken::Open(failure)) => failure,
                 Err(ended) => return Err(ended.after(open)),
@@ -100,13 +112,24 @@ impl Attempt<'_> {
 
     /// One connection's work. After a failure that left an outcome `open`, that is settled first; where the migration's time
     /// is over, nothing else is begun.
-    async fn round(&self, endpoint: &Endpoint, report: &mut Report, open: Option<&Failure>) -> Result<(), Broken> {
+    async fn round(
+        &self,
+        endpoint: &Endpoint,
+        leased: &Leased<'_>,
+        opened: Option<Result<Opened, Broken>>,
+        report: &mut Report,
+        open: Option<&Failure>,
+    ) -> Result<(), Broken> {
         let over = open.filter(|failure| failure.ends_attempt());
-        let mut session = match (self.open(endpoint).await, over) {
+        let opened = match opened {
+            Some(opened) => opened,
+            None => self.open(endpoint).await,
+        };
+        let Opened { mut session, ledger } = match (opened, over) {
             (Err(_), Some(failure)) => return Err(Broken::Failed(failure.clone())),
             (opened, _) => opened?,
         };
-        let ended = self.in_session(&mut session, report, open).await;
+        let ended = self.in_session(&mut session, &ledger, leased, report, open).await;
         session.close().await;
         ended
     }
@@ -115,49 +138,47 @@ impl Attempt<'_> {
         Endpoint::of(self.branch, &self.settings.provider).map_err(|error| self.broken(error))
     }
 
-    async fn open(&self, endpoint: &Endpoint) -> Result<Session, Broken> {
+    /// Connects and reads the ledger: one query and no lock tell whether there is anything to do. A database that is
+    /// missing is created where that is wanted.
+    async fn open(&self, endpoint: &Endpoint) -> Result<Opened, Broken> {
         let settings = &self.settings.provider;
-        match Session::connect(endpoint, settings).await {
+        let session = match Session::connect(endpoint, settings).await {
             Err(error) if error.kind == ErrorKind::DatabaseMissing && self.settings.ensure_created => {
                 provider::create(endpoint, settings).await.map_err(|error| self.broken(error))?;
-                Session::connect(endpoint, settings).await.map_err(|error| self.broken(error))
+                Session::connect(endpoint, settings).await
             }
             Err(mut error) if error.kind == ErrorKind::DatabaseMissing => {
                 "create it, or set migration.ensure_created = true".clone_into(&mut error.hint);
-                Err(self.broken(error))
+                Err(error)
             }
-            opened => opened.map_err(|error| self.broken(error)),
-        }
+            opened => opened,
+        };
+        self.read(session.map_err(|error| self.broken(error))?).await
     }
 
     async fn in_session(
         &self,
         session: &mut Session,
+        ledger: &Ledger,
+        leased: &Leased<'_>,
         report: &mut Report,
         open: Option<&Failure>,
     ) -> Result<(), Broken> {
-        // The fast path: one query and no lock tell whether there is anything to do.
-        let ledger = session.ledger().await.map_err(|error| self.broken(error))?;
-        report.see(self.catalogue, &ledger, self.run_id);
-        let plan = self.plan(&ledger, report)?;
+        report.see(self.catalogue, ledger, self.run_id);
+        let plan = self.plan(ledger, report)?;
         if open.is_none() {
-            self.recorder.event(EventBody::BranchStarted {
-                branch_code: self.branch.code.clone(),
-                provider: self.branch.provider,
-                pending_migrations: u32::try_from(plan.migrations().count()).unwrap_or(u32::MAX),
-                direction: self.direction(),
-            });
+            self.tell_start(&plan);
         }
         if plan.is_empty() {
-            return self.check_digest(session, &ledger, &plan, report).await;
+            return self.check_digest(session, ledger, &plan, report).await;
         }
         self.go_on()?;
         let stop = self.stop();
-        let fence = match session.lock(&self.claim, self.settings.lock_wait, &stop).await {
+        let fence = match session.lock(&leased.claim, self.settings.lock_wait, &stop).await {
             Ok(fence) => fence,
             Err(error) => return Err(self.broken(error)),
         };
-        let ended = self.locked(session, &fence, report, open).await;
+        let ended = self.locked(session, &fence, leased, report, open).await;
         if let Err(error) = session.unlock(fence).await {
             // The session is closed next, which releases whatever it holds.
             tracing::warn!(%error, "the session lock could not be released");
@@ -169,10 +190,11 @@ impl Attempt<'_> {
         &self,
         session: &mut Session,
         fence: &Fence,
+        leased: &Leased<'_>,
         report: &mut Report,
         open: Option<&Failure>,
     ) -> Result<(), Broken> {
-        let ended = self.run_plan(session, fence, report, open).await;
+        let ended = self.run_plan(session, fence, leased, report, open).await;
         // What was done before the failure is part of what is told of the branch.
         if ended.is_err()
             && let Ok(ledger) = session.ledger().await
@@ -186,6 +208,7 @@ impl Attempt<'_> {
         &self,
         session: &mut Session,
         fence: &Fence,
+        leased: &Leased<'_>,
         report: &mut Report,
         open: Option<&Failure>,
     ) -> Result<(), Broken> {
@@ -193,7 +216,7 @@ impl Attempt<'_> {
         if let Some(over) = open.filter(|failure| failure.ends_attempt() && !plan.is_empty()) {
             return Err(Broken::Failed(over.clone()));
         }
-        self.fix(&plan, report).await?;
+        self.fix(&plan, leased, report).await?;
         let mut progress = Progress::new(self, plan.migrations().count());
         for (index, unit) in plan.units.iter().enumerate() {
             self.go_on()?;

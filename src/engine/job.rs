@@ -6,23 +6,25 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use rand::Rng;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use super::apply::{Attempt, Broken};
+use super::apply::{Attempt, Broken, Leased};
 use super::failure::Failure;
 use super::halt::Halt;
 use super::heartbeat::Heartbeat;
+use super::look::{Looked, may_look};
 use super::patience::patiently;
 use super::recorder::{Finish, Recorder};
 use super::report::Report;
 use super::shared::Shared;
 use crate::domain::{
-    Branch, BranchId, BranchOutcome, BranchState, FailureClass, Hold, Lease, MigrationError, MigrationStatus,
-    OutcomeStatus, ProviderCatalogue, Run, RunKind,
+    Branch, BranchId, BranchOutcome, BranchState, Catalogue, FailureClass, Hold, Lease, MigrationError,
+    MigrationStatus, OutcomeStatus, ProviderCatalogue, Run, RunKind,
 };
 use crate::provider::Claim;
-use crate::store::{Acquire, StoreError};
+use crate::store::{Acquire, KnownState, Next, StoreError};
 
 /// Everything that the branches of one run have in common.
 pub(super) struct Jobs {
@@ -34,16 +36,39 @@ pub(super) struct Jobs {
     pub(super) resumed: bool,
 }
 
+/// The places that a branch takes while it is worked on: one on its server, one in the run.
+pub(super) type Places = (OwnedSemaphorePermit, OwnedSemaphorePermit);
+
 impl Jobs {
-    /// Gives `branch` its turn. Its outcome is recorded when this returns.
-    pub(super) async fn turn(&self, branch: Branch) -> OutcomeStatus {
+    /// Gives `branch` its turn. Its outcome is recorded when this returns; the places are given back as soon as the
+    /// branch's own database is no longer needed.
+    pub(super) async fn turn(&self, branch: Branch, known: KnownState, places: Places) -> OutcomeStatus {
         let span = tracing::info_span!("branch", run = %self.run.id, branch = %branch.code);
-        self.turn_inside(branch).instrument(span).await
+        self.turn_inside(branch, known, places).instrument(span).await
     }
 
-    async fn turn_inside(&self, branch: Branch) -> OutcomeStatus {
+    async fn turn_inside(&self, branch: Branch, known: KnownState, places: Places) -> OutcomeStatus {
         let begun = Instant::now();
         let halt = self.halt.for_branch();
+        let mut opened = None;
+        if halt.reason().is_none() && may_look(&self.run.request, &known) {
+            let catalogue = self.shared.catalogue.current();
+            let mut report = Report::default();
+            let look = async { self.attempt(&branch, &catalogue, &halt).look(&mut report).await };
+            // What goes wrong here goes wrong again under the lease, where it is recorded.
+            match AssertUnwindSafe(look).catch_unwind().await.unwrap_or(Looked::Unknown) {
+                Looked::UpToDate => {
+                    drop(places);
+                    let outcome = report.into_outcome(&branch, begun.elapsed());
+                    let next = self.next(known.state, &outcome, None, catalogue.of(branch.provider));
+                    let (token, update_time) = (known.token, branch.update_time);
+                    return self.finish(&branch, outcome, Next::Seen { token, update_time, state: next.into() }).await;
+                }
+                Looked::Due(found) => opened = Some(found),
+                Looked::Unknown => {}
+            }
+        }
+        let seen = branch.update_time;
         let mut floor = 0;
         loop {
             if let Some(reason) = halt.reason() {
@@ -72,7 +97,11 @@ impl Jobs {
             let catalogue = shared.catalogue.current();
             let mut report = Report::default();
             let known = catalogue.of(branch.provider);
-            let attempt = self.attempt(&branch, &before, known, token, &halt, &mut report);
+            let leased = self.leased(token, &before);
+            // The connection may lead elsewhere since.
+            let opened = opened.take().filter(|_| branch.update_time == seen);
+            let attempt = self.attempt(&branch, &catalogue, &halt);
+            let attempt = attempt.migrate(&leased, opened, &mut report);
             // A fault of ours counts against the branch too, or it would be met again without end.
             let ended = match AssertUnwindSafe(attempt).catch_unwind().await {
                 Ok(ended) => ended,
@@ -95,16 +124,27 @@ impl Jobs {
                 }
                 Err(Broken::Stale(_, failure) | Broken::Failed(failure) | Broken::Open(failure)) => Some(failure),
             };
+            drop(places);
             let hold = self.hold_after(&before, &report);
             let outcome = report.into_outcome(&branch, begun.elapsed());
-            let jitter = rand::rng().random_range(0.0..=1.0);
-            let now = shared.clock.now();
-            let next = match self.run.request.dry_run {
-                true => *before,
-                false => before.after(&outcome, now, &shared.settings.retry, jitter).held(hold, known),
+            let state = match self.run.request.dry_run {
+                true => before,
+                false => self.next(*before, &outcome, hold, known).into(),
             };
-            return self.finish(&branch, outcome, Some((token, next))).await;
+            return self.finish(&branch, outcome, Next::Leased { token, state }).await;
         }
+    }
+
+    /// The branch's state after this outcome.
+    fn next(
+        &self,
+        before: BranchState,
+        outcome: &BranchOutcome,
+        hold: Option<Hold>,
+        catalogue: &ProviderCatalogue,
+    ) -> BranchState {
+        let jitter = rand::rng().random_range(0.0..=1.0);
+        before.after(outcome, self.shared.clock.now(), &self.shared.settings.retry, jitter).held(hold, catalogue)
     }
 
     /// Takes the branch's lease, with patience while head office is away. `since` becomes the moment of the last question.
@@ -182,15 +222,21 @@ impl Jobs {
         }
     }
 
-    async fn attempt(
-        &self,
-        branch: &Branch,
-        before: &BranchState,
-        catalogue: &ProviderCatalogue,
-        token: i64,
-        halt: &Halt,
-        report: &mut Report,
-    ) -> Result<(), Broken> {
+    fn attempt<'a>(&'a self, branch: &'a Branch, catalogue: &'a Catalogue, halt: &'a Halt) -> Attempt<'a> {
+        Attempt {
+            settings: &self.shared.settings,
+            branch,
+            catalogue: catalogue.of(branch.provider),
+            run_id: self.run.id,
+            request: &self.run.request,
+            unasked: self.run.kind == RunKind::AutoMigrate,
+            halt,
+            recorder: &self.recorder,
+            store: &self.shared.store,
+        }
+    }
+
+    fn leased<'a>(&self, token: i64, before: &'a BranchState) -> Leased<'a> {
         let shared = &self.shared;
         let claim = Claim {
             head_office: shared.store.id().to_owned(),
@@ -198,59 +244,40 @@ impl Jobs {
             owner: shared.owner.clone(),
             lease: shared.settings.lease,
         };
-        let attempt = Attempt {
-            settings: &shared.settings,
-            branch,
-            catalogue,
-            run_id: self.run.id,
-            request: &self.run.request,
-            unasked: self.run.kind == RunKind::AutoMigrate,
-            claim,
-            halt,
-            recorder: &self.recorder,
-            store: &shared.store,
-            held: before.hold.as_ref(),
-            now: shared.clock.now(),
-        };
-        attempt.migrate(report).await
+        Leased { claim, held: before.hold.as_ref(), since: shared.clock.now() }
     }
 
     /// Records that the branch's turn ended before a lease was had.
     async fn refuse(&self, branch: &Branch, failure: Failure, begun: Instant) -> OutcomeStatus {
         let report = Report { failure: Some(failure), ..Report::default() };
-        self.finish(branch, report.into_outcome(branch, begun.elapsed()), None).await
+        self.finish(branch, report.into_outcome(branch, begun.elapsed()), Next::Same).await
     }
 
     /// Records that the branch did not need its turn.
     pub(super) async fn skip(&self, branch: &Branch) -> OutcomeStatus {
         let outcome = Report::default().into_outcome(branch, Duration::ZERO);
-        self.finish(branch, BranchOutcome { status: OutcomeStatus::Skipped, ..outcome }, None).await
+        self.finish(branch, BranchOutcome { status: OutcomeStatus::Skipped, ..outcome }, Next::Same).await
     }
 
-    async fn finish(
-        &self,
-        branch: &Branch,
-        outcome: BranchOutcome,
-        lease: Option<(i64, BranchState)>,
-    ) -> OutcomeStatus {
+    async fn finish(&self, branch: &Branch, outcome: BranchOutcome, next: Next) -> OutcomeStatus {
         let ended = outcome.status;
         let stopping = self.halt.reason().is_some() && !self.halt.is_cancelled();
         if stopping && ended == OutcomeStatus::Refused {
             // The run goes on elsewhere or later, so the branch keeps its place in it; only the lease is given up.
-            if let Some((token, next)) = lease {
-                let next = BranchState { next_attempt_time: None, ..next };
+            if let Next::Leased { token, state } = next {
+                let next = BranchState { next_attempt_time: None, ..*state };
                 if let Err(error) = self.shared.store.release(branch.id, token, &next).await {
                     tracing::warn!(%error, "the lease could not be given up; it runs out by itself");
                 }
             }
             return ended;
         }
-        let status = match &lease {
-            Some((_, next)) => next.status,
-            None => self.status_now(branch.id).await,
+        let status = match &next {
+            Next::Leased { state, .. } | Next::Seen { state, .. } => state.status,
+            Next::Same => self.status_now(branch.id).await,
         };
         log(&outcome, status);
-        self.recorder.finish(Finish { outcome, lease, status }).await;
+        self.recorder.finish(Finish { outcome, next, status }).await;
         if self.run.kind == RunKind::AutoMigrate {
             // The branch need not wait for the others of its run: it can be due again before they are through.
             self.shared.in_flight.landed(branch.id);

@@ -13,6 +13,7 @@ mod heartbeat;
 mod hosts;
 mod inspect;
 mod job;
+mod look;
 mod looks;
 mod manager;
 mod notifications;

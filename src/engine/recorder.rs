@@ -6,8 +6,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::halt::Halt;
 use super::patience::patiently;
-use crate::domain::{BranchOutcome, BranchState, Clock, EventBody, MigrationStatus, RunId, Time};
-use crate::store::{Batch, Finished, HeadOffice};
+use crate::domain::{BranchOutcome, Clock, EventBody, MigrationStatus, RunId, Time};
+use crate::store::{Batch, Finished, HeadOffice, Next};
 
 /// The most entries written in one transaction.
 const MAX_BATCH: usize = 512;
@@ -15,8 +15,8 @@ const MAX_BATCH: usize = 512;
 pub(super) struct Finish {
     /// What came of it.
     pub(super) outcome: BranchOutcome,
-    /// The lease that ends with it, and the state that the branch has then; `None` when no lease was had.
-    pub(super) lease: Option<(i64, BranchState)>,
+    /// The state that the branch has then.
+    pub(super) next: Next,
     /// Where the branch stands, for the event.
     pub(super) status: MigrationStatus,
 }
@@ -86,8 +86,8 @@ impl Book {
                     Entry::Finish(time, finish, written) => {
                         self.branches_done += 1;
                         batch.events.push((time, self.finished_event(&finish)));
-                        let Finish { outcome, lease, .. } = *finish;
-                        batch.finished.push(Finished { outcome, next: lease });
+                        let Finish { outcome, next, .. } = *finish;
+                        batch.finished.push(Finished { outcome, next });
                         waiting.push(written);
                     }
                 }

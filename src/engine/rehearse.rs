@@ -3,7 +3,7 @@
 use super::apply::{Attempt, Broken};
 use super::failure::Failure;
 use super::report::{Progress, Report};
-use crate::domain::{EventBody, FailureClass, MigrationError, MigrationResult, Plan, Planned, shorten};
+use crate::domain::{FailureClass, MigrationError, MigrationResult, Plan, Planned, shorten};
 use crate::provider::{ErrorKind, NotTried, Rehearsal, Session, Work};
 
 impl Attempt<'_> {
@@ -40,12 +40,7 @@ impl Attempt<'_> {
     async fn plan_in(&self, session: &mut Session, report: &Report) -> Result<Plan, Broken> {
         let ledger = session.ledger().await.map_err(|error| self.broken(error))?;
         let plan = self.plan(&ledger, report)?;
-        self.recorder.event(EventBody::BranchStarted {
-            branch_code: self.branch.code.clone(),
-            provider: self.branch.provider,
-            pending_migrations: u32::try_from(plan.migrations().count()).unwrap_or(u32::MAX),
-            direction: self.direction(),
-        });
+        self.tell_start(&plan);
         self.check_digest(session, &ledger, &plan, report).await?;
         Ok(plan)
     }

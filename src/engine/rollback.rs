@@ -1,6 +1,6 @@
 //! Undoing migrations of one branch.
 
-use super::apply::{Attempt, Broken};
+use super::apply::{Attempt, Broken, Leased};
 use super::caller::Caller;
 use super::error::EngineError;
 use super::failure::Failure;
@@ -86,7 +86,7 @@ impl Attempt<'_> {
     }
 
     /// Fixes in head office what is going to be undone, before anything of it is.
-    pub(super) async fn fix(&self, plan: &Plan, report: &mut Report) -> Result<(), Broken> {
+    pub(super) async fn fix(&self, plan: &Plan, leased: &Leased<'_>, report: &mut Report) -> Result<(), Broken> {
         if self.request.rollback.is_none() || report.undo.is_some() {
             return Ok(());
         }
@@ -95,11 +95,11 @@ impl Attempt<'_> {
             id: planned.migration.id.clone(),
             checksum: planned.migration.checksum.clone(),
         });
-        let hold = Hold { since: self.now, run_id: self.run_id, migrations: held.collect() }.with(self.held);
+        let hold = Hold { since: leased.since, run_id: self.run_id, migrations: held.collect() }.with(leased.held);
         let undo = FixedUndo {
             run_id: self.run_id,
             branch_id: self.branch.id,
-            token: self.claim.token,
+            token: leased.claim.token,
             migrations: &migrations,
             hold: &hold,
             held_digest: self.catalogue.digest(),

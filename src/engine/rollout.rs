@@ -2,22 +2,26 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::halt::Halt;
 use super::job::Jobs;
 use super::patience::patiently;
 use super::recorder::{Book, Recorder};
 use super::shared::Shared;
-use crate::domain::{BranchId, BranchRef, EventBody, OutcomeStatus, Run, RunKind};
+use crate::domain::{Branch, EventBody, OutcomeStatus, Run, RunKind};
 use crate::provider::Endpoint;
-use crate::store::{Ending, StoreError};
+use crate::store::{Ending, KnownState, StoreError};
 
 /// How many branches are read from head office at once.
 const PAGE: u32 = 256;
+/// For how long what was read of a branch may be used for its turn.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// Works on `run` until every branch has had its turn, the run is cancelled, or the service stops. In the last case the
 /// run stays open in head office, to be taken up again.
@@ -101,7 +105,7 @@ async fn walk(jobs: &Arc<Jobs>, limit: usize, stop_on_error: bool, mut failed: b
     // After the first failure nothing more may begin, and one at a time means in the order of the run's list: then nothing
     // is prepared ahead.
     let window = if stop_on_error || limit == 1 { limit } else { window };
-    let mut queue = Queue { position: 0, page: VecDeque::new(), exhausted: false };
+    let mut queue = Queue::new();
     let mut turns = JoinSet::new();
     while !(failed && stop_on_error) && jobs.halt.reason().is_none() {
         while let Some(ended) = turns.try_join_next() {
@@ -113,8 +117,8 @@ async fn walk(jobs: &Arc<Jobs>, limit: usize, stop_on_error: bool, mut failed: b
             }
             continue;
         }
-        let Some(id) = queue.next(jobs).await? else { break };
-        turns.spawn(place_and_turn(Arc::clone(jobs), Arc::clone(&places), id));
+        let Some(found) = queue.next(jobs).await? else { break };
+        turns.spawn(place_and_turn(Arc::clone(jobs), Arc::clone(&places), found));
     }
     while let Some(ended) = turns.join_next().await {
         is_failure(ended);
@@ -133,24 +137,9 @@ fn is_failure(ended: Result<Option<OutcomeStatus>, tokio::task::JoinError>) -> b
 }
 
 /// Waits for a place on the branch's server, then for one in the run, then gives the branch its turn.
-async fn place_and_turn(jobs: Arc<Jobs>, places: Arc<Semaphore>, id: BranchId) -> Option<OutcomeStatus> {
+async fn place_and_turn(jobs: Arc<Jobs>, places: Arc<Semaphore>, found: Found) -> Option<OutcomeStatus> {
     let shared = &jobs.shared;
-    let which = BranchRef::Id(id);
-    let branch = match patiently(&jobs.halt, || shared.store.branch(&which)).await {
-        Ok(Some(branch)) => branch,
-        // Removed since the run was made: its place is counted as skipped at the run's end.
-        Ok(None) => return Some(OutcomeStatus::Skipped),
-        Err(error) => {
-            tracing::error!(branch = %id, %error, "the branch could not be read from head office");
-            return Some(OutcomeStatus::Failed);
-        }
-    };
-    if !branch.is_active && !jobs.run.kind.names_one_branch() {
-        // Made inactive since the run was made.
-        return Some(jobs.skip(&branch).await);
-    }
-    let settings = &shared.settings.provider;
-    let endpoint = Endpoint::of(&branch, settings);
+    let endpoint = Endpoint::of(&found.branch, &shared.settings.provider);
     // A connection that does not resolve fails in its turn, with the reason recorded.
     let host = endpoint.map_or_else(|_| String::new(), |endpoint| endpoint.host_key());
     let both = async {
@@ -167,29 +156,61 @@ async fn place_and_turn(jobs: Arc<Jobs>, places: Arc<Semaphore>, id: BranchId) -
             }
         }
     };
-    let _places = tokio::select! {
+    let places = tokio::select! {
         places = both => places?,
         () = jobs.halt.soft().cancelled() => return None,
     };
-    Some(jobs.turn(branch).await)
+    let Found { branch, known, read } = found;
+    let (branch, known) = if read.elapsed() < FRESH {
+        (branch, known)
+    } else {
+        match patiently(&jobs.halt, || shared.store.branch_and_state(branch.id)).await {
+            Ok(Some(now)) => now,
+            // Removed since the run was made: its place is counted as skipped at the run's end.
+            Ok(None) => return Some(OutcomeStatus::Skipped),
+            Err(error) => {
+                tracing::error!(branch = %branch.id, %error, "the branch could not be read from head office");
+                return Some(OutcomeStatus::Failed);
+            }
+        }
+    };
+    if !branch.is_active && !jobs.run.kind.names_one_branch() {
+        // Made inactive since the run was made.
+        return Some(jobs.skip(&branch).await);
+    }
+    Some(jobs.turn(branch, known, places).await)
 }
 
-/// The run's unfinished branches, read page by page.
+/// A branch of the run that is not finished, as it was when it was read.
+struct Found {
+    branch: Branch,
+    known: KnownState,
+    read: Instant,
+}
+
+/// The run's unfinished branches, read page by page. Those that were removed since the run was made are not among them:
+/// their places are counted as skipped at the run's end.
 struct Queue {
     position: i64,
-    page: VecDeque<(i64, BranchId)>,
+    page: VecDeque<(i64, Branch, KnownState)>,
+    read: Instant,
     exhausted: bool,
 }
 
 impl Queue {
-    async fn next(&mut self, jobs: &Jobs) -> Result<Option<BranchId>, StoreError> {
+    fn new() -> Self {
+        Self { position: 0, page: VecDeque::new(), read: Instant::now(), exhausted: false }
+    }
+
+    async fn next(&mut self, jobs: &Jobs) -> Result<Option<Found>, StoreError> {
         if self.page.is_empty() && !self.exhausted {
+            self.read = Instant::now();
             let next = || jobs.shared.store.unfinished(jobs.run.id, self.position, PAGE);
             self.page = patiently(&jobs.halt, next).await?.into();
             self.exhausted = self.page.is_empty();
         }
-        let Some((position, id)) = self.page.pop_front() else { return Ok(None) };
+        let Some((position, branch, known)) = self.page.pop_front() else { return Ok(None) };
         self.position = position;
-        Ok(Some(id))
+        Ok(Some(Found { branch, known, read: self.read }))
     }
 }

@@ -79,6 +79,12 @@ pub(super) const WRITE_STATE: &str = "UPDATE branch_states SET status = $1, last
      retry_count = $4, next_attempt = $5, error = $6, failure_class = $7, pending_count = $8, verified_digest = $9, \
      hold = $10, held_digest = $11, status_before = NULL, lease_owner = NULL, lease_expires = NULL WHERE branch_id = $12";
 
+/// What the statement that writes many states at once sets, from a table `v` whose first columns are [`state_args`].
+pub(super) const SET_STATES: &str = "status = v.column1, last_migration = v.column2, last_attempt = v.column3, \
+     retry_count = v.column4, next_attempt = v.column5, error = v.column6, failure_class = v.column7, \
+     pending_count = v.column8, verified_digest = v.column9, hold = v.column10, held_digest = v.column11, \
+     status_before = NULL, lease_owner = NULL, lease_expires = NULL";
+
 /// The parameters of [`WRITE_STATE`].
 pub(super) fn state_args(state: &BranchState) -> Result<Args, StoreError> {
     // Nobody works on a branch without a lease, and this ends the lease.

@@ -28,10 +28,15 @@ const READERS: u32 = 4;
 /// Prepared statements kept per connection; there are fewer different ones.
 const STATEMENTS: usize = 128;
 
-/// How many rows one INSERT takes when there are many.
-const INSERT_MANY: usize = 64;
-/// How many rows one INSERT takes at most when there are fewer than that; each number is a statement of its own.
-const INSERT_FEW: usize = 16;
+/// How many rows one statement takes when there are many.
+const MANY: usize = 64;
+/// How many rows one statement takes at most when there are fewer than that; each number is a statement of its own.
+const FEW: usize = 16;
+
+/// How many of the `left` rows the next statement takes.
+pub(super) fn portion(left: usize) -> usize {
+    if left >= MANY { MANY } else { left.min(FEW) }
+}
 
 /// The database, whichever it is.
 #[derive(Debug, Clone)]
@@ -202,7 +207,7 @@ impl Tx {
     pub(super) async fn insert(&mut self, into: &str, rows: Vec<Args>) -> Result<(), StoreError> {
         let mut rows = rows.into_iter().peekable();
         while let Some(width) = rows.peek().map(Vec::len) {
-            let count = if rows.len() >= INSERT_MANY { INSERT_MANY } else { rows.len().min(INSERT_FEW) };
+            let count = portion(rows.len());
             let tuple = |row: usize| {
                 let places: Vec<String> = (1..=width).map(|column| format!("${}", row * width + column)).collect();
                 format!("({})", places.join(", "))

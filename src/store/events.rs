@@ -1,11 +1,11 @@
 use super::db::Tx;
 use super::filter::Query;
 use super::head_office::to_micros;
-use super::notices::{self, Turn};
-use super::value::{args, json};
+use super::outcomes::{self, Finished};
+use super::value::{Row, args, json};
 use super::writer::{Command, Reply};
-use super::{HeadOffice, StoreError, codec, leases};
-use crate::domain::{BranchId, BranchOutcome, BranchState, Event, EventBody, Routes, RunId, Time};
+use super::{HeadOffice, StoreError, codec, notices};
+use crate::domain::{BranchId, Event, EventBody, Routes, RunId, Time};
 
 /// What one replica records of a run in one step: all of it or nothing.
 #[derive(Debug, Clone)]
@@ -18,16 +18,6 @@ pub struct Batch {
     pub events: Vec<(Time, EventBody)>,
     /// The branches that are finished with this.
     pub finished: Vec<Finished>,
-}
-
-/// A branch that is finished.
-#[derive(Debug, Clone)]
-pub struct Finished {
-    /// What came of it. The first outcome recorded for a branch of a run is the one that counts.
-    pub outcome: BranchOutcome,
-    /// The branch's next state and the token of the lease under which it was worked on; the lease ends with it. `None`
-    /// when it was not worked on, which leaves its state alone.
-    pub next: Option<(i64, BranchState)>,
 }
 
 /// What was recorded.
@@ -99,53 +89,31 @@ pub(super) async fn record(
     routes: Option<&Routes>,
     now: Time,
 ) -> Result<Recorded, StoreError> {
-    if let Some(after) = after
-        && let Some(events) = recorded_before(tx, batch, after).await?
-    {
-        return Ok(Recorded { events, lost: Vec::new() });
-    }
     let bodies: Vec<_> = batch.events.iter().map(|(time, body)| (to_micros(*time), body.clone())).collect();
-    let events = append(tx, batch.run_id, &batch.owner, bodies).await?;
-    let mut recorded = Recorded { events, lost: Vec::new() };
-    let mut finished: Vec<&Finished> = batch.finished.iter().collect();
-    finished.sort_by_key(|finished| finished.outcome.branch_id);
-    let mut turns = Vec::new();
-    for Finished { outcome, next } in finished {
-        let sql = "UPDATE run_branches SET status = $3, applied = $4, error = $5, duration_us = $6, notes = $7 \
-                   WHERE run_id = $1 AND branch_id = $2 AND status IS NULL";
-        let values = args![
-            batch.run_id,
-            outcome.branch_id,
-            outcome.status.as_str(),
-            json(&outcome.applied)?,
-            outcome.error.as_ref().map(json).transpose()?,
-            i64::try_from(outcome.duration.as_micros()).unwrap_or(i64::MAX),
-            (!outcome.notes.is_empty()).then(|| json(&outcome.notes)).transpose()?,
-        ];
-        tx.run(sql, values).await?;
-        let Some((token, state)) = next else { continue };
-        if leases::release(tx, outcome.branch_id, *token, state).await? {
-            turns.push(Turn { branch: outcome.branch_id, outcome: outcome.status, next: state });
-        } else {
-            recorded.lost.push(outcome.branch_id);
-        }
+    let events = match after {
+        None => append(tx, batch.run_id, &batch.owner, bodies).await?,
+        Some(after) => match append_after(tx, batch.run_id, &batch.owner, after, bodies).await? {
+            Some(events) => events,
+            None => return Ok(Recorded { events: recorded_before(tx, batch, after).await?, lost: Vec::new() }),
+        },
+    };
+    outcomes::record_rows(tx, batch.run_id, &batch.finished).await?;
+    let told = outcomes::write_states(tx, &batch.finished).await?;
+    if let Some(routes) = routes.filter(|_| !told.turns.is_empty()) {
+        notices::tell(tx, routes, &told.turns, Some(batch.run_id), now).await?;
     }
-    if let Some(routes) = routes.filter(|_| !turns.is_empty()) {
-        notices::tell(tx, routes, &turns, Some(batch.run_id), now).await?;
-    }
-    Ok(recorded)
+    Ok(Recorded { events, lost: told.lost })
 }
 
-/// The events of a batch that was recorded already; `None` when it was not.
-async fn recorded_before(tx: &mut Tx, batch: &Batch, after: i64) -> Result<Option<Vec<Event>>, StoreError> {
+/// The events of a batch that was recorded already.
+///
+/// # Errors
+/// [`StoreError::RunLost`]; [`StoreError::Internal`] when the run's newest event is not the batch's last.
+async fn recorded_before(tx: &mut Tx, batch: &Batch, after: i64) -> Result<Vec<Event>, StoreError> {
     let run_id = batch.run_id;
-    let lock = "UPDATE runs SET last_sequence = last_sequence \
-                WHERE id = $1 AND owner = $2 AND end_time IS NULL RETURNING id, last_sequence";
-    let row = tx.row(lock, args![run_id, batch.owner.as_str()]).await?.ok_or(StoreError::RunLost(run_id))?;
+    let select = "SELECT id, last_sequence FROM runs WHERE id = $1 AND owner = $2 AND end_time IS NULL";
+    let row = tx.row(select, args![run_id, batch.owner.as_str()]).await?.ok_or(StoreError::RunLost(run_id))?;
     let newest = row.of("runs", "id").int("last_sequence")?;
-    if newest == after {
-        return Ok(None);
-    }
     let count = i64::try_from(batch.events.len()).unwrap_or(i64::MAX);
     if after.checked_add(count) != Some(newest) {
         return Err(StoreError::internal(format!("run {run_id} has {newest} events where {after} were expected")));
@@ -156,7 +124,7 @@ async fn recorded_before(tx: &mut Tx, batch: &Batch, after: i64) -> Result<Optio
         time: to_micros(*time),
         body: body.clone(),
     };
-    Ok(Some((after + 1..).zip(&batch.events).map(numbered).collect()))
+    Ok((after + 1..).zip(&batch.events).map(numbered).collect())
 }
 
 /// Appends events to a run that is still its owner's, and locks the run's row until the transaction ends.
@@ -168,9 +136,36 @@ pub(super) async fn append(
 ) -> Result<Vec<Event>, StoreError> {
     let number = "UPDATE runs SET last_sequence = last_sequence + $3 \
                   WHERE id = $1 AND owner = $2 AND end_time IS NULL RETURNING id, last_sequence";
-    let count = i64::try_from(bodies.len()).unwrap_or(i64::MAX);
-    let row = tx.row(number, args![run_id, owner, count]).await?.ok_or(StoreError::RunLost(run_id))?;
-    let first = row.of("runs", "id").int("last_sequence")? - count + 1;
+    let row = tx.row(number, args![run_id, owner, count(&bodies)]).await?.ok_or(StoreError::RunLost(run_id))?;
+    insert(tx, run_id, &row, bodies).await
+}
+
+/// As [`append`], for a run whose newest event has the number `after`; `None`, and nothing is written, for any other.
+async fn append_after(
+    tx: &mut Tx,
+    run_id: RunId,
+    owner: &str,
+    after: i64,
+    bodies: Vec<(Time, EventBody)>,
+) -> Result<Option<Vec<Event>>, StoreError> {
+    let number = "UPDATE runs SET last_sequence = last_sequence + $3 \
+                  WHERE id = $1 AND owner = $2 AND end_time IS NULL AND last_sequence = $4 RETURNING id, last_sequence";
+    let Some(row) = tx.row(number, args![run_id, owner, count(&bodies), after]).await? else { return Ok(None) };
+    insert(tx, run_id, &row, bodies).await.map(Some)
+}
+
+fn count(bodies: &[(Time, EventBody)]) -> i64 {
+    i64::try_from(bodies.len()).unwrap_or(i64::MAX)
+}
+
+/// Inserts events, the last of which has the number that the run's row has now.
+async fn insert(
+    tx: &mut Tx,
+    run_id: RunId,
+    run: &Row,
+    bodies: Vec<(Time, EventBody)>,
+) -> Result<Vec<Event>, StoreError> {
+    let first = run.of("runs", "id").int("last_sequence")? - count(&bodies) + 1;
     let number = |(sequence, (time, body))| Event { run_id, sequence, time, body };
     let events: Vec<Event> = (first..).zip(bodies).map(number).collect();
     let row =

@@ -60,6 +60,24 @@ impl Query {
         self.push(")")
     }
 
+    /// Appends `(VALUES …) AS v`: a table of parameters, whose columns are `v.column1` and so on. Each says its type, which
+    /// PostgreSQL would not find out.
+    pub(super) fn table(&mut self, rows: impl IntoIterator<Item = Args>) -> &mut Self {
+        self.push("(VALUES ");
+        for (number, row) in rows.into_iter().enumerate() {
+            self.push(if number == 0 { "(" } else { ", (" });
+            for (column, value) in row.into_iter().enumerate() {
+                let kind = match value {
+                    Value::Text(_) => " AS TEXT)",
+                    Value::Int(_) => " AS BIGINT)",
+                };
+                self.push(if column == 0 { "CAST(" } else { ", CAST(" }).arg(value).push(kind);
+            }
+            self.push(")");
+        }
+        self.push(") AS v")
+    }
+
     /// Appends a condition on `b`, a row of `branches`: it has all of these labels.
     pub(super) fn labels(&mut self, labels: &BTreeMap<String, String>) -> &mut Self {
         for (key, value) in labels {
@@ -109,5 +127,9 @@ mod tests {
         query.push(" AND b IN ").list(["x", "y"]).push(" AND c IN ").list(Vec::<i64>::new());
         assert_eq!(query.sql, "SELECT 1 WHERE a = $1 AND b IN ($2, $3) AND c IN (NULL)");
         assert_eq!(query.args.len(), 3);
+        let mut query = Query::new("SELECT * FROM ", Vec::new());
+        query.table([crate::store::value::args!["a", 1i64], crate::store::value::args!["b", 2i64]]);
+        let rows = "(CAST($1 AS TEXT), CAST($2 AS BIGINT)), (CAST($3 AS TEXT), CAST($4 AS BIGINT))";
+        assert_eq!(query.sql, format!("SELECT * FROM (VALUES {rows}) AS v"));
     }
 }

@@ -6,9 +6,9 @@ use super::filter::Query;
 use super::head_office::later;
 use super::value::{args, json};
 use super::writer::{Command, Reply};
-use super::{HeadOffice, Page, Paged, StoreError, codec, page};
+use super::{HeadOffice, KnownState, Page, Paged, StoreError, codec, page};
 use crate::domain::{
-    BranchId, BranchRef, Checksum, RequestId, Run, RunId, RunKind, RunRequest, RunState, Selector, Time,
+    Branch, BranchId, BranchRef, Checksum, RequestId, Run, RunId, RunKind, RunRequest, RunState, Selector, Time,
 };
 
 /// A run that is asked for.
@@ -204,20 +204,28 @@ impl HeadOffice {
         Ok(runs)
     }
 
-    /// The branches of a run that are not finished, with their positions, from after `after_position` (0 for the
-    /// beginning) on, at most `limit`.
+    /// The branches of a run that are not finished and still registered, with their positions and states, from after
+    /// `after_position` (0 for the beginning) on, at most `limit`.
     pub async fn unfinished(
         &self,
         id: RunId,
         after_position: i64,
         limit: u32,
-    ) -> Result<Vec<(i64, BranchId)>, StoreError> {
-        let sql = "SELECT run_id, position, branch_id FROM run_branches \
-                   WHERE run_id = $1 AND position > $2 AND status IS NULL ORDER BY position LIMIT $3";
-        let rows = self.db().rows(sql, args![id, after_position, limit]).await?;
+    ) -> Result<Vec<(i64, Branch, KnownState)>, StoreError> {
+        let sql = format!(
+            "SELECT r.position, {}, {} FROM \
+             (SELECT position, branch_id AS member FROM run_branches \
+             WHERE run_id = $1 AND position > $2 AND status IS NULL) AS r \
+             JOIN branches b ON b.id = r.member JOIN branch_states s ON s.branch_id = r.member \
+             ORDER BY r.position LIMIT $3",
+            codec::BRANCH,
+            codec::STATE
+        );
+        let now = self.now();
+        let rows = self.db().rows(&sql, args![id, after_position, limit]).await?;
         let read = |row: &super::value::Row| {
-            let row = row.of("run_branches", "run_id");
-            Ok((row.int("position")?, row.parse("branch_id")?))
+            let position = row.of("run_branches", "position").int("position")?;
+            Ok((position, codec::branch(row)?, KnownState::read(row, now)?))
         };
         rows.iter().map(read).collect()
     }

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use super::db::Tx;
 use super::filter::Query;
 use super::notices::{self, Turn};
-use super::value::args;
+use super::value::{Row, args};
 use super::{HeadOffice, Page, Paged, StoreError, codec};
 use crate::domain::{
     Branch, BranchId, BranchState, Checksum, MigrationStatus, Observed, OutcomeStatus, Provider, RunId, Time,
@@ -20,6 +20,26 @@ pub struct StatusFilter {
     pub providers: Vec<Provider>,
 }
 
+/// A branch's state as it was read, and how far its leases had come then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownState {
+    /// The state.
+    pub state: BranchState,
+    /// The fencing token of the newest lease; 0 when there never was one.
+    pub token: i64,
+    /// Whether nobody has a lease, not even one that ran out.
+    pub is_free: bool,
+}
+
+impl KnownState {
+    /// Reads it from the columns [`codec::STATE`].
+    pub(super) fn read(row: &Row, now: Time) -> Result<Self, StoreError> {
+        let columns = row.of("branch_states", "branch_id");
+        let (token, is_free) = (columns.int("lease_token")?, columns.opt_text("lease_owner")?.is_none());
+        Ok(Self { state: codec::state(row, now)?, token, is_free })
+    }
+}
+
 /// The status of `s` at the moment `$1`: a lease that ran out no longer makes a branch InProgress.
 const STATUS: &str = "CASE WHEN s.lease_expires <= $1 THEN s.status_before ELSE s.status END";
 
@@ -29,6 +49,18 @@ impl HeadOffice {
         let sql = format!("SELECT {} FROM branch_states WHERE branch_id = $1", codec::STATE);
         let now = self.now();
         self.db().row(&sql, args![id]).await?.as_ref().map(|row| codec::state(row, now)).transpose()
+    }
+
+    /// A branch and its state; `None` when there is no such branch.
+    pub async fn branch_and_state(&self, id: BranchId) -> Result<Option<(Branch, KnownState)>, StoreError> {
+        let sql = format!(
+            "SELECT {}, {} FROM branches b JOIN branch_states s ON s.branch_id = b.id WHERE b.id = $1",
+            codec::BRANCH,
+            codec::STATE
+        );
+        let now = self.now();
+        let Some(row) = self.db().row(&sql, args![id]).await? else { return Ok(None) };
+        Ok(Some((codec::branch(&row)?, KnownState::read(&row, now)?)))
     }
 
     /// A part of the list of branches with their states, in the order of their codes.

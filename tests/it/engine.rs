@@ -15,7 +15,7 @@ use branchkeeper::engine::{
 };
 use branchkeeper::provider;
 use branchkeeper::store::{
-    Acquire, Batch, CreatedRun, Finished, HeadOffice, Location, NewRun, Page, RunsFilter, Scope,
+    Acquire, Batch, CreatedRun, Finished, HeadOffice, Location, NewRun, Next, Page, RunsFilter, Scope,
 };
 
 use sqlx::{ConnectOptions, Connection};
@@ -370,7 +370,7 @@ async fn stop_on_error_is_remembered_by_a_run_that_is_taken_up() {
         duration: Duration::ZERO,
         observed: None,
     };
-    let finished = vec![Finished { outcome, next: None }];
+    let finished = vec![Finished { outcome, next: Next::Same }];
     let batch = Batch { run_id: run.id, owner: "dead".into(), events: Vec::new(), finished };
     engine.office.record(batch).await.unwrap();
     engine.start().await;

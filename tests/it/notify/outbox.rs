@@ -6,7 +6,9 @@ use std::time::Duration;
 use branchkeeper::domain::{
     Branch, BranchState, FailureClass, MigrationError, MigrationStatus, OutcomeStatus, Route, Routes, RunKind,
 };
-use branchkeeper::store::{Claimed, Finished, HeadOffice, Message, MessageFilter, MessageState, Page, Settlement};
+use branchkeeper::store::{
+    Claimed, Finished, HeadOffice, Message, MessageFilter, MessageState, Next, Page, Settlement,
+};
 
 use crate::store::fixture::{Fixture, batch, outcome, over_both_backends};
 
@@ -36,7 +38,7 @@ async fn turn(fixture: &Fixture, branch: &Branch, why: Option<&str>) {
     let status = if why.is_some() { OutcomeStatus::Failed } else { OutcomeStatus::Succeeded };
     let mut outcome = outcome(branch, status);
     outcome.error = error;
-    let finished = vec![Finished { outcome, next: Some((token, next)) }];
+    let finished = vec![Finished { outcome, next: Next::Leased { token, state: next.into() } }];
     fixture.office.record(batch(run.id, Vec::new(), finished)).await.unwrap();
 }
 

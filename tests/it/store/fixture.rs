@@ -6,7 +6,7 @@ use branchkeeper::domain::{
     Branch, BranchCode, BranchId, BranchOutcome, BranchState, Clock, Connection, EventBody, ManualClock, OutcomeStatus,
     Provider, Run, RunId, RunKind, RunRequest, ServerConnection, SqliteConnection, Time,
 };
-use branchkeeper::store::{Acquire, Batch, CreatedRun, Finished, HeadOffice, Location, NewRun, Scope};
+use branchkeeper::store::{Acquire, Batch, CreatedRun, Finished, HeadOffice, Location, NewRun, Next, Scope};
 use tempfile::TempDir;
 
 use crate::support::{self, Database};
@@ -207,7 +207,7 @@ pub(crate) fn outcome(branch: &Branch, status: OutcomeStatus) -> BranchOutcome {
 }
 
 pub(crate) fn finished(outcome: BranchOutcome) -> Finished {
-    Finished { outcome, next: None }
+    Finished { outcome, next: Next::Same }
 }
 
 pub(crate) fn batch(run_id: RunId, events: Vec<(Time, EventBody)>, finished: Vec<Finished>) -> Batch {

@@ -8,6 +8,7 @@ pub(crate) mod fixture;
 mod fleet;
 mod leases;
 mod opening;
+mod outcomes;
 mod run_end;
 mod runs;
 mod sealed;

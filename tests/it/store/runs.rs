@@ -60,7 +60,7 @@ async fn a_run_comes_back_as_it_was_asked_for(f: Fixture) {
     assert_eq!(f.office.run(run.id).await.unwrap(), Some(run.clone()));
     assert_eq!(f.office.run(RunId::generate()).await.unwrap(), None);
     let left = f.office.unfinished(run.id, 0, 10).await.unwrap();
-    assert_eq!(left.iter().map(|(_, id)| *id).collect::<Vec<_>>(), [branches[2].id, branches[0].id]);
+    assert_eq!(left.iter().map(|(_, branch, _)| branch.id).collect::<Vec<_>>(), [branches[2].id, branches[0].id]);
     assert_eq!(f.office.unfinished(run.id, left[0].0, 10).await.unwrap(), left[1..]);
     assert_eq!(f.office.unfinished(run.id, 0, 1).await.unwrap(), left[..1]);
 
@@ -82,7 +82,7 @@ async fn a_selector_means_active_branches(f: Fixture) {
         let run = fresh(f.office.create_run(new, ME, TTL).await.unwrap());
         let left = f.office.unfinished(run.id, 0, 10).await.unwrap();
         assert_eq!(run.branches_total as usize, left.len());
-        left.into_iter().map(|(_, id)| id).collect::<Vec<_>>()
+        left.into_iter().map(|(_, branch, _)| branch.id).collect::<Vec<_>>()
     };
     let all = Selector::default;
     assert_eq!(run(Selector { labels: labels(&[("region", "north")]), ..all() }).await, [a.id, b.id]);
@@ -252,7 +252,7 @@ async fn the_first_outcome_counts(f: Fixture) {
     assert_eq!((counts.succeeded, counts.failed, counts.unfinished, counts.finished()), (1, 0, 1, 1));
     assert_eq!(f.office.counts(run.id).await.unwrap().finished(), 1);
     let left = f.office.unfinished(run.id, 0, 10).await.unwrap();
-    assert_eq!(left.iter().map(|(_, id)| *id).collect::<Vec<_>>(), [branches[1].id]);
+    assert_eq!(left.iter().map(|(_, branch, _)| branch.id).collect::<Vec<_>>(), [branches[1].id]);
 }
 
 async fn a_dead_run_is_claimed_once(f: Fixture) {

@@ -1,5 +1,5 @@
 use branchkeeper::domain::{BranchState, FailureClass, MigrationError, MigrationStatus, OutcomeStatus, RunId, RunKind};
-use branchkeeper::store::{Batch, Finished, StoreError};
+use branchkeeper::store::{Batch, Finished, Next, StoreError};
 
 use super::fixture::{Fixture, TTL, batch, event, outcome, over_both_backends};
 
@@ -17,7 +17,10 @@ async fn an_outcome_and_its_state_are_one(f: Fixture) {
     let run = f.run(RunKind::Apply, std::slice::from_ref(&branch)).await;
     let (before, token) = f.acquire(&branch).await;
     let next = BranchState { status: MigrationStatus::Completed, pending_count: Some(0), ..before };
-    let done = Finished { outcome: outcome(&branch, OutcomeStatus::Succeeded), next: Some((token, next.clone())) };
+    let done = Finished {
+        outcome: outcome(&branch, OutcomeStatus::Succeeded),
+        next: Next::Leased { token, state: next.clone().into() },
+    };
     let recorded = f.office.record(batch(run.id, vec![event(&branch.code, 1)], vec![done])).await.unwrap();
     assert_eq!((recorded.events.len(), recorded.lost.len()), (1, 0));
     assert_eq!(f.state(&branch).await, next);
@@ -32,7 +35,7 @@ async fn a_lost_lease_keeps_the_outcome(f: Fixture) {
     f.office.acquire(branch.id, "replica-2", TTL, 0).await.unwrap();
     let mut failed = outcome(&branch, OutcomeStatus::Failed);
     failed.error = Some(MigrationError::new(&branch.code, FailureClass::Internal, "the lease was lost"));
-    let done = Finished { outcome: failed, next: Some((token, before)) };
+    let done = Finished { outcome: failed, next: Next::Leased { token, state: before.into() } };
     let recorded = f.office.record(batch(run.id, Vec::new(), vec![done])).await.unwrap();
     assert_eq!(recorded.lost, [branch.id]);
     assert_eq!(f.office.counts(run.id).await.unwrap().finished(), 1);
@@ -125,7 +128,10 @@ async fn many_leases_at_once(f: Fixture) {
                 };
                 assert!(office.renew(branch.id, token, TTL).await.unwrap());
                 let next = BranchState { status: MigrationStatus::Completed, ..*state_before };
-                let done = Finished { outcome: outcome(&branch, OutcomeStatus::Succeeded), next: Some((token, next)) };
+                let done = Finished {
+                    outcome: outcome(&branch, OutcomeStatus::Succeeded),
+                    next: Next::Leased { token, state: next.into() },
+                };
                 let batch: Batch = batch(run_id, vec![event(&branch.code, 1)], vec![done]);
                 assert_eq!(office.record(batch).await.unwrap().lost, []);
             })
