@@ -41,6 +41,8 @@ pub(super) async fn execute(shared: Arc<Shared>, run: Run, halt: Halt, sequence:
             return tracing::error!(run = %id, %error, "the run could not be begun; it will be taken up again");
         }
     };
+    let limit = run.request.max_parallel.map_or(shared.settings.parallel, |most| most as usize).max(1);
+    let stop_on_error = run.request.stop_on_error;
     let book = Book {
         store: shared.store.clone(),
         run_id: id,
@@ -48,6 +50,7 @@ pub(super) async fn execute(shared: Arc<Shared>, run: Run, halt: Halt, sequence:
         is_rollback: run.kind == RunKind::Rollback,
         branches_total: run.branches_total,
         branches_done: so_far.finished(),
+        gathers: run.branches_total > 1 && window(limit, stop_on_error) > limit,
         newest: run.last_sequence,
         sequence: sequence.clone(),
         halt: halt.clone(),
@@ -56,8 +59,6 @@ pub(super) async fn execute(shared: Arc<Shared>, run: Run, halt: Halt, sequence:
     recorder.event(EventBody::RunStarted { branches_total: run.branches_total });
     tracing::info!(run = %id, kind = %run.kind, branches = run.branches_total, done = so_far.finished(), "run begins");
 
-    let limit = run.request.max_parallel.map_or(shared.settings.parallel, |most| most as usize).max(1);
-    let stop_on_error = run.request.stop_on_error;
     let failed = so_far.failed + so_far.refused > 0;
     let jobs = Arc::new(Jobs { shared: Arc::clone(&shared), run, halt: halt.clone(), recorder, resumed });
     let walked = walk(&jobs, limit, stop_on_error, failed).await;
@@ -100,11 +101,7 @@ pub(super) async fn execute(shared: Arc<Shared>, run: Run, halt: Halt, sequence:
 /// Gives every unfinished branch of the run its turn, `limit` at a time.
 async fn walk(jobs: &Arc<Jobs>, limit: usize, stop_on_error: bool, mut failed: bool) -> Result<(), StoreError> {
     let places = Arc::new(Semaphore::new(limit));
-    // Branches that wait for their server's own cap do not keep the others from their turn, up to this many.
-    let window = (limit * 4).max(64);
-    // After the first failure nothing more may begin, and one at a time means in the order of the run's list: then nothing
-    // is prepared ahead.
-    let window = if stop_on_error || limit == 1 { limit } else { window };
+    let window = window(limit, stop_on_error);
     let mut queue = Queue::new();
     let mut turns = JoinSet::new();
     while !(failed && stop_on_error) && jobs.halt.reason().is_none() {
@@ -124,6 +121,18 @@ async fn walk(jobs: &Arc<Jobs>, limit: usize, stop_on_error: bool, mut failed: b
         is_failure(ended);
     }
     Ok(())
+}
+
+/// How many branches are on their way at once: those that are worked on, those that wait for their place, and those whose
+/// outcome is being recorded.
+fn window(limit: usize, stop_on_error: bool) -> usize {
+    // After the first failure nothing more may begin, and one at a time means in the order of the run's list: then nothing
+    // is prepared ahead.
+    if stop_on_error || limit == 1 {
+        return limit;
+    }
+    // Branches that wait for their server's own cap do not keep the others from their turn, up to this many.
+    (limit * 4).max(64)
 }
 
 fn is_failure(ended: Result<Option<OutcomeStatus>, tokio::task::JoinError>) -> bool {

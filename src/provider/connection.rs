@@ -137,16 +137,18 @@ pub(super) fn raw(text: &str) -> RawSql {
 }
 
 impl Connection {
-    /// Connects to a database of a server. A server that has no connection to spare is asked again within `limit`.
+    /// Connects to a database of a server. A server that has no connection to spare is asked again within `limit`. What is
+    /// going to be asked `first` saves a round trip where it can travel with the greeting.
     pub(super) async fn open(
         code: &BranchCode,
         place: &ServerPlace,
         database: &str,
         limit: Duration,
+        first: Option<&str>,
     ) -> Result<Self, ProviderError> {
         Ok(match place.provider {
             Provider::Postgres => Self::Postgres(Box::new(postgres::Wire::open(code, place, database, limit).await?)),
-            Provider::MySql => Self::MySql(Box::new(mysql::Wire::open(place, database, limit).await?)),
+            Provider::MySql => Self::MySql(Box::new(mysql::Wire::open(place, database, limit, first).await?)),
             Provider::SqlServer => {
                 Self::SqlServer(Box::new(sqlserver::Wire::open(code, place, database, limit).await?))
             }

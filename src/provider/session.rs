@@ -49,13 +49,14 @@ impl Session {
     /// Connects. Never creates anything: a database, schema or file that is not there is [`ErrorKind::DatabaseMissing`].
     pub async fn connect(endpoint: &Endpoint, settings: &Settings) -> Result<Self, ProviderError> {
         let limit = settings.connect_timeout;
+        let sql = Sql::new(endpoint.dialect(), endpoint, settings);
         let connection = match &endpoint.place {
             Place::Sqlite(file) => Connection::Sqlite(sqlite::Wire::open(file, limit).await?),
             Place::Postgres(place) | Place::MySql(place) | Place::SqlServer(place) => {
-                Connection::open(&endpoint.code, place, &place.database, limit).await?
+                let first = sql.fill(sql.dialect.select_ledger);
+                Connection::open(&endpoint.code, place, &place.database, limit, Some(&first)).await?
             }
         };
-        let sql = Sql::new(endpoint.dialect(), endpoint, settings);
         let mut session = Self {
             connection: Some(connection),
             settings: settings.clone(),

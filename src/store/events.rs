@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::db::Tx;
 use super::filter::Query;
 use super::head_office::to_micros;
@@ -35,7 +37,7 @@ impl HeadOffice {
     /// # Errors
     /// [`StoreError::RunLost`] when the run is over or no longer its owner's; then nothing is recorded.
     pub async fn record(&self, batch: Batch) -> Result<Recorded, StoreError> {
-        self.record_batch(batch, None).await
+        self.record_batch(Arc::new(batch), None).await
     }
 
     /// As [`HeadOffice::record`], for a run's only recorder, which knows the number of the run's newest event. Such a
@@ -44,14 +46,14 @@ impl HeadOffice {
     ///
     /// # Errors
     /// As [`HeadOffice::record`]; [`StoreError::Internal`] when the run's newest event is another one.
-    pub async fn record_after(&self, batch: Batch, newest: i64) -> Result<Recorded, StoreError> {
+    pub async fn record_after(&self, batch: Arc<Batch>, newest: i64) -> Result<Recorded, StoreError> {
         self.record_batch(batch, Some(newest)).await
     }
 
-    async fn record_batch(&self, batch: Batch, after: Option<i64>) -> Result<Recorded, StoreError> {
+    async fn record_batch(&self, batch: Arc<Batch>, after: Option<i64>) -> Result<Recorded, StoreError> {
         let routes = self.routes();
         let finishes = routes.is_some() && !batch.finished.is_empty();
-        match self.write(Command::Record { batch: Box::new(batch), after, routes }).await? {
+        match self.write(Command::Record { batch, after, routes }).await? {
             Reply::Recorded(recorded) => {
                 if finishes {
                     self.news().notify_one();

@@ -53,9 +53,12 @@ impl HeadOffice {
         let now = self.now();
         let mut tx = self.db().begin().await?;
         // Locks the run, so that nobody records a further outcome.
-        events::append(&mut tx, id, owner, Vec::new()).await?;
-        let select = format!("SELECT {} FROM runs WHERE id = $1", codec::RUN);
-        let row = tx.row(&select, args![id]).await?.ok_or(StoreError::RunLost(id))?;
+        let lock = format!(
+            "UPDATE runs SET last_sequence = last_sequence WHERE id = $1 AND owner = $2 AND end_time IS NULL \
+             RETURNING {}",
+            codec::RUN
+        );
+        let row = tx.row(&lock, args![id, owner]).await?.ok_or(StoreError::RunLost(id))?;
         let run = codec::run(&row)?;
         let open = "SELECT r.branch_id FROM run_branches r JOIN branches b ON b.id = r.branch_id \
                     WHERE r.run_id = $1 AND r.status IS NULL LIMIT 1";

@@ -26,7 +26,7 @@ pub(super) enum Command {
     Acquire { id: BranchId, owner: String, ttl: Duration, floor: i64 },
     Renew { id: BranchId, token: i64, ttl: Duration },
     Release { id: BranchId, token: i64, state: Box<BranchState> },
-    Record { batch: Box<Batch>, after: Option<i64>, routes: Option<Arc<Routes>> },
+    Record { batch: Arc<Batch>, after: Option<i64>, routes: Option<Arc<Routes>> },
     KeepRuns { owner: String, ttl: Duration },
     Audit { entry: Box<AuditEntry> },
 }

@@ -181,6 +181,24 @@ async fn a_run_that_its_own_process_lost_sight_of_is_taken_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn only_a_branch_with_something_to_do_needs_a_lease() {
+    let engine = Engine::embedded(&[TABLE], |_| {}).await;
+    engine.start().await;
+    let branch = engine.add("BR001", "").await;
+    let id = engine.manager.branch(&branch).await.unwrap().id;
+    let mut attempts = Vec::new();
+    for (applied, leases) in [(1, 1), (0, 1), (0, 1)] {
+        let run = engine.manager.apply(apply(&branch), &caller()).await.unwrap();
+        assert_eq!((run.state, run.result.unwrap().applied_migrations.len()), (RunState::Succeeded, applied));
+        let (_, known) = engine.office.branch_and_state(id).await.unwrap().unwrap();
+        assert_eq!((known.token, known.state.status), (leases, MigrationStatus::Completed));
+        attempts.push(known.state.last_attempt_time);
+    }
+    assert!(attempts.is_sorted() && attempts[0] != attempts[2], "each look counts: {attempts:?}");
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_dead_process_s_cancelled_run_is_not_begun_again() {
     let engine = Engine::embedded(&[TABLE], |_| {}).await;
     engine.start().await;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use branchkeeper::domain::{Effect, ObjectName, Segment, SslMode};
-use branchkeeper::provider::{ErrorKind, Fate, Outcome, Session};
+use branchkeeper::provider::{ErrorKind, Fate, Outcome, Session, Then};
 use sqlx::Executor;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -103,9 +103,11 @@ async fn round_trips_are_few_on_mysql() {
         let change = fixture.change("t").await;
         let proxy = Proxy::before(&mut fixture).await;
         let mut session = Session::connect(&fixture.endpoint(), &fixture.settings).await.unwrap();
-        assert_eq!(proxy.trips(), 1, "the session's settings and its number");
+        assert_eq!(proxy.trips(), 1, "the session's settings, its number, and the ledger");
         session.ledger().await.unwrap();
-        assert_eq!(proxy.trips(), 1, "the check is one question, also without a ledger");
+        assert_eq!(proxy.trips(), 0, "which is there already, also where there is none");
+        session.ledger().await.unwrap();
+        assert_eq!(proxy.trips(), 1, "asked again, it is read anew");
         let fence = session.lock(&claim(1), Duration::ZERO, &soon()).await.unwrap();
         assert_eq!(proxy.trips(), 2, "take the lock, and make sure of it");
         let one = planned("1_one", [change, sql("SELECT 1"), sql("SELECT 2")]);
@@ -116,6 +118,19 @@ async fn round_trips_are_few_on_mysql() {
         let mut notes = Notes::default();
         session.run_segment(&fence, &work(&two), &Segment::Alone(0), true, &soon(), &mut notes).await.unwrap();
         assert_eq!(proxy.trips(), 3, "announced, run, recorded");
+        let more = |name: &str| {
+            alone(&format!("CREATE TABLE {name} (a integer)"), Effect::TableExists(ObjectName::bare(name)))
+        };
+        let three = planned("3_three", [more("a"), more("b"), more("c")]);
+        for (index, then) in [(0, Then::Alone(1)), (1, Then::Alone(2)), (2, Then::Finished)] {
+            let segment = Segment::Alone(index);
+            session.run_segment(&fence, &work(&three), &segment, then, &soon(), &mut notes).await.unwrap();
+        }
+        assert_eq!(
+            proxy.trips(),
+            1 + 3 * 2,
+            "announced; then each is run, and recorded together with the next one's announcement"
+        );
         session.unlock(fence).await.unwrap();
         assert_eq!(proxy.trips(), 1);
     }

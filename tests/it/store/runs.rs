@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use branchkeeper::domain::{
@@ -210,18 +211,18 @@ async fn events_are_numbered_without_gaps(f: Fixture) {
 async fn a_batch_can_be_sent_again(f: Fixture) {
     let branch = f.add("BR001").await;
     let run = f.run(RunKind::Apply, std::slice::from_ref(&branch)).await;
-    let first = batch(run.id, vec![event(&branch.code, 1), event(&branch.code, 2)], Vec::new());
+    let first = Arc::new(batch(run.id, vec![event(&branch.code, 1), event(&branch.code, 2)], Vec::new()));
     let done = finished(outcome(&branch, OutcomeStatus::Succeeded));
-    let second = batch(run.id, vec![event(&branch.code, 3)], vec![done]);
-    let recorded = f.office.record_after(first.clone(), 0).await.unwrap();
-    assert_eq!(f.office.record_after(first.clone(), 0).await.unwrap(), recorded, "the answer was lost, say");
-    let newest = f.office.record_after(second.clone(), 2).await.unwrap();
+    let second = Arc::new(batch(run.id, vec![event(&branch.code, 3)], vec![done]));
+    let recorded = f.office.record_after(Arc::clone(&first), 0).await.unwrap();
+    assert_eq!(f.office.record_after(Arc::clone(&first), 0).await.unwrap(), recorded, "the answer was lost, say");
+    let newest = f.office.record_after(Arc::clone(&second), 2).await.unwrap();
     assert_eq!(newest.events[0].sequence, 3);
     assert_eq!(f.office.record_after(second, 2).await.unwrap(), newest);
     assert_eq!(f.office.events(run.id, 0, true, 10).await.unwrap().len(), 3);
     assert_eq!(f.office.counts(run.id).await.unwrap().finished(), 1);
     // Somebody else has recorded meanwhile, so it is not this batch that stands there.
-    assert!(matches!(f.office.record_after(first.clone(), 0).await, Err(StoreError::Internal(_))));
+    assert!(matches!(f.office.record_after(Arc::clone(&first), 0).await, Err(StoreError::Internal(_))));
     f.office.end_run(run.id, ME, Ending::Done).await.unwrap();
     assert!(matches!(f.office.record_after(first, 0).await, Err(StoreError::RunLost(_))));
 }
