@@ -127,6 +127,12 @@ impl<'a> Reader<'a> {
     }
 
     fn read(mut self) -> Reading {
+        self.read_on();
+        Reading { statements: self.statements, comments: self.scanner.comments, problems: self.problems }
+    }
+
+    /// Reads to the text's end, or as far as makes sense.
+    fn read_on(&mut self) {
         let mut ender = Ender::of(self.provider);
         while self.problems.len() < MAX_PROBLEMS {
             let token = match self.next() {
@@ -165,7 +171,6 @@ impl<'a> Reader<'a> {
                 break;
             }
         }
-        Reading { statements: self.statements, comments: self.scanner.comments, problems: self.problems }
     }
 
     /// The next token, after the `DELIMITER` lines before it.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::super::property_tests::place_to_offset;
-use super::super::{Reading, normal, read, split};
+use super::super::{Reader, Reading, normal, read, split};
 use crate::domain::{Provider, Statement};
 
 /// The longest that a script of some thousand bytes may take, also on a machine that does much else.
@@ -56,7 +56,7 @@ fn pieces(text: &str, reading: &Reading) -> Result<Vec<(usize, usize)>, String> 
     Ok(places)
 }
 
-/// Between the statements stands nothing that would have to be run, and together they are the text.
+/// Between the statements stands nothing that would have to be run.
 fn gaps(
     provider: Provider,
     text: &str,
@@ -64,27 +64,35 @@ fn gaps(
     places: &[(usize, usize)],
 ) -> Result<Vec<(usize, usize)>, String> {
     let mut from = 0;
-    let mut whole = String::new();
     for (start, end) in places.iter().copied().chain([(text.len(), text.len())]) {
         let gap = &text[from..start];
-        whole.push_str(gap);
-        whole.push_str(&text[start..end]);
-        from = end;
-        // A gap's own words mean something else without what stands before it: data of COPY, a changed delimiter, the
-        // inside of a conditional comment.
-        let lower = text.to_ascii_lowercase();
-        let depends = ["copy", "delimiter", "/*!", "/*m!", "sql_mode"].iter().any(|word| lower.contains(word));
-        if !depends && reading.problems.is_empty() {
-            let rest = read(provider, "f", gap);
+        // A gap's own words mean something else without what stands before it: data of COPY, the inside of a conditional
+        // comment, other quotes.
+        if reading.problems.is_empty() && !mentions(text, &["copy", "/*!", "/*m!", "sql_mode"]) {
+            let rest = read(provider, "f", &format!("{}{gap}", delimiter_before(provider, &text[..from])));
             if let Some(lost) = rest.statements.first() {
                 return Err(format!("{:?} stands between the statements", lost.sql));
             }
         }
-    }
-    if whole != text {
-        return Err("the pieces are not the text".into());
+        from = end;
     }
     Ok(places.to_vec())
+}
+
+fn mentions(text: &str, words: &[&str]) -> bool {
+    let lower = text.to_ascii_lowercase();
+    words.iter().any(|word| lower.contains(word))
+}
+
+/// The line that makes a text read on as behind this one: it sets the delimiter that is in force at its end.
+fn delimiter_before(provider: Provider, before: &str) -> String {
+    let mut reader = Reader::new(provider, "f", before);
+    reader.read_on();
+    match reader.scanner.delimiter.as_str() {
+        "" => String::new(),
+        spaced if spaced.contains(char::is_whitespace) => format!("DELIMITER \"{spaced}\"\n"),
+        delimiter => format!("DELIMITER {delimiter}\n"),
+    }
 }
 
 /// What comes later changes nothing about what stands before it.
@@ -127,15 +135,24 @@ fn newlines(provider: Provider, text: &str, reading: &Reading) -> Result<(), Str
 
 /// A statement by itself is the same statement.
 fn alone(provider: Provider, text: &str, reading: &Reading) -> Result<(), String> {
-    let lower = text.to_ascii_lowercase();
-    // What stands in a conditional comment or under a delimiter of its own needs that around it.
-    let depends = ["delimiter", "/*!", "/*m!", "sql_mode"].iter().any(|word| lower.contains(word));
-    if depends || !reading.problems.is_empty() {
+    // What stands in a conditional comment needs that around it.
+    if mentions(text, &["/*!", "/*m!", "sql_mode"]) || !reading.problems.is_empty() {
         return Ok(());
     }
-    let end = if provider == Provider::SqlServer { "\nGO\n" } else { ";\n" };
     for statement in reading.statements.iter().rev().take(4) {
-        let found = split(provider, "f", &format!("\n  {}{end}", statement.sql));
+        // With a blank behind them, the word is the client's command, and the dashes begin a comment.
+        if mentions(statement.sql.lines().next().unwrap_or_default(), &["delimiter"]) || statement.sql.ends_with("--") {
+            continue;
+        }
+        let start = place_to_offset(text, statement.line, statement.column);
+        let delimiter = delimiter_before(provider, &text[..start]);
+        let end = match (provider, delimiter.trim_end().strip_prefix("DELIMITER ")) {
+            (_, Some(delimiter)) => format!("\n{}\n", delimiter.trim_matches('"')),
+            (Provider::SqlServer, None) => "\nGO\n".into(),
+            (_, None) => ";\n".into(),
+        };
+        let before = if delimiter.is_empty() { "\n" } else { &*delimiter };
+        let found = split(provider, "f", &format!("{before}  {}{end}", statement.sql));
         let moved = Statement { line: 2, column: 3, ..statement.clone() };
         if found.as_deref() != Ok(&[moved]) {
             return Err(format!("{:?} by itself splits into {found:?}", statement.sql));
