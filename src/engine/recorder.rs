@@ -14,7 +14,7 @@ use crate::store::{Batch, Finished, HeadOffice, Next};
 const MAX_BATCH: usize = 512;
 /// How long the writer waits for other branches of the run to come to an end as well. Nothing waits for it meanwhile, and
 /// what is written together costs little more than what is written alone.
-const GATHER: Duration = Duration::from_millis(2);
+const GATHER: Duration = Duration::from_millis(5);
 /// A branch with which a run is through.
 pub(super) struct Finish {
     /// What came of it.
