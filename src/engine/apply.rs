@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::doubt::Doubt;
 use super::failure::Failure;
 use super::halt::Halt;
 use super::look::Opened;
@@ -62,6 +63,8 @@ pub(super) enum Broken {
     Failed(Failure),
     /// The connection was lost at a moment that leaves the outcome open: the ledger has to be read again.
     Open(Failure),
+    /// It failed in a way that a person has to settle, and the branch's journal does not say so yet.
+    Unrecorded(Box<Doubt>),
     /// The branch has seen a newer fencing token of this head office than the one in hand.
     Stale(i64, Failure),
 }
@@ -98,6 +101,9 @@ impl Attempt<'_> {
             let failure = match Box::pin(self.round(&endpoint, leased, opened, report, open.as_ref())).await {
                 Ok(()) => return Ok(()),
                 Err(Broken::Open(failure)) => failure,
+                Err(Broken::Unrecorded(doubt)) => {
+                    return Err(Broken::Failed(Box::pin(self.record(*doubt, &endpoint, leased)).await));
+                }
                 Err(ended) => return Err(ended.after(open)),
             };
             let is_over = open.as_ref().is_some_and(Failure::ends_attempt);
@@ -377,7 +383,18 @@ impl Attempt<'_> {
 
     pub(super) fn broken_execution(&self, planned: &[&Planned], error: ExecutionError) -> Broken {
         let open = error.outcome == Outcome::Unknown && self.halt.reason().is_none();
+        let unrecorded = match error.outcome {
+            Outcome::InDoubt { end, recorded: false } => {
+                let found = planned.iter().find(|one| Some(&one.migration.id) == error.migration.as_ref());
+                found.map(|one| (Planned::clone(one), error.done..end))
+            }
+            _ => None,
+        };
         let failure = Failure::from_execution(self.branch, planned, error, self.halt);
-        if open { Broken::Open(failure) } else { Broken::Failed(failure) }
+        match unrecorded {
+            Some((planned, statements)) => Broken::Unrecorded(Box::new(Doubt { failure, planned, statements })),
+            None if open => Broken::Open(failure),
+            None => Broken::Failed(failure),
+        }
     }
 }

@@ -77,7 +77,7 @@ impl Failure {
         let at = error.migration.as_ref();
         if let Some(planned) = planned.iter().find(|planned| Some(&planned.migration.id) == at) {
             let script = planned.script();
-            if let (Outcome::InDoubt { end }, true) = (outcome, failure.error.hint.is_empty()) {
+            if let Outcome::InDoubt { end, recorded: true } = outcome {
                 failure.error.hint = settle_together(branch, &(error.done..end));
             }
             failure.error.migration_id = Some(planned.migration.id.clone());
@@ -169,7 +169,7 @@ fn numbered(statements: &Range<usize>) -> String {
 }
 
 /// What a person does about statements of which any may have taken effect.
-fn settle_together(branch: &Branch, statements: &Range<usize>) -> String {
+pub(super) fn settle_together(branch: &Branch, statements: &Range<usize>) -> String {
     format!(
         "leave transactions to Branchkeeper, and look in the branch's database what {1} did. Make it all of it or none by \
          hand; then say `branchkeeper resolve {0} --applied`, or correct the file and say `branchkeeper resolve {0} \

@@ -123,6 +123,7 @@ impl Jobs {
                     }
                 }
                 Err(Broken::Stale(_, failure) | Broken::Failed(failure) | Broken::Open(failure)) => Some(failure),
+                Err(Broken::Unrecorded(doubt)) => Some(doubt.failure),
             };
             drop(places);
             let hold = self.hold_after(&before, &report);

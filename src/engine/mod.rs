@@ -6,6 +6,7 @@ mod audit;
 mod branches;
 mod caller;
 mod catalogue;
+mod doubt;
 mod error;
 mod failure;
 mod halt;

@@ -58,8 +58,10 @@ impl Session {
             && let Some(one) = work.get(number)
         {
             // Boxed, like other calls that are rare or large: what an async call needs is part of its caller's state.
-            error = Box::pin(self.doubt(kept, error, fence, one, range.clone())).await;
-            outcome = Outcome::InDoubt { end: range.end };
+            let doubted = Box::pin(self.doubt(kept, error, fence, one, range.clone())).await;
+            let recorded;
+            (error, recorded) = doubted;
+            outcome = Outcome::InDoubt { end: range.end, recorded };
             let (migration, statement) = (Some(one.id().clone()), statement.or(Some(range.start)));
             return ExecutionError { error, migration, statement, done, outcome };
         }
@@ -97,7 +99,8 @@ impl Session {
         Kept::Nothing
     }
 
-    /// Records that nobody knows which statements of the unit took effect, and gives the error that says so.
+    /// Records that nobody knows which statements of the unit took effect, and gives the error that says so. The second
+    /// value says whether it could be recorded.
     async fn doubt(
         &mut self,
         kept: Kept,
@@ -105,7 +108,7 @@ impl Session {
         fence: &Fence,
         work: &Work<'_>,
         range: Range<usize>,
-    ) -> ProviderError {
+    ) -> (ProviderError, bool) {
         let what = match range.len() {
             1 => format!("statement {}", range.end),
             _ => format!("statements {} to {}", range.start + 1, range.end),
@@ -127,14 +130,14 @@ impl Session {
             ..ProviderError::new(ErrorKind::Ambiguous, text)
         };
         match self.put_in_doubt(fence, work, range).await {
-            Ok(()) => doubt,
+            Ok(()) => (doubt, true),
             Err(failed) => {
                 let hint = format!(
                     "the branch's ledger could not be told of it ({}): before anything is applied again, look in the \
                      branch's database what took effect",
                     failed.message
                 );
-                doubt.hint(hint)
+                (doubt.hint(hint), false)
             }
         }
     }

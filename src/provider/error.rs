@@ -129,11 +129,13 @@ pub enum Outcome {
     RolledBack,
     /// Earlier statements of the migration stay, and the ledger's journal says which.
     Partial,
-    /// The unit's transaction did not hold: one of its statements ended it, or changed what no transaction takes back. The
-    /// journal says so, unless the error's hint does, and a person has to settle it. Never to be run again unasked.
+    /// The unit's transaction did not hold: one of its statements ended it, or changed what no transaction takes back. A
+    /// person has to settle it. Never to be run again unasked.
     InDoubt {
         /// The index behind the last statement of which that holds; the first is that behind those that are done.
         end: usize,
+        /// Whether the journal says so. Otherwise it has to be told, with [`Session::put_in_doubt`](super::Session::put_in_doubt).
+        recorded: bool,
     },
     /// Not known: the connection was lost while committing, or a statement outside any transaction was cut off. Connect
     /// anew, read the ledger, and probe the statement that it names.

@@ -51,7 +51,7 @@ impl Session {
     }
 
     /// Writes into the journal that a person has to find out which of these statements took effect.
-    pub(super) async fn put_in_doubt(
+    pub async fn put_in_doubt(
         &mut self,
         fence: &Fence,
         work: &Work<'_>,

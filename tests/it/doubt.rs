@@ -31,6 +31,7 @@ macro_rules! on_both {
 on_both!(
     a_transaction_that_was_ended_is_a_persons_to_settle,
     a_failure_after_the_transaction_was_ended_is_told_as_such,
+    a_doubt_that_the_journal_did_not_hear_of_is_told_again,
     what_no_transaction_takes_back_is_journaled,
     rows_that_a_failed_statement_left_are_told,
     a_value_that_is_gone_stops_the_migration,
@@ -151,6 +152,24 @@ async fn a_failure_after_the_transaction_was_ended_is_told_as_such(branch: Branc
     assert!(error.message.contains("nowhere") && error.message.contains("ended the transaction"), "{error:?}");
     branch.asks(1).await;
     assert_eq!(branch.count("audit").await, 1);
+}
+
+/// The connection breaks when the journal is told that a person has to look.
+async fn a_doubt_that_the_journal_did_not_hear_of_is_told_again(branch: Branch) {
+    branch.station.migration("1_Audit.sql", "CREATE TABLE audit (n INT);\n");
+    let rows = "INSERT INTO audit VALUES (1);\n";
+    branch.station.migration("2_Sneaky.sql", &format!("{rows}{};\n{rows}", sneaky(&branch)));
+    for fate in [Fate::Unsent, Fate::Unheard] {
+        branch.proxy.trap("intent = 'together", fate);
+        let sprung = branch.proxy.sprung();
+        let error = branch.asks(1).await;
+        assert_eq!(branch.proxy.sprung(), sprung + 1);
+        assert!(error.hint.contains("resolve BR001 --applied"), "{error:?}");
+        assert_eq!((branch.count("audit").await, branch.count("sneaky").await), (2, 0), "nothing ran twice");
+        branch.sql("DROP TABLE sneaky").await;
+        branch.sql("DELETE FROM audit").await;
+        branch.resolve(false).await;
+    }
 }
 
 /// MariaDB's settings for one statement only surround it.

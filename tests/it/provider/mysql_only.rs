@@ -64,7 +64,11 @@ async fn a_statement_that_ends_the_transaction_is_found_out(fixture: Fixture) {
         let (mut session, fence) = fixture.locked().await;
         let one = planned(id, [fixture.change(id).await, sql(ending), sql(last)]);
         let error = session.run_atomic(&fence, &[work(&one)], true, &soon(), &mut Notes::default()).await.unwrap_err();
-        assert_eq!((error.error.kind, error.outcome), (ErrorKind::Ambiguous, Outcome::InDoubt { end: 3 }), "{ending}");
+        assert_eq!(
+            (error.error.kind, error.outcome),
+            (ErrorKind::Ambiguous, Outcome::InDoubt { end: 3, recorded: true }),
+            "{ending}"
+        );
         assert!(error.error.message.contains("ended the transaction"), "{}", error.error.message);
         assert!(fixture.has_change(id).await, "it was committed");
         let again = resumed(&one, &session.ledger().await.unwrap());

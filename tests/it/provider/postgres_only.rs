@@ -291,7 +291,7 @@ async fn a_statement_that_ends_the_transaction_is_noticed() {
     let one = planned("1_one", ["CREATE TABLE a (x integer)", "COMMIT", "CREATE TABLE b (x integer)"].map(sql));
     let error = session.run_atomic(&fence, &[work(&one)], true, &soon(), &mut Notes::default()).await.unwrap_err();
     assert_eq!(error.error.kind, ErrorKind::Ambiguous, "{:?}", error.error.message);
-    assert_eq!(error.outcome, Outcome::InDoubt { end: 3 });
+    assert_eq!(error.outcome, Outcome::InDoubt { end: 3, recorded: true });
     assert!(error.error.message.contains("ended the transaction"));
     assert_eq!(resumed(&one, &fixture.ledger().await).doubtful(), Some(0..3));
     assert!(fixture.has_table("a").await && !fixture.has_table("b").await);

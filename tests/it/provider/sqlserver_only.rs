@@ -108,7 +108,7 @@ async fn a_batch_that_ends_the_transaction_is_found_out(fixture: Fixture) {
     for (index, batch) in ["EXEC('COMMIT')", "EXEC('COMMIT; BEGIN TRANSACTION')"].into_iter().enumerate() {
         let error = run(&fixture, [sql(&format!("CREATE TABLE t{index} (a int)")), sql(batch)]).await.unwrap_err();
         assert_eq!(error.error.kind, ErrorKind::Ambiguous, "{batch}: {error:?}");
-        assert_eq!(error.outcome, Outcome::InDoubt { end: 2 }, "{batch}: {error:?}");
+        assert_eq!(error.outcome, Outcome::InDoubt { end: 2, recorded: true }, "{batch}: {error:?}");
         assert!(fixture.has_table(&format!("t{index}")).await, "it was committed");
         assert_eq!(progress(&fixture.ledger().await, "1_one").intent.map(|intent| intent.count()), Some(2));
         fixture.value("DELETE FROM \"__MigrationsHistory\"").await;
@@ -116,7 +116,7 @@ async fn a_batch_that_ends_the_transaction_is_found_out(fixture: Fixture) {
     // What fails later, in a transaction that something has begun anew, is told as well.
     let statements = ["CREATE TABLE t9 (a int)", "EXEC('COMMIT; BEGIN TRANSACTION')", "SELECT 1 / 0"];
     let error = run(&fixture, statements.map(sql)).await.unwrap_err();
-    assert_eq!(error.outcome, Outcome::InDoubt { end: 3 }, "{error:?}");
+    assert_eq!(error.outcome, Outcome::InDoubt { end: 3, recorded: true }, "{error:?}");
     fixture.value("DELETE FROM \"__MigrationsHistory\"").await;
     let error = run(&fixture, ["CREATE TABLE t10 (a int)", "SELECT 1 / 0"].map(sql)).await.unwrap_err();
     assert_eq!(error.outcome, Outcome::RolledBack, "{error:?}");
