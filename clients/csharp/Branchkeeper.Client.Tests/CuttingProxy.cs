@@ -64,7 +64,7 @@ internal sealed class CuttingProxy : IDisposable
         using var near = client;
         using var far = new Socket(SocketType.Stream, ProtocolType.Tcp);
         await far.ConnectAsync(IPAddress.Loopback, _port);
-        await Task.WhenAny(Ended(() => PassAsync(near, far, false)), Ended(() => PassAsync(far, near, true)));
+        await Task.WhenAll(Ended(() => PassAsync(near, far, false)), Ended(() => PassAsync(far, near, true)));
     }
 
     private async Task PassAsync(Socket from, Socket to, bool cutting)
@@ -77,9 +77,11 @@ internal sealed class CuttingProxy : IDisposable
             await to.SendAsync(buffer.AsMemory(0, isCut ? Math.Max(0, _limit - passed) : n), SocketFlags.None);
             if (isCut)
             {
-                return;
+                break;
             }
         }
+        // Says goodbye, so that what was sent before arrives. Closing at once would take it back.
+        to.Shutdown(SocketShutdown.Send);
     }
 
     private bool IsToCut()
