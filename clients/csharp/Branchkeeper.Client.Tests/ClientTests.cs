@@ -303,5 +303,7 @@ public sealed class ClientTests : IAsyncLifetime, IDisposable
         _service.Spoil("BR003");
         Assert.Equal(1, await Deploy.DeployAsync(_service.Target, bar, outcome));
         Assert.Contains("BR003: ", outcome.ToString());
+        Assert.Equal(3, await Deploy.DeployAsync("no address", bar, outcome));
+        Assert.Contains("is not an address", bar.ToString());
     }
 }

@@ -50,6 +50,10 @@ public static class Deploy
         {
             bar.WriteLine($"{error.Code}: {error.Message} {error.Hint}".TrimEnd());
         }
+        catch (ArgumentException error)
+        {
+            bar.WriteLine(error.Message);
+        }
         return 3;
     }
 }
