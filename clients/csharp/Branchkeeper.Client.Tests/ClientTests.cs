@@ -14,7 +14,7 @@ namespace Branchkeeper.Client.Tests;
 /// <summary>The client against the real service.</summary>
 public sealed class ClientTests : IAsyncLifetime, IDisposable
 {
-    private const int Limit = 90_000;
+    private const int Limit = 180_000;
     private readonly Service _service = new Service().Start();
     private readonly BranchkeeperClient _client;
 

@@ -167,6 +167,42 @@ public sealed class RulesTests
     }
 
     [Fact]
+    public void AStreamDropsWhatItHasSeenAndStopsAtWhatIsFinal()
+    {
+        using var client = BranchkeeperClient.Connect("localhost");
+        var run = new RunEvents(client, null, new WatchRunRequest { RunId = "run", AfterSequence = 3 });
+        Assert.False(run.Take(new RunEvent { RunId = "run", Sequence = 3 }));
+        Assert.True(run.Take(new RunEvent { RunId = "run", Sequence = 4 }));
+        Assert.False(run.Take(new RunEvent { RunId = "run", Sequence = 4 }));
+        var network = new[]
+        {
+            StatusCode.Unavailable, StatusCode.Internal, StatusCode.Unknown, StatusCode.Cancelled, StatusCode.Aborted,
+        };
+        // A run that is known is followed however often its stream breaks, but not for ever.
+        foreach (var code in network.Concat(network))
+        {
+            run.WaitAfter(Error(code));
+        }
+        var late = new BranchkeeperException[]
+        {
+            Error(StatusCode.Internal, "INTERNAL"), Error(StatusCode.NotFound, "RUN_NOT_FOUND"),
+            Error(StatusCode.Unauthenticated), BranchkeeperException.From(Failed(
+                StatusCode.Unavailable, new RetryInfo { RetryDelay = new Duration { Seconds = 3600 } })),
+        };
+        foreach (var error in late)
+        {
+            Assert.Same(error, Assert.Throws<BranchkeeperException>(() => run.WaitAfter(error)));
+        }
+        // One that is not is begun five times.
+        var unknown = new RunEvents(client, new ApplyAllRequest(), new WatchRunRequest());
+        for (var n = 1; n < 5; n++)
+        {
+            unknown.WaitAfter(Error(StatusCode.Unavailable));
+        }
+        Assert.Throws<BranchkeeperException>(() => unknown.WaitAfter(Error(StatusCode.Unavailable)));
+    }
+
+    [Fact]
     public void DetailsAreRead()
     {
         var info = new ErrorInfo { Domain = "branchkeeper", Reason = Reason.BranchLocked };

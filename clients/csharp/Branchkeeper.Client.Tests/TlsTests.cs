@@ -10,7 +10,7 @@ namespace Branchkeeper.Client.Tests;
 /// <summary>The client against the real service over TLS, where certificates say who calls.</summary>
 public sealed class TlsTests : IDisposable
 {
-    private const int Limit = 90_000;
+    private const int Limit = 180_000;
     private readonly Authority _authority = new();
     private readonly Folder _folder = new();
     private readonly Service _service = new();

@@ -18,7 +18,7 @@ internal sealed class RunEvents
     private int _failures;
     private long _failingSince;
 
-    private RunEvents(BranchkeeperClient client, ApplyAllRequest? begin, WatchRunRequest watch)
+    internal RunEvents(BranchkeeperClient client, ApplyAllRequest? begin, WatchRunRequest watch)
     {
         _client = client;
         _begin = begin;
@@ -112,7 +112,7 @@ internal sealed class RunEvents
     }
 
     /// <summary>Whether an event is new. Remembers where to go on.</summary>
-    private bool Take(RunEvent happened)
+    internal bool Take(RunEvent happened)
     {
         _watch.RunId = happened.RunId;
         if (happened.Sequence <= _watch.AfterSequence)
@@ -136,7 +136,7 @@ internal sealed class RunEvents
 
     /// <summary>How long to wait before the stream is opened again.</summary>
     /// <exception cref="BranchkeeperException">It is not to be opened again.</exception>
-    private TimeSpan WaitAfter(BranchkeeperException error)
+    internal TimeSpan WaitAfter(BranchkeeperException error)
     {
         if (_failures++ == 0)
         {
