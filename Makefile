@@ -52,7 +52,7 @@ clients-tests: # The client libraries whose toolchain is on this machine.
 clients-docs: ## Write the API documentation of the client libraries to .cache/clients/docs.
 	@scripts/clients docs
 
-test-clients: ## Test every client library but C#, against the real service, and make its documentation.
+test-clients: ## Test every client library against the real service, and make its documentation.
 	@scripts/clients check --all
 	@scripts/clients test --all
 	@scripts/clients docs --all

@@ -1,9 +1,5 @@
 using System;
 using System.Collections.Generic;
-using System.Net.Http;
-using System.Net.Security;
-using System.Runtime.CompilerServices;
-using System.Security.Cryptography.X509Certificates;
 using System.Threading;
 using System.Threading.Tasks;
 using Branchkeeper.V1;
@@ -63,41 +59,19 @@ public sealed class BranchkeeperClient : IDisposable
     /// A client of the service at a target such as <c>keeper:50051</c> or <c>https://keeper.example</c>. It does not wait
     /// for the service; <see cref="WaitReadyAsync"/> does.
     /// </summary>
-    /// <exception cref="ArgumentException">The options do not go together.</exception>
+    /// <param name="target">
+    /// <c>host:port</c>, <c>http://host:port</c> or <c>https://host:port</c>, which means TLS; without a port 50051.
+    /// </param>
+    /// <param name="options">How to speak with it.</param>
+    /// <exception cref="ArgumentException">The target is no address, or the options do not go together.</exception>
+    /// <exception cref="System.IO.IOException">A certificate or key cannot be read.</exception>
+    /// <exception cref="System.Security.Cryptography.CryptographicException">A file has no certificate or key in it.</exception>
     public static BranchkeeperClient Connect(string target, Options? options = null)
     {
+        var at = Target.Of(target);
         var given = options ?? new Options();
-        var address = given.Check(target);
-        var handler = new SocketsHttpHandler { EnableMultipleHttp2Connections = true };
-        if (given.Keepalive > TimeSpan.Zero)
-        {
-            handler.KeepAlivePingDelay = given.Keepalive;
-            handler.KeepAlivePingTimeout = Semantics.KeepaliveTimeout;
-            handler.KeepAlivePingPolicy = HttpKeepAlivePingPolicy.WithActiveRequests;
-        }
-        if (given.CaFile != null)
-        {
-            var authorities = new X509Certificate2Collection();
-            authorities.ImportFromPemFile(given.CaFile);
-            var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust };
-            policy.CustomTrustStore.AddRange(authorities);
-            policy.RevocationMode = X509RevocationMode.NoCheck;
-            handler.SslOptions.CertificateChainPolicy = policy;
-        }
-        if (given.CertFile != null)
-        {
-            var own = X509Certificate2.CreateFromPemFile(given.CertFile, given.KeyFile);
-            handler.SslOptions.ClientCertificates = new X509CertificateCollection { own };
-        }
-        var channel = GrpcChannel.ForAddress(address, new GrpcChannelOptions
-        {
-            HttpHandler = handler,
-            DisposeHttpClient = true,
-            MaxReceiveMessageSize = Semantics.MaxMessageBytes,
-            InitialReconnectBackoff = Semantics.BackoffInitial,
-            MaxReconnectBackoff = Semantics.BackoffMax,
-        });
-        return new BranchkeeperClient(channel, given);
+        given.Check(at);
+        return new BranchkeeperClient(Connection.Open(at, given), given);
     }
 
     /// <summary>
@@ -112,7 +86,8 @@ public sealed class BranchkeeperClient : IDisposable
     public async Task<T> CallAsync<T>(
         Kind kind, Func<CallOptions, Task<T>> call, TimeSpan? limit = null, CancellationToken cancellation = default)
     {
-        var end = DateTime.UtcNow + (limit ?? _options.Deadline);
+        ArgumentNullException.ThrowIfNull(call);
+        var end = Deadlines.After(limit ?? _options.Deadline);
         for (var failures = 1; ; failures++)
         {
             BranchkeeperException error;
@@ -126,7 +101,7 @@ public sealed class BranchkeeperClient : IDisposable
                 error = BranchkeeperException.From(failed);
             }
             var wait = Retries.WaitAfter(failures, error);
-            if (failures >= Semantics.MaxAttempts || !Retries.Again(error, kind) || DateTime.UtcNow + wait >= end)
+            if (failures >= Semantics.MaxAttempts || !Retries.Again(error, kind) || end - DateTime.UtcNow <= wait)
             {
                 throw error;
             }
@@ -138,11 +113,16 @@ public sealed class BranchkeeperClient : IDisposable
     /// Migrates one branch and answers when that is done. A request without RequestId gets one, so that it is safe to
     /// repeat, which happens by itself. A migration that fails is not an exception: look at the result.
     /// </summary>
+    /// <param name="request">The branch, and how to migrate it.</param>
+    /// <param name="limit">For all attempts. Default: the client's run deadline.</param>
+    /// <param name="cancellation">Ends the call; the run goes on.</param>
+    /// <exception cref="BranchkeeperException">The service refused, or could not be asked.</exception>
     public Task<ApplyResponse> ApplyAsync(
         ApplyRequest request, TimeSpan? limit = null, CancellationToken cancellation = default)
     {
+        ArgumentNullException.ThrowIfNull(request);
         var full = request.Clone();
-        full.RequestId = full.RequestId.Length == 0 ? NewRequestId() : full.RequestId;
+        full.RequestId = Named(full.RequestId);
         return CallAsync(
             Kind.Named,
             call => Migrations.ApplyAsync(full, call).ResponseAsync,
@@ -155,119 +135,39 @@ public sealed class BranchkeeperClient : IDisposable
     /// after RunFinished. The run begins with the loop. A connection that breaks is made again, and the stream goes on
     /// after the last event seen. Leaving the loop does not stop the run: CancelRun does.
     /// </summary>
+    /// <exception cref="BranchkeeperException">In the loop: the run cannot begin, or not be watched any more.</exception>
     public IAsyncEnumerable<RunEvent> ApplyAllAsync(ApplyAllRequest request, CancellationToken cancellation = default)
     {
-        var full = request.Clone();
-        full.RequestId = full.RequestId.Length == 0 ? NewRequestId() : full.RequestId;
-        return Follow(full, "", 0, full.IncludeStatements, cancellation);
+        ArgumentNullException.ThrowIfNull(request);
+        var begin = request.Clone();
+        begin.RequestId = Named(begin.RequestId);
+        var watch = new WatchRunRequest { IncludeStatements = begin.IncludeStatements };
+        return RunEvents.Follow(this, begin, watch, cancellation);
     }
 
-    /// <summary>Gives the events of a run after a sequence number, to the run's end, as <see cref="ApplyAllAsync"/>.</summary>
-    public IAsyncEnumerable<RunEvent> WatchRunAsync(WatchRunRequest request, CancellationToken cancellation = default) =>
-        Follow(null, request.RunId, request.AfterSequence, request.IncludeStatements, cancellation);
-
-    private async IAsyncEnumerable<RunEvent> Follow(
-        ApplyAllRequest? request,
-        string runId,
-        long last,
-        bool includeStatements,
-        [EnumeratorCancellation] CancellationToken cancellation)
+    /// <summary>
+    /// Gives the events of a run after a sequence number, to the run's end, over broken connections as
+    /// <see cref="ApplyAllAsync"/>.
+    /// </summary>
+    /// <exception cref="BranchkeeperException">In the loop: there is no such run, or it cannot be watched any more.</exception>
+    public IAsyncEnumerable<RunEvent> WatchRunAsync(WatchRunRequest request, CancellationToken cancellation = default)
     {
-        var failures = 0;
-        var failingSince = DateTime.UtcNow;
-        while (true)
-        {
-            BranchkeeperException? error = null;
-            var connection = Open(request, runId, last, includeStatements, cancellation);
-            await using var end = connection.ConfigureAwait(false);
-            while (true)
-            {
-                RunEvent happened;
-                // An iterator cannot yield inside a try with a catch.
-                try
-                {
-                    if (!await connection.MoveNextAsync().ConfigureAwait(false))
-                    {
-                        break;
-                    }
-                    happened = connection.Current;
-                }
-                catch (RpcException failed)
-                {
-                    cancellation.ThrowIfCancellationRequested();
-                    error = BranchkeeperException.From(failed);
-                    break;
-                }
-                runId = happened.RunId;
-                if (happened.Sequence <= last)
-                {
-                    continue;
-                }
-                last = happened.Sequence;
-                failures = 0;
-                yield return happened;
-                if (happened.EventCase == RunEvent.EventOneofCase.RunFinished)
-                {
-                    yield break;
-                }
-            }
-            if (error == null && runId.Length > 0)
-            {
-                var which = new GetRunRequest { RunId = runId };
-                var answer = await CallAsync(
-                    Kind.Read, call => Migrations.GetRunAsync(which, call).ResponseAsync, null, cancellation)
-                    .ConfigureAwait(false);
-                if (answer.Run.EndTime != null && answer.Run.LastSequence <= last)
-                {
-                    yield break;
-                }
-            }
-            error ??= BranchkeeperException.Of(StatusCode.Unavailable, "the stream ended before the run");
-            if (failures++ == 0)
-            {
-                failingSince = DateTime.UtcNow;
-            }
-            var gaveUp = runId.Length == 0
-                ? failures >= Semantics.MaxAttempts
-                : DateTime.UtcNow - failingSince > Semantics.ReattachFor;
-            if (gaveUp || !Retries.Broken(error))
-            {
-                throw error;
-            }
-            await Task.Delay(Retries.WaitAfter(failures, error), cancellation).ConfigureAwait(false);
-        }
-    }
-
-    /// <summary>The events of one connection. Disposing it ends the call.</summary>
-    private async IAsyncEnumerator<RunEvent> Open(
-        ApplyAllRequest? request, string runId, long last, bool includeStatements, CancellationToken cancellation)
-    {
-        if (runId.Length == 0 && request != null)
-        {
-            using var begun = Migrations.ApplyAll(request, cancellationToken: cancellation);
-            while (await begun.ResponseStream.MoveNext(cancellation).ConfigureAwait(false))
-            {
-                yield return begun.ResponseStream.Current.Event;
-            }
-            yield break;
-        }
-        var watch = new WatchRunRequest { RunId = runId, AfterSequence = last, IncludeStatements = includeStatements };
-        using var watched = Migrations.WatchRun(watch, cancellationToken: cancellation);
-        while (await watched.ResponseStream.MoveNext(cancellation).ConfigureAwait(false))
-        {
-            yield return watched.ResponseStream.Current.Event;
-        }
+        ArgumentNullException.ThrowIfNull(request);
+        return RunEvents.Follow(this, null, request, cancellation);
     }
 
     /// <summary>
     /// Waits until a service is there and ready to work, at most 60 s or the time given; an empty name means the service as
     /// a whole.
     /// </summary>
+    /// <param name="service">Its full name.</param>
+    /// <param name="limit">How long to wait. Default: 60 s.</param>
+    /// <param name="cancellation">Ends the wait.</param>
     /// <exception cref="BranchkeeperException">DeadlineExceeded, saying what was seen last.</exception>
     public async Task WaitReadyAsync(
         string service = MigrationServiceName, TimeSpan? limit = null, CancellationToken cancellation = default)
     {
-        var end = DateTime.UtcNow + (limit ?? Semantics.ReadyTimeout);
+        var end = Deadlines.After(limit ?? Semantics.ReadyTimeout);
         var pause = TimeSpan.FromMilliseconds(100);
         var request = new HealthCheckRequest { Service = service };
         while (true)
@@ -275,7 +175,7 @@ public sealed class BranchkeeperClient : IDisposable
             string seen;
             try
             {
-                var check = DateTime.UtcNow + Semantics.ReadyCheck;
+                var check = Deadlines.After(Semantics.ReadyCheck);
                 var deadline = check < end ? check : end;
                 var answer = await _health.CheckAsync(request, deadline: deadline, cancellationToken: cancellation)
                     .ResponseAsync.ConfigureAwait(false);
@@ -288,13 +188,14 @@ public sealed class BranchkeeperClient : IDisposable
             catch (RpcException failed)
             {
                 cancellation.ThrowIfCancellationRequested();
-                if (failed.StatusCode is not (StatusCode.NotFound or StatusCode.Unavailable or StatusCode.DeadlineExceeded))
+                var error = BranchkeeperException.From(failed);
+                if (error.Code is not (StatusCode.NotFound or StatusCode.Unavailable or StatusCode.DeadlineExceeded))
                 {
-                    throw BranchkeeperException.From(failed);
+                    throw error;
                 }
-                seen = $"{failed.StatusCode}: {failed.Status.Detail}";
+                seen = $"{error.Code}: {error.Message}";
             }
-            if (DateTime.UtcNow + pause >= end)
+            if (end - DateTime.UtcNow <= pause)
             {
                 var text = $"'{service}' was not ready in time; the last answer was {seen}";
                 throw BranchkeeperException.Of(StatusCode.DeadlineExceeded, text);
@@ -304,7 +205,7 @@ public sealed class BranchkeeperClient : IDisposable
         }
     }
 
-    private static string NewRequestId() => Guid.NewGuid().ToString();
+    private static string Named(string requestId) => requestId.Length == 0 ? Guid.NewGuid().ToString() : requestId;
 
     /// <summary>Closes the connection. Calls that are under way fail.</summary>
     public void Dispose() => _channel.Dispose();

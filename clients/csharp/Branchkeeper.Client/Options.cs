@@ -1,18 +1,17 @@
 using System;
-using System.Net;
 
 namespace Branchkeeper.Client;
 
 /// <summary>How to speak with the service.</summary>
-public sealed record Options
+public sealed class Options
 {
     /// <summary>PEM file with the authorities to trust. Default: the system's.</summary>
     public string? CaFile { get; init; }
 
-    /// <summary>PEM file with the client's own certificate. Default: none.</summary>
+    /// <summary>PEM file with the client's own certificate, and those that lead to its authority. Default: none.</summary>
     public string? CertFile { get; init; }
 
-    /// <summary>PEM file with its key.</summary>
+    /// <summary>PEM file with its key, not encrypted.</summary>
     public string? KeyFile { get; init; }
 
     /// <summary>What proves who the client is. Default: nothing.</summary>
@@ -30,25 +29,15 @@ public sealed record Options
     /// <summary>Limits a call that answers when a run is over. Default: 30 min.</summary>
     public TimeSpan RunDeadline { get; init; } = Semantics.RunDeadline;
 
-    /// <summary>The silence after which a connection in use is asked for a sign of life; zero for never. Default: 30 s.</summary>
+    /// <summary>
+    /// The silence after which a connection in use is asked for a sign of life, at least 1 s; zero for never. Default: 30 s.
+    /// </summary>
     public TimeSpan Keepalive { get; init; } = Semantics.KeepaliveInterval;
 
-    /// <summary>Reads the target and says what does not go together. Repeats nothing: it may be secret.</summary>
-    internal Uri Check(string target)
+    /// <summary>Says what does not go together. Nothing that was given is repeated: it may be secret.</summary>
+    internal void Check(Target target)
     {
-        var text = target.Contains("://", StringComparison.Ordinal) ? target : "http://" + target;
-        if (!Uri.TryCreate(text, UriKind.Absolute, out var found)
-            || (found.Scheme != Uri.UriSchemeHttp && found.Scheme != Uri.UriSchemeHttps)
-            || found.Host.Length == 0 || found.AbsolutePath != "/" || found.Query.Length > 0
-            || found.Fragment.Length > 0 || found.UserInfo.Length > 0)
-        {
-            throw new ArgumentException("the target is not an address; write it like https://keeper.example:50051");
-        }
-        // Uri takes a port that is not given for the scheme's own.
-        var named = text.TrimEnd('/').EndsWith($":{found.Port}", StringComparison.Ordinal);
-        var address = named ? found : new UriBuilder(found) { Port = Semantics.Port }.Uri;
-        var tls = address.Scheme == Uri.UriSchemeHttps;
-        if (!tls && (CaFile ?? CertFile ?? KeyFile) != null)
+        if (!target.Tls && (CaFile ?? CertFile ?? KeyFile) != null)
         {
             throw new ArgumentException("certificates need TLS; begin the target with https://");
         }
@@ -60,7 +49,7 @@ public sealed record Options
         {
             throw new ArgumentException("Token and TokenFile exclude each other; give one of them");
         }
-        if ((Token ?? TokenFile) != null && !tls && !AllowInsecureToken && !IsThisMachine(address))
+        if ((Token ?? TokenFile) != null && !target.Tls && !AllowInsecureToken && !target.IsThisMachine)
         {
             throw new ArgumentException(
                 "a token would be sent in the clear; use https://, or AllowInsecureToken if the network is safe");
@@ -69,10 +58,9 @@ public sealed record Options
         {
             throw new ArgumentException("deadlines have to be above 0");
         }
-        return address;
+        if (Keepalive != TimeSpan.Zero && Keepalive < TimeSpan.FromSeconds(1))
+        {
+            throw new ArgumentException("Keepalive has to be at least 1 s, or zero for never");
+        }
     }
-
-    private static bool IsThisMachine(Uri address) =>
-        address.Host == "localhost"
-        || (IPAddress.TryParse(address.Host.Trim('[', ']'), out var ip) && IPAddress.IsLoopback(ip));
 }

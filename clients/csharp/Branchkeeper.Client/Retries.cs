@@ -3,19 +3,6 @@ using Grpc.Core;
 
 namespace Branchkeeper.Client;
 
-/// <summary>Whether doing a call twice is the same as doing it once.</summary>
-public enum Kind
-{
-    /// <summary>It changes nothing.</summary>
-    Read,
-
-    /// <summary>It carries a request_id, so the service does the work once.</summary>
-    Named,
-
-    /// <summary>Everything else.</summary>
-    Write,
-}
-
 /// <summary>What is tried again, and when. The rules are those of docs/clients.md.</summary>
 internal static class Retries
 {
@@ -26,7 +13,8 @@ internal static class Retries
         {
             return true;
         }
-        var asked = error.Code is StatusCode.ResourceExhausted or StatusCode.Aborted && error.RetryDelay != null;
+        var mayAsk = error.Code is StatusCode.ResourceExhausted or StatusCode.Aborted;
+        var asked = mayAsk && error.RetryDelay != null;
         return kind != Kind.Write && (error.Code == StatusCode.Unavailable || asked);
     }
 

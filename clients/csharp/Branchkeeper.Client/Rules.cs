@@ -1,85 +1,88 @@
 using System;
-using System.IO;
 using Grpc.Core;
 using Grpc.Core.Interceptors;
 
 namespace Branchkeeper.Client;
 
-/// <summary>Adds the token and the deadline to every call.</summary>
+/// <summary>Adds the token to every call, and the deadline to those that answer once.</summary>
 internal sealed class Rules : Interceptor
 {
+    private const string Authorization = "authorization";
     private readonly Options _options;
-    private readonly object _lock = new();
-    private string? _token;
-    private (DateTime Time, long Size)? _seen;
+    private readonly Token _token;
 
     internal Rules(Options options)
     {
         _options = options;
-        _token = options.Token?.Trim();
+        _token = new Token(options);
     }
 
     public override AsyncUnaryCall<TResponse> AsyncUnaryCall<TRequest, TResponse>(
         TRequest request,
         ClientInterceptorContext<TRequest, TResponse> context,
         AsyncUnaryCallContinuation<TRequest, TResponse> continuation) =>
-        continuation(request, Full(context, Limit(context.Method.FullName)));
+        continuation(request, WithToken(WithDeadline(context)));
 
     public override TResponse BlockingUnaryCall<TRequest, TResponse>(
         TRequest request,
         ClientInterceptorContext<TRequest, TResponse> context,
         BlockingUnaryCallContinuation<TRequest, TResponse> continuation) =>
-        continuation(request, Full(context, Limit(context.Method.FullName)));
+        continuation(request, WithToken(WithDeadline(context)));
 
     public override AsyncServerStreamingCall<TResponse> AsyncServerStreamingCall<TRequest, TResponse>(
         TRequest request,
         ClientInterceptorContext<TRequest, TResponse> context,
         AsyncServerStreamingCallContinuation<TRequest, TResponse> continuation) =>
-        continuation(request, Full(context, null));
+        continuation(request, WithToken(context));
 
-    private TimeSpan Limit(string method) =>
-        Semantics.Named.Contains(method) ? _options.RunDeadline : _options.Deadline;
+    public override AsyncClientStreamingCall<TRequest, TResponse> AsyncClientStreamingCall<TRequest, TResponse>(
+        ClientInterceptorContext<TRequest, TResponse> context,
+        AsyncClientStreamingCallContinuation<TRequest, TResponse> continuation) =>
+        continuation(WithToken(context));
 
-    private ClientInterceptorContext<TRequest, TResponse> Full<TRequest, TResponse>(
-        ClientInterceptorContext<TRequest, TResponse> context, TimeSpan? limit)
+    public override AsyncDuplexStreamingCall<TRequest, TResponse> AsyncDuplexStreamingCall<TRequest, TResponse>(
+        ClientInterceptorContext<TRequest, TResponse> context,
+        AsyncDuplexStreamingCallContinuation<TRequest, TResponse> continuation) =>
+        continuation(WithToken(context));
+
+    private ClientInterceptorContext<TRequest, TResponse> WithDeadline<TRequest, TResponse>(
+        ClientInterceptorContext<TRequest, TResponse> context)
         where TRequest : class
         where TResponse : class
     {
-        var options = context.Options;
-        if (options.Deadline == null && limit != null)
+        if (context.Options.Deadline != null)
         {
-            options = options.WithDeadline(DateTime.UtcNow + limit.Value);
+            return context;
         }
-        if (Token() is { } token)
+        var limit = Semantics.Named.Contains(context.Method.FullName) ? _options.RunDeadline : _options.Deadline;
+        return With(context, context.Options.WithDeadline(DateTime.UtcNow + limit));
+    }
+
+    private ClientInterceptorContext<TRequest, TResponse> WithToken<TRequest, TResponse>(
+        ClientInterceptorContext<TRequest, TResponse> context)
+        where TRequest : class
+        where TResponse : class
+    {
+        if (_token.Now() is not { } token)
         {
-            var headers = new Metadata();
-            foreach (var entry in options.Headers ?? Metadata.Empty)
+            return context;
+        }
+        // The caller's own headers are left as they are: they may be used for another call.
+        var headers = new Metadata();
+        foreach (var entry in context.Options.Headers ?? Metadata.Empty)
+        {
+            if (entry.Key != Authorization)
             {
                 headers.Add(entry);
             }
-            headers.Add("authorization", "Bearer " + token);
-            options = options.WithHeaders(headers);
         }
-        return new ClientInterceptorContext<TRequest, TResponse>(context.Method, context.Host, options);
+        headers.Add(Authorization, "Bearer " + token);
+        return With(context, context.Options.WithHeaders(headers));
     }
 
-    /// <summary>The token of the next call. The file is read again when its time or size has changed.</summary>
-    private string? Token()
-    {
-        if (_options.TokenFile == null)
-        {
-            return _token;
-        }
-        lock (_lock)
-        {
-            var found = new FileInfo(_options.TokenFile);
-            var now = (found.LastWriteTimeUtc, found.Length);
-            if (_seen != now)
-            {
-                _token = File.ReadAllText(_options.TokenFile).Trim();
-                _seen = now;
-            }
-            return _token;
-        }
-    }
+    private static ClientInterceptorContext<TRequest, TResponse> With<TRequest, TResponse>(
+        ClientInterceptorContext<TRequest, TResponse> context, CallOptions options)
+        where TRequest : class
+        where TResponse : class =>
+        new(context.Method, context.Host, options);
 }
