@@ -11,6 +11,7 @@ from typing import Dict, Iterator, List
 
 import branchkeeper
 import grpc
+import kept
 import manifests
 import pytest
 from branchkeeper import v1
@@ -31,7 +32,9 @@ class Pod:
             self.place(mount["mountPath"]).mkdir(parents=True, exist_ok=True)
         text = manifests.the("ConfigMap")["data"]["branchkeeper.toml"]
         self._write("/etc/branchkeeper/config/branchkeeper.toml", self._inside(text))
-        self._write("/run/secrets/branchkeeper/key", manifests.the("Secret")["stringData"]["key"])
+        key = manifests.the("Secret")["stringData"]["key"]
+        kept.secret(key)
+        self._write("/run/secrets/branchkeeper/key", key)
         shutil.copytree(ROOT / "branch_migrations", self.place("/etc/branchkeeper/branch_migrations"))
         self.variables = {name: self._inside(value) for name, value in manifests.environment().items()}
         self.variables["BRANCHKEEPER__HEAD_OFFICE__URL"] = head_office

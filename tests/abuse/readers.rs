@@ -7,7 +7,7 @@ use h2::RecvStream;
 use http::Request;
 use prost::Message;
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpSocket;
 
 use crate::frames::{
     DATA, END_HEADERS, END_STREAM, HEADERS, PING, PREFACE, SETTINGS, WINDOW_UPDATE, call_headers, frame, setting,
@@ -42,7 +42,7 @@ fn watch(run_id: &str) -> Bytes {
 
 /// Opens streams that watch the run, on one connection, which is read; what comes on them is not.
 async fn unread(station: &Station, run_id: &str, count: usize) -> Vec<RecvStream> {
-    let stream = TcpStream::connect(station.address()).await.unwrap();
+    let stream = station.connect().await;
     // A window for each stream, as small as by default, and one for the connection that is never in the way.
     let mut builder = h2::client::Builder::new();
     let (mut client, connection) =
@@ -131,7 +131,7 @@ async fn a_connection_that_nobody_reads_is_closed() {
     let open = async || {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(64 * 1024).unwrap();
-        let mut stream = socket.connect(station.address()).await.unwrap();
+        let mut stream = station.overhear(socket.connect(station.address()).await.unwrap());
         // Windows that are never in the way: the service may send as fast as it can, only nobody takes it.
         let huge = (1_u32 << 31) - 1;
         let mut bytes = [PREFACE, &frame(SETTINGS, 0, 0, &setting(4, huge))].concat();

@@ -7,13 +7,15 @@ use std::time::{Duration, Instant};
 use branchkeeper::rpc::proto::branch_service_client::BranchServiceClient;
 use branchkeeper::rpc::proto::migration_service_client::MigrationServiceClient;
 use branchkeeper::rpc::proto::{self as pb, StatusRequest};
+use tokio::net::TcpStream;
 use tonic::transport::Endpoint;
 
 use super::channel::Channel;
+use super::overheard::Overheard;
 use super::secrets::Watch;
 
 /// The built program.
-pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_branchkeeper");
+pub(super) const PROGRAM: &str = env!("CARGO_BIN_EXE_branchkeeper");
 
 /// A folder with the data, the migrations and the log of one service, which can be started and killed again and again.
 ///
@@ -40,6 +42,8 @@ impl Station {
             ("BRANCHKEEPER__LOG__FORMAT".to_owned(), "json".to_owned()),
         ];
         let watch = Watch::over(vec![folder.path().join("service.log"), folder.path().join("data")]);
+        watch.seen.found_at(&address.to_string());
+        watch.seen.found_at(&folder.path().display().to_string());
         Self { watch, folder, address, variables, mounting: None, child: None }
     }
 
@@ -155,9 +159,24 @@ impl Station {
         }
     }
 
+    /// A connection below every protocol.
+    pub(crate) async fn connect(&self) -> Overheard<TcpStream> {
+        self.overhear(TcpStream::connect(self.address).await.unwrap())
+    }
+
+    /// What comes over a connection that was made in another way is searched too.
+    pub(crate) fn overhear<S>(&self, stream: S) -> Overheard<S> {
+        Overheard::new(stream, &self.watch.seen)
+    }
+
+    /// The same for a channel.
+    pub(crate) fn listen_to(&self, channel: tonic::transport::Channel) -> Channel {
+        Channel::new(channel, &self.watch.seen)
+    }
+
     async fn try_channel(&self) -> Option<Channel> {
         let endpoint = Endpoint::from_shared(self.url()).unwrap().connect_timeout(Duration::from_secs(5));
-        Some(Channel::new(endpoint.connect().await.ok()?, &self.watch.seen))
+        Some(self.listen_to(endpoint.connect().await.ok()?))
     }
 
     pub(crate) async fn channel(&self) -> Channel {
