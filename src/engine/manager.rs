@@ -14,6 +14,7 @@ use super::catalogue::CatalogueKeeper;
 use super::error::EngineError;
 use super::hosts::Hosts;
 use super::looks::Looks;
+use super::measures::LastMeasured;
 use super::readiness::Readiness;
 use super::settings::EngineSettings;
 use super::shared::{ActiveRuns, InFlight, Shared};
@@ -50,6 +51,7 @@ impl Manager {
             in_flight: InFlight::default(),
             tokens: KnownTokens::default(),
             looks: Looks::default(),
+            measured: LastMeasured::default(),
             wake: Notify::new(),
             soft: CancellationToken::new(),
             hard: CancellationToken::new(),

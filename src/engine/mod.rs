@@ -15,6 +15,7 @@ mod inspect;
 mod job;
 mod looks;
 mod manager;
+mod measures;
 mod notifications;
 pub mod orchestrator;
 mod passwords;
@@ -50,5 +51,6 @@ pub use settings::{AutoMigrate, EngineSettings, OnStartup};
 pub use tokens::{NewToken, make_token};
 
 pub use crate::store::{
-    AuditEntry, AuditFilter, BranchFilter, ChainReport, Message, MessageFilter, MessageState, Page, Paged, StatusFilter,
+    AuditEntry, AuditFilter, BranchFilter, ChainReport, Measures, Message, MessageFilter, MessageState, Page, Paged,
+    StatusFilter,
 };

@@ -12,6 +12,7 @@ use super::halt::Halt;
 use super::hosts::Hosts;
 use super::inspect::Lacking;
 use super::looks::Looks;
+use super::measures::LastMeasured;
 use super::notifications::NotifySettings;
 use super::readiness::Readiness;
 use super::settings::EngineSettings;
@@ -32,6 +33,8 @@ pub(super) struct Shared {
     /// The branches that the orchestrator's own runs are about to work on.
     pub(super) in_flight: InFlight,
     pub(super) tokens: KnownTokens,
+    /// What head office was last measured to have.
+    pub(super) measured: LastMeasured,
     /// The looks at what branches lack.
     pub(super) looks: Looks<Result<Arc<Lacking>, EngineError>>,
     /// Rung when a branch has become due.

@@ -14,6 +14,7 @@ use tonic_web::GrpcWebLayer;
 use tracing::{info, warn};
 
 use crate::engine::Manager;
+use crate::web;
 
 use super::access_service::AccessService;
 use super::audit_service::AuditService;
@@ -36,6 +37,7 @@ use super::proto::migration_service_server::MigrationServiceServer;
 use super::proto::notification_service_server::NotificationServiceServer;
 use super::registry::Registry;
 use super::settings::ServerSettings;
+use super::tally::Tally;
 
 /// Why the server could not be started or went down.
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +77,7 @@ pub async fn bind(settings: &ServerSettings) -> Result<Listeners, ServeError> {
     Listeners::new(tcp, settings.tls.as_ref(), settings.unix_socket.as_deref()).map_err(ServeError::Edge)
 }
 
-/// Serves `manager` and the plain HTTP routes of `http` on `listeners` until `shutdown` is cancelled, and then at most
+/// Serves `manager`, what is measured, and the plain HTTP routes of `http` on `listeners` until `shutdown` is cancelled, and then at most
 /// `settings.shutdown_timeout` (and a second) longer.
 ///
 /// On `shutdown` no connection is taken in any more, health says NOT_SERVING, event streams end with UNAVAILABLE
@@ -92,7 +94,9 @@ pub async fn serve(
     let (services, support) = services(&manager, &settings, &reporter, &shutdown)?;
     let names = services.names().to_vec();
     let origins = Origins::new(settings.allowed_origins.clone());
-    let calls = Arc::new(Calls::new(settings.concurrency_limit));
+    let tally = Arc::new(Tally::new());
+    let calls = Arc::new(Calls::new(settings.concurrency_limit, Arc::clone(&tally)));
+    let http = http.merge(web::metrics(manager.clone(), Arc::new(move |page| tally.write(page))));
     let limits = Limits::new(&settings, Instant::now());
     let guard = Guard::new(manager.clone(), settings.auth.clone(), limits).map_err(ServeError::Edge)?;
     let guard = from_fn_with_state(Arc::new(guard), authorise);

@@ -1,3 +1,4 @@
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,7 +23,8 @@ pub(super) struct Acceptor {
     crowd: Arc<Crowd>,
     limit: usize,
     patience: Patience,
-    warned: Seldom,
+    refused: Warning,
+    full: Warning,
 }
 
 impl Acceptor {
@@ -30,8 +32,8 @@ impl Acceptor {
     /// once, so that its client can go elsewhere. A client that does not shake hands or does not begin to speak in time is
     /// closed.
     pub(super) fn new(listeners: Listeners, limit: usize, patience: Patience) -> Self {
-        let warned = Seldom::default();
-        Self { listeners, shaking: JoinSet::new(), crowd: Crowd::new(limit), limit, patience, warned }
+        let (refused, full) = (Warning::default(), Warning::default());
+        Self { listeners, shaking: JoinSet::new(), crowd: Crowd::new(limit), limit, patience, refused, full }
     }
 
     /// The next connection; never fails.
@@ -47,7 +49,10 @@ impl Acceptor {
             let (incoming, peer) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    self.warn(&format!("a connection could not be accepted: {error}"));
+                    self.refused.tell(&format!(
+                        "a connection could not be accepted: {error}; connections wait until there is room{}",
+                        if is_out_of_files(&error) { " for their files (ulimit -n)" } else { "" }
+                    ));
                     drop(self.crowd.make_room().await);
                     tokio::time::sleep(PAUSE).await;
                     continue;
@@ -55,7 +60,7 @@ impl Acceptor {
             };
             let Some(member) = self.crowd.enter().await else {
                 let limit = self.limit;
-                self.warn(&format!(
+                self.full.tell(&format!(
                     "{limit} connections are open and at work, as many as may be; a further one was closed"
                 ));
                 continue;
@@ -87,10 +92,22 @@ impl Acceptor {
             None
         });
     }
+}
 
-    fn warn(&self, what: &str) {
-        if let Some(more) = self.warned.once(Instant::now()) {
+/// A warning that comes seldom.
+#[derive(Default)]
+struct Warning(Seldom);
+
+impl Warning {
+    fn tell(&self, what: &str) {
+        if let Some(more) = self.0.once(Instant::now()) {
             warn!(more, "{what}");
         }
     }
+}
+
+/// Whether the process (EMFILE) or the system (ENFILE) has no more room for open files.
+fn is_out_of_files(error: &io::Error) -> bool {
+    // The numbers are the same on every Unix.
+    cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24))
 }

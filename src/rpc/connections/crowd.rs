@@ -7,16 +7,20 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-/// The most connections that are on their way out and do not count any more.
+/// The most and the fewest connections that may be on their way out and do not count any more; between them it is an eighth
+/// of those that may be there.
 const MOST_LEAVING: usize = 128;
+const FEWEST_LEAVING: usize = 16;
 /// How long a newcomer waits when as many are on their way out.
 const ROOM_WITHIN: Duration = Duration::from_millis(200);
 
-/// All connections. There are never more than its limit, and [`MOST_LEAVING`] that have been told to go.
+/// All connections. There are never more than its limit, and a few besides that have been told to go.
 #[derive(Debug)]
 pub(super) struct Crowd {
     seats: Arc<Semaphore>,
     exits: Arc<Semaphore>,
+    /// How many exits there are.
+    leaving: usize,
     idle: Mutex<Idle>,
 }
 
@@ -36,9 +40,11 @@ struct Rank {
 
 impl Crowd {
     pub(super) fn new(limit: usize) -> Arc<Self> {
+        let leaving = (limit / 8).clamp(FEWEST_LEAVING, MOST_LEAVING);
         Arc::new(Self {
             seats: Arc::new(Semaphore::new(limit)),
-            exits: Arc::new(Semaphore::new(MOST_LEAVING)),
+            exits: Arc::new(Semaphore::new(leaving)),
+            leaving,
             idle: Mutex::default(),
         })
     }
@@ -143,7 +149,7 @@ impl Member {
 
     /// Whether there is time for a goodbye: not when many others are on their way out.
     pub(super) fn may_say_goodbye(&self) -> bool {
-        self.0.crowd.exits.available_permits() > MOST_LEAVING / 2
+        self.0.crowd.exits.available_permits() > self.0.crowd.leaving / 2
     }
 }
 
@@ -217,9 +223,9 @@ mod tests {
         let newcomer = crowd.enter().await.unwrap();
         assert!(is_told(&busy) && !is_told(&other) && !is_told(&last));
         // Who is on the way out has no seat, and gives back the right to be there.
-        assert_eq!(crowd.exits.available_permits(), MOST_LEAVING - 3);
+        assert_eq!(crowd.exits.available_permits(), FEWEST_LEAVING - 3);
         drop((never, served, busy, other_call, last_call));
-        assert_eq!((crowd.exits.available_permits(), crowd.seats.available_permits()), (MOST_LEAVING, 0));
+        assert_eq!((crowd.exits.available_permits(), crowd.seats.available_permits()), (FEWEST_LEAVING, 0));
         drop((newcomer, other, last));
         assert_eq!(crowd.seats.available_permits(), 3);
         assert!(crowd.idle().ranks.is_empty());
