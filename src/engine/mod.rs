@@ -31,6 +31,7 @@ mod rollout;
 mod runs;
 mod settings;
 mod shared;
+mod standing;
 mod tokens;
 mod unit;
 mod validate;
@@ -48,6 +49,7 @@ pub use resolve::ResolveCommand;
 pub use rollback::{RollbackCommand, UndoWish};
 pub use runs::{ApplyAllCommand, ApplyCommand};
 pub use settings::{AutoMigrate, EngineSettings, OnStartup};
+pub use standing::Standing;
 pub use tokens::{NewToken, make_token};
 
 pub use crate::store::{

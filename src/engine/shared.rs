@@ -16,6 +16,7 @@ use super::measures::LastMeasured;
 use super::notifications::NotifySettings;
 use super::readiness::Readiness;
 use super::settings::EngineSettings;
+use super::standing::Standing;
 use super::tokens::KnownTokens;
 use crate::domain::{BranchId, Clock, RunId};
 use crate::store::HeadOffice;
@@ -37,6 +38,8 @@ pub(super) struct Shared {
     pub(super) measured: LastMeasured,
     /// The looks at what branches lack.
     pub(super) looks: Looks<Result<Arc<Lacking>, EngineError>>,
+    /// The looks at where branches stand.
+    pub(super) standings: Looks<Result<Arc<Standing>, EngineError>>,
     /// Rung when a branch has become due.
     pub(super) wake: Notify,
     /// Cancelled when nothing new may begin.

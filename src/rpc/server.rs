@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 use tonic::codec::CompressionEncoding::Gzip;
 use tonic_web::GrpcWebLayer;
@@ -38,6 +38,9 @@ use super::proto::notification_service_server::NotificationServiceServer;
 use super::registry::Registry;
 use super::settings::ServerSettings;
 use super::tally::Tally;
+
+/// How many connections may wait to be taken in. A client that finds the queue full waits a second before it tries again.
+const BACKLOG: u32 = 1024;
 
 /// Why the server could not be started or went down.
 #[derive(Debug, thiserror::Error)]
@@ -73,8 +76,17 @@ fn listen_hint(error: &io::Error) -> &'static str {
 /// Begins to listen where `settings` say. Connections wait from then on; [`serve`] answers them.
 pub async fn bind(settings: &ServerSettings) -> Result<Listeners, ServeError> {
     let address = settings.listen;
-    let tcp = TcpListener::bind(address).await.map_err(|error| ServeError::Listen { address, error })?;
+    let tcp = listen(address).map_err(|error| ServeError::Listen { address, error })?;
     Listeners::new(tcp, settings.tls.as_ref(), settings.unix_socket.as_deref()).map_err(ServeError::Edge)
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A service that is started again need not wait for the connections of the one before.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Serves `manager`, what is measured, and the plain HTTP routes of `http` on `listeners` until `shutdown` is cancelled, and then at most

@@ -1,7 +1,7 @@
 //! What the service measures, for Prometheus.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use axum::Router;
 use axum::extract::State;
@@ -11,6 +11,9 @@ use http::{HeaderValue, header};
 
 use super::exposition::{Exposition, Kind};
 use crate::engine::{Manager, Measures};
+
+/// How long head office is waited for: less than scrapers wait for the page.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// Adds to the page what others have measured.
 pub type Others = Arc<dyn Fn(&mut Exposition) + Send + Sync>;
@@ -28,10 +31,10 @@ async fn page(State((manager, others)): State<(Manager, Others)>) -> Response {
     let ready = manager.readiness().borrow().ready();
     page.family("branchkeeper_ready", Kind::Gauge, "Whether the service can do its work, as /readyz says.")
         .sample(&[], u8::from(ready));
-    let measures = manager.measures().await;
+    let measures = tokio::time::timeout(LOOK, manager.measures()).await.ok().and_then(Result::ok);
     page.family("branchkeeper_head_office_up", Kind::Gauge, "Whether head office could be asked just now.")
-        .sample(&[], u8::from(measures.is_ok()));
-    if let Ok(measures) = measures {
+        .sample(&[], u8::from(measures.is_some()));
+    if let Some(measures) = measures {
         fleet(&mut page, &measures);
     }
     process(&mut page);

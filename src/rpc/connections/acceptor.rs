@@ -8,7 +8,8 @@ use tracing::{debug, warn};
 
 use super::connection::{Connection, Patience, Wire};
 use super::crowd::{Crowd, Member};
-use super::tls;
+use super::taken::Taken;
+use super::tls::{self, Tls};
 use super::{Incoming, Listeners, Peer};
 use crate::rpc::limits::Seldom;
 
@@ -53,7 +54,8 @@ impl Acceptor {
                         "a connection could not be accepted: {error}; connections wait until there is room{}",
                         if is_out_of_files(&error) { " for their files (ulimit -n)" } else { "" }
                     ));
-                    drop(self.crowd.make_room().await);
+                    // Those that are served stay: what uses the files up may be something else.
+                    self.crowd.dismiss_stranger().await;
                     tokio::time::sleep(PAUSE).await;
                     continue;
                 }
@@ -65,16 +67,24 @@ impl Acceptor {
                 ));
                 continue;
             };
-            match incoming {
-                Incoming::Ready(wire) => return (Connection::new(wire, self.patience), peer, member),
-                Incoming::Bare(stream) => self.shake_hands(stream, peer, member),
-            }
+            let unread = self.patience.unread;
+            let wire = match incoming {
+                Incoming::Tcp(stream) => match self.listeners.tls.clone() {
+                    Some(tls) => {
+                        self.shake_hands(tls, Taken::new(stream, unread), peer, member);
+                        continue;
+                    }
+                    None => Wire::Tcp(Taken::new(stream, unread)),
+                },
+                #[cfg(unix)]
+                Incoming::Unix(stream) => Wire::Unix(Taken::new(stream, unread)),
+            };
+            return (Connection::new(wire, self.patience), peer, member);
         }
     }
 
     /// In a task of its own: a client that is slow at it keeps nobody else waiting.
-    fn shake_hands(&mut self, stream: TcpStream, peer: Peer, member: Member) {
-        let Some(tls) = self.listeners.tls.clone() else { return };
+    fn shake_hands(&mut self, tls: Arc<Tls>, stream: Taken<TcpStream>, peer: Peer, member: Member) {
         let limit = self.patience.silence;
         self.shaking.spawn(async move {
             let shaken = tokio::select! {

@@ -60,10 +60,28 @@ impl Crowd {
     }
 
     /// Tells the connection to go that would be missed least, and gives its seat. `None` when all are at work.
-    pub(super) async fn make_room(&self) -> Option<OwnedSemaphorePermit> {
+    async fn make_room(&self) -> Option<OwnedSemaphorePermit> {
+        self.dismiss(|_| true).await
+    }
+
+    /// Tells a connection to go that has never called anything, if there is one.
+    pub(super) async fn dismiss_stranger(&self) {
+        drop(self.dismiss(|rank| !rank.has_called).await);
+    }
+
+    /// Tells the connection to go that would be missed least, if it `may_go`, and gives its seat.
+    async fn dismiss(&self, may_go: impl Fn(&Rank) -> bool) -> Option<OwnedSemaphorePermit> {
         let exit = tokio::time::timeout(ROOM_WITHIN, Arc::clone(&self.exits).acquire_owned()).await.ok()?.ok()?;
         loop {
-            let (_, first) = self.idle().ranks.pop_first()?;
+            let first = {
+                let mut idle = self.idle();
+                let (rank, first) = idle.ranks.pop_first()?;
+                if !may_go(&rank) {
+                    idle.ranks.insert(rank, first);
+                    return None;
+                }
+                first
+            };
             let Some(first) = first.upgrade() else { continue };
             let mut state = first.state();
             // A call may have come since.
@@ -229,6 +247,19 @@ mod tests {
         drop((newcomer, other, last));
         assert_eq!(crowd.seats.available_permits(), 3);
         assert!(crowd.idle().ranks.is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_has_called_something_is_no_stranger() {
+        let crowd = Crowd::new(3);
+        let served = crowd.enter().await.unwrap();
+        drop(served.call());
+        let stranger = crowd.enter().await.unwrap();
+        crowd.dismiss_stranger().await;
+        crowd.dismiss_stranger().await;
+        assert!(is_told(&stranger) && !is_told(&served));
+        assert_eq!((crowd.seats.available_permits(), crowd.exits.available_permits()), (2, FEWEST_LEAVING - 1));
+        assert!(crowd.enter().await.is_some() && crowd.idle().ranks.len() == 1);
     }
 
     #[tokio::test]
