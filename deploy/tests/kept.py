@@ -7,6 +7,11 @@ from pathlib import Path
 from typing import Optional
 
 import postgres
+import support
+
+
+# The service's program itself. `BINARY` keeps what it says by itself, which a process that may write nothing cannot.
+PROGRAM = os.environ.get("BRANCHKEEPER_PROGRAM", support.BINARY)
 
 
 def folder() -> Optional[Path]:
@@ -20,8 +25,16 @@ def files(name: str, *paths: Path) -> None:
     kept = folder()
     if kept is not None:
         for path in paths:
-            if path.exists():
+            if path.is_file():
                 shutil.copy(path, kept / f"{name}.{path.name}")
+
+
+def text(name: str, said: str) -> None:
+    """Keeps what something has said."""
+    kept = folder()
+    if kept is not None:
+        with open(kept / name, "a", encoding="utf-8") as file:
+            file.write(said)
 
 
 def secret(text: str) -> None:
