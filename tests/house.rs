@@ -144,3 +144,18 @@ fn the_document_of_errors_has_every_reason_and_no_other() {
         assert!(["yes", "no", "with `request_id`"].iter().any(|word| row[4].starts_with(word)), "{row:?}");
     }
 }
+
+#[test]
+fn no_test_talks_to_the_program_behind_the_back_of_the_search_for_secrets() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    for folder in ["it", "abuse"] {
+        for path in rust_files(&tests.join(folder)).iter().filter(|path| !path.starts_with(tests.join("it/support"))) {
+            let text = fs::read_to_string(path).unwrap();
+            for word in
+                ["CARGO_BIN_EXE", "TcpStream::connect(station", "TcpStream::connect(served", "UnixStream::connect"]
+            {
+                assert!(!text.contains(word), "{} says {word}: use what support/ has for it", path.display());
+            }
+        }
+    }
+}

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import List, Optional, Sequence
 
+import kept
 from replica import Authority, Replica
 from support import free_port, wait_until
 
@@ -46,6 +47,7 @@ class Balancer:
             self._process.terminate()
             self._process.wait(30)
             self._process = None
+        kept.files(f"{self.program}-{self.port}", self.folder / "log", self.folder / "calls.log")
 
     def log(self) -> str:
         return (self.folder / "log").read_text()

@@ -3,6 +3,7 @@
 import uuid
 from typing import Iterator
 
+import kept
 import postgres
 import pytest
 
@@ -33,3 +34,4 @@ def head_office(server: postgres.Postgres) -> Iterator[str]:
     """The URL of another one."""
     for name in _database(server):
         yield server.url(name)
+        kept.head_office(server, name)

@@ -26,14 +26,14 @@ class Postgres:
         self.password = password
         self._maintenance = maintenance
 
-    def connect(self, name: str = "branchkeeper-tests") -> Any:
+    def connect(self, name: str = "branchkeeper-tests", database: Optional[str] = None) -> Any:
         """A connection, known to the server by `name`, on which every statement is a transaction."""
         connection = pg8000.dbapi.connect(
             host=self.host,
             port=self.port,
             user=self.user,
             password=self.password or None,
-            database=self._maintenance,
+            database=database or self._maintenance,
             application_name=name,
         )
         connection.autocommit = True
@@ -44,6 +44,19 @@ class Postgres:
         try:
             for statement in statements:
                 connection.cursor().execute(statement)
+        finally:
+            connection.close()
+
+    def contents(self, database: str) -> Iterator[str]:
+        """Every row of every table in a database. Tables of head office have texts and numbers alone."""
+        connection = self.connect(database=database)
+        try:
+            cursor = connection.cursor()
+            cursor.execute("SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname = 'public'")
+            for (table,) in cursor.fetchall():
+                cursor.execute(f"SELECT * FROM {table}")
+                for row in cursor.fetchall():
+                    yield table + " " + " ".join(map(str, row))
         finally:
             connection.close()
 

@@ -11,11 +11,12 @@ from typing import Dict, Iterator, List
 
 import branchkeeper
 import grpc
+import kept
 import manifests
 import pytest
 from branchkeeper import v1
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from support import BINARY, ROOT, free_port, wait_until
+from support import ROOT, free_port, wait_until
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 
@@ -31,7 +32,9 @@ class Pod:
             self.place(mount["mountPath"]).mkdir(parents=True, exist_ok=True)
         text = manifests.the("ConfigMap")["data"]["branchkeeper.toml"]
         self._write("/etc/branchkeeper/config/branchkeeper.toml", self._inside(text))
-        self._write("/run/secrets/branchkeeper/key", manifests.the("Secret")["stringData"]["key"])
+        key = manifests.the("Secret")["stringData"]["key"]
+        kept.secret(key)
+        self._write("/run/secrets/branchkeeper/key", key)
         shutil.copytree(ROOT / "branch_migrations", self.place("/etc/branchkeeper/branch_migrations"))
         self.variables = {name: self._inside(value) for name, value in manifests.environment().items()}
         self.variables["BRANCHKEEPER__HEAD_OFFICE__URL"] = head_office
@@ -68,7 +71,7 @@ class Pod:
 
     def start(self) -> None:
         confined = self._confined()
-        command = [*confined, BINARY, *(self._inside(each) for each in manifests.container()["args"])]
+        command = [*confined, kept.PROGRAM, *(self._inside(each) for each in manifests.container()["args"])]
         with open(self.root.parent / "pod.log", "ab") as log:
             self.process = subprocess.Popen(command, env=self.environment(), cwd="/", stdout=log, stderr=log)
         if confined:
@@ -81,8 +84,11 @@ class Pod:
 
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """A command in the container, as `kubectl exec` runs it."""
-        line = [BINARY, *arguments]
-        return subprocess.run(line, env=self.environment(), cwd="/", capture_output=True, text=True, timeout=60)
+        line = [kept.PROGRAM, *arguments]
+        done = subprocess.run(line, env=self.environment(), cwd="/", capture_output=True, text=True, timeout=60)
+        # Its standard output may be a new token.
+        kept.text("command", done.stderr)
+        return done
 
     def probe(self, name: str) -> bool:
         """What the kubelet finds, which knows neither TLS nor tokens."""
@@ -109,6 +115,7 @@ def pod(head_office: str) -> Iterator[Pod]:
         if pod.process.poll() is None:
             pod.process.kill()
             pod.process.wait()
+        kept.files("pod", pod.root.parent / "pod.log", *pod.place("/var/lib/branchkeeper").rglob("*"))
 
 
 def test_the_pod_starts_is_probed_and_stops_in_time(pod: Pod) -> None:
@@ -122,6 +129,7 @@ def test_the_pod_starts_is_probed_and_stops_in_time(pod: Pod) -> None:
         found = pod.run("health", *service)
         assert (found.returncode, found.stdout) == (0, "SERVING\n"), found.stderr
     made = pod.run("token", "create", "deploy", "--role", "admin")
+    kept.secret(made.stdout)
     assert made.returncode == 0, made.stderr
     target = f"127.0.0.1:{pod.port}"
     with branchkeeper.connect(target, token=made.stdout.strip()) as client:

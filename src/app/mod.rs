@@ -1,6 +1,7 @@
 //! The service, put together.
 
 mod offline;
+mod open_files;
 mod secrets;
 mod settings;
 
@@ -41,8 +42,13 @@ pub async fn run(
         bail!(reason);
     }
     let sealer = secrets::sealer(&config.secrets)?;
+    let open_files = open_files::raise();
     // The port first: that it is taken is the commonest mistake, and nothing has been touched yet.
-    let server_settings = settings::server(&config);
+    let mut server_settings = settings::server(&config);
+    if let Some(limit) = open_files {
+        let (wanted, branches) = (server_settings.max_connections, config.parallel.branches as usize);
+        server_settings.max_connections = open_files::affordable(wanted, limit, branches);
+    }
     let listeners = rpc::bind(&server_settings).await?;
     let address = listeners.local_addr().context("the bound address cannot be read")?;
     let location = location(&config);
@@ -55,8 +61,18 @@ pub async fn run(
 
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"), %address, owner = manager.owner(), head_office = ?location,
-        migrations = %config.migrations.display(), environment = %config.environment, "Branchkeeper starts"
+        migrations = %config.migrations.display(), environment = %config.environment, open_files, "Branchkeeper starts"
     );
+    let connections = server_settings.max_connections;
+    if connections < config.server.max_connections as usize {
+        tracing::warn!(
+            open_files,
+            connections,
+            wanted = config.server.max_connections,
+            "the process may not open enough files for server.max_connections: fewer connections are taken; raise the \
+             limit (ulimit -n), or lower server.max_connections or parallel.branches"
+        );
+    }
     if !address.ip().is_loopback() && !config.auth.is_on() {
         tracing::warn!(
             %address,

@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -14,12 +13,13 @@ use super::catalogue::CatalogueKeeper;
 use super::error::EngineError;
 use super::hosts::Hosts;
 use super::looks::Looks;
+use super::measures::LastMeasured;
 use super::readiness::Readiness;
 use super::settings::EngineSettings;
 use super::shared::{ActiveRuns, InFlight, Shared};
 use super::tokens::KnownTokens;
-use crate::domain::{Branch, BranchRef, BranchState, Clock, MigrationStatus, Time};
-use crate::store::{HeadOffice, Page, Paged, StatusFilter};
+use crate::domain::{Branch, BranchRef, BranchState, Clock, Time};
+use crate::store::HeadOffice;
 
 /// The engine as the outside sees it. Cheap to clone.
 ///
@@ -50,6 +50,8 @@ impl Manager {
             in_flight: InFlight::default(),
             tokens: KnownTokens::default(),
             looks: Looks::default(),
+            standings: Looks::default(),
+            measured: LastMeasured::default(),
             wake: Notify::new(),
             soft: CancellationToken::new(),
             hard: CancellationToken::new(),
@@ -102,20 +104,6 @@ impl Manager {
         if let Err(error) = shared.store.release_all(&shared.owner).await {
             tracing::warn!(%error, "the remaining leases could not be given up; they run out by themselves");
         }
-    }
-
-    /// Where branches stand, page by page.
-    pub async fn statuses(
-        &self,
-        filter: &StatusFilter,
-        page: &Page,
-    ) -> Result<Paged<(Branch, BranchState)>, EngineError> {
-        Ok(self.0.store.statuses(filter, page).await?)
-    }
-
-    /// How many branches stand in each status.
-    pub async fn totals(&self, filter: &StatusFilter) -> Result<BTreeMap<MigrationStatus, u64>, EngineError> {
-        Ok(self.0.store.totals(filter).await?)
     }
 
     /// Clears a branch's failures and makes it due now.

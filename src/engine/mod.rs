@@ -17,6 +17,7 @@ mod job;
 mod look;
 mod looks;
 mod manager;
+mod measures;
 mod notifications;
 pub mod orchestrator;
 mod passwords;
@@ -32,6 +33,7 @@ mod rollout;
 mod runs;
 mod settings;
 mod shared;
+mod standing;
 mod tokens;
 mod unit;
 mod validate;
@@ -49,8 +51,10 @@ pub use resolve::ResolveCommand;
 pub use rollback::{RollbackCommand, UndoWish};
 pub use runs::{ApplyAllCommand, ApplyCommand};
 pub use settings::{AutoMigrate, EngineSettings, OnStartup};
+pub use standing::Standing;
 pub use tokens::{NewToken, make_token};
 
 pub use crate::store::{
-    AuditEntry, AuditFilter, BranchFilter, ChainReport, Message, MessageFilter, MessageState, Page, Paged, StatusFilter,
+    AuditEntry, AuditFilter, BranchFilter, ChainReport, Measures, Message, MessageFilter, MessageState, Page, Paged,
+    StatusFilter,
 };

@@ -12,9 +12,11 @@ use super::halt::Halt;
 use super::hosts::Hosts;
 use super::inspect::Lacking;
 use super::looks::Looks;
+use super::measures::LastMeasured;
 use super::notifications::NotifySettings;
 use super::readiness::Readiness;
 use super::settings::EngineSettings;
+use super::standing::Standing;
 use super::tokens::KnownTokens;
 use crate::domain::{BranchId, Clock, RunId};
 use crate::store::HeadOffice;
@@ -32,8 +34,12 @@ pub(super) struct Shared {
     /// The branches that the orchestrator's own runs are about to work on.
     pub(super) in_flight: InFlight,
     pub(super) tokens: KnownTokens,
+    /// What head office was last measured to have.
+    pub(super) measured: LastMeasured,
     /// The looks at what branches lack.
     pub(super) looks: Looks<Result<Arc<Lacking>, EngineError>>,
+    /// The looks at where branches stand.
+    pub(super) standings: Looks<Result<Arc<Standing>, EngineError>>,
     /// Rung when a branch has become due.
     pub(super) wake: Notify,
     /// Cancelled when nothing new may begin.

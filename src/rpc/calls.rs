@@ -23,6 +23,7 @@ use super::connections::Peer;
 use super::limits::{Kind, Seldom};
 use super::messages::Held;
 use super::status;
+use super::tally::Tally;
 
 /// Marks an answer that the log does not tell of: there may be any number of them.
 #[derive(Debug, Clone, Copy)]
@@ -34,12 +35,14 @@ pub(super) struct Calls {
     slots: Arc<Semaphore>,
     limit: usize,
     told: Seldom,
+    tally: Arc<Tally>,
 }
 
 impl Calls {
     /// At most `limit` short calls at once, each until its answer has been taken. Those that follow a run do not count.
-    pub(super) fn new(limit: usize) -> Self {
-        Self { slots: Arc::new(Semaphore::new(limit)), limit, told: Seldom::default() }
+    /// They are counted in `tally`.
+    pub(super) fn new(limit: usize, tally: Arc<Tally>) -> Self {
+        Self { slots: Arc::new(Semaphore::new(limit)), limit, told: Seldom::default(), tally }
     }
 }
 
@@ -62,6 +65,7 @@ async fn answer(calls: &Calls, request: Request, next: Next) -> Response {
                 warn!(limit = calls.limit, more, "refused: too many calls at once");
             }
             let hint = "try again in a moment, or raise server.max_concurrent_requests";
+            calls.tally.answered(&path, Code::ResourceExhausted, begun.elapsed());
             return status::overloaded("the service", "calls at work", calls.limit, hint).into_http();
         }
     };
@@ -81,6 +85,7 @@ async fn answer(calls: &Calls, request: Request, next: Next) -> Response {
         Held::with(&mut response, slot);
     }
     let elapsed = begun.elapsed();
+    calls.tally.answered(&path, code, elapsed);
     match code {
         _ if response.extensions().get::<Quiet>().is_some() => {}
         Code::Ok => debug!(?elapsed, "answered"),
@@ -169,7 +174,7 @@ pub(super) async fn unknown(request: Request) -> Response {
             response
         }
         _ => {
-            let text = "There is nothing here. This port speaks gRPC and gRPC-Web, and answers /healthz and /readyz.\n";
+            let text = "There is nothing here. This port speaks gRPC and gRPC-Web, and answers /healthz, /readyz and /metrics.\n";
             let mut response = Response::new(Body::from(text));
             *response.status_mut() = http::StatusCode::NOT_FOUND;
             let kind = http::HeaderValue::from_static("text/plain; charset=utf-8");

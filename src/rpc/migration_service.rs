@@ -2,7 +2,7 @@ use futures_util::stream::BoxStream;
 use tokio_stream::StreamExt;
 use tonic::{Request, Response, Status};
 
-use crate::engine::{Manager, StatusFilter};
+use crate::engine::Manager;
 
 use super::calls::{caller, to_the_end};
 use super::convert::{self, branch_ref, branch_status_to_proto, migration_to_proto, run_to_proto};
@@ -96,19 +96,17 @@ impl proto::migration_service_server::MigrationService for MigrationService {
 
     async fn status(&self, request: Request<proto::StatusRequest>) -> Result<Response<proto::StatusResponse>, Status> {
         let (filter, mut page) = convert::status_query(request.into_inner()).map_err(invalid)?;
-        // The totals say how the whole selection stands, also when only some statuses are listed.
-        let all = StatusFilter { statuses: Vec::new(), ..filter.clone() };
-        let totals = self.manager.totals(&all).await.map_err(|error| status_of(&error))?;
-        let (totals, total_branches) = convert::totals_to_proto(&totals);
         loop {
-            let found = self.manager.statuses(&filter, &page).await.map_err(|error| status_of(&error))?;
+            let found = self.manager.standing(&filter, &page).await.map_err(|error| status_of(&error))?;
             let now = chrono::Utc::now();
-            let branches = found.items.into_iter().map(|(branch, state)| branch_status_to_proto(branch, state, now));
+            let (totals, total_branches) = convert::totals_to_proto(&found.totals);
+            let branches =
+                found.branches.items.iter().map(|(branch, state)| branch_status_to_proto(branch, state, now));
             let answer = proto::StatusResponse {
                 branches: branches.collect(),
-                totals: totals.clone(),
+                totals,
                 total_branches,
-                next_page_token: found.next_token,
+                next_page_token: found.branches.next_token.clone(),
             };
             if self.sizes.fits(&answer, &mut page)? {
                 return Ok(Response::new(answer));
@@ -121,7 +119,7 @@ impl proto::migration_service_server::MigrationService for MigrationService {
         caller.about(&request.get_ref().branch);
         let which = branch_ref(&request.get_ref().branch).map_err(invalid)?;
         let (branch, state) = to_the_end(async move { manager.retry(&which, &caller).await }).await?;
-        let status = branch_status_to_proto(branch, state, chrono::Utc::now());
+        let status = branch_status_to_proto(&branch, &state, chrono::Utc::now());
         Ok(Response::new(proto::RetryResponse { status: Some(status) }))
     }
 
@@ -133,7 +131,7 @@ impl proto::migration_service_server::MigrationService for MigrationService {
         caller.about(&request.get_ref().branch);
         let command = convert::resolve_command(request.into_inner()).map_err(invalid)?;
         let (branch, state) = to_the_end(async move { manager.resolve(command, &caller).await }).await?;
-        let status = branch_status_to_proto(branch, state, chrono::Utc::now());
+        let status = branch_status_to_proto(&branch, &state, chrono::Utc::now());
         Ok(Response::new(proto::ResolveResponse { status: Some(status) }))
     }
 

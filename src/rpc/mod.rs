@@ -21,6 +21,7 @@ mod registry;
 mod server;
 mod settings;
 mod status;
+mod tally;
 mod watched;
 
 pub use auth::{AuthSettings, JwtSettings};

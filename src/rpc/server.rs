@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 use tonic::codec::CompressionEncoding::Gzip;
 use tonic_web::GrpcWebLayer;
 use tracing::{info, warn};
 
 use crate::engine::Manager;
+use crate::web;
 
 use super::access_service::AccessService;
 use super::audit_service::AuditService;
@@ -36,6 +37,10 @@ use super::proto::migration_service_server::MigrationServiceServer;
 use super::proto::notification_service_server::NotificationServiceServer;
 use super::registry::Registry;
 use super::settings::ServerSettings;
+use super::tally::Tally;
+
+/// How many connections may wait to be taken in. A client that finds the queue full waits a second before it tries again.
+const BACKLOG: u32 = 1024;
 
 /// Why the server could not be started or went down.
 #[derive(Debug, thiserror::Error)]
@@ -71,11 +76,20 @@ fn listen_hint(error: &io::Error) -> &'static str {
 /// Begins to listen where `settings` say. Connections wait from then on; [`serve`] answers them.
 pub async fn bind(settings: &ServerSettings) -> Result<Listeners, ServeError> {
     let address = settings.listen;
-    let tcp = TcpListener::bind(address).await.map_err(|error| ServeError::Listen { address, error })?;
+    let tcp = listen(address).map_err(|error| ServeError::Listen { address, error })?;
     Listeners::new(tcp, settings.tls.as_ref(), settings.unix_socket.as_deref()).map_err(ServeError::Edge)
 }
 
-/// Serves `manager` and the plain HTTP routes of `http` on `listeners` until `shutdown` is cancelled, and then at most
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A service that is started again need not wait for the connections of the one before.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Serves `manager`, what is measured, and the plain HTTP routes of `http` on `listeners` until `shutdown` is cancelled, and then at most
 /// `settings.shutdown_timeout` (and a second) longer.
 ///
 /// On `shutdown` no connection is taken in any more, health says NOT_SERVING, event streams end with UNAVAILABLE
@@ -92,7 +106,9 @@ pub async fn serve(
     let (services, support) = services(&manager, &settings, &reporter, &shutdown)?;
     let names = services.names().to_vec();
     let origins = Origins::new(settings.allowed_origins.clone());
-    let calls = Arc::new(Calls::new(settings.concurrency_limit));
+    let tally = Arc::new(Tally::new());
+    let calls = Arc::new(Calls::new(settings.concurrency_limit, Arc::clone(&tally)));
+    let http = http.merge(web::metrics(manager.clone(), Arc::new(move |page| tally.write(page))));
     let limits = Limits::new(&settings, Instant::now());
     let guard = Guard::new(manager.clone(), settings.auth.clone(), limits).map_err(ServeError::Edge)?;
     let guard = from_fn_with_state(Arc::new(guard), authorise);

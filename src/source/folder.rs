@@ -70,7 +70,7 @@ pub(super) fn list(folder: &Path) -> Listing {
             io::ErrorKind::NotADirectory => "give the path of the folder that holds the migrations",
             _ => "check that the service may read it",
         };
-        let message = format!("the migrations folder can't be read: {}", error.kind());
+        let message = format!("the migrations folder can't be read: {}", reason(&error));
         listing.problems.push(Problem::of_file(shown_folder, message, hint));
     }
     listing.files.sort_by(|a, b| a.name.cmp(&b.name));
@@ -93,7 +93,7 @@ fn fill(folder: &Path, shown_folder: &str, listing: &mut Listing) -> io::Result<
         // Follows symbolic links: a mounted folder may consist of nothing else.
         match fs::metadata(entry.path()) {
             Err(error) => {
-                let message = format!("can't be read: {}", error.kind());
+                let message = format!("can't be read: {}", reason(&error));
                 let hint = "check its permissions, or where the link points";
                 listing.problems.push(Problem::of_file(shown(&name.to_string_lossy()), message, hint));
             }
@@ -148,8 +148,19 @@ pub(super) fn read(folder: &Path, name: &str) -> Result<Vec<u8>, Problem> {
         Ok(bytes) => Ok(bytes),
         Err(error) => Err(Problem::of_file(
             name,
-            format!("can't be read: {}", error.kind()),
+            format!("can't be read: {}", reason(&error)),
             "check that the service may read it",
         )),
+    }
+}
+
+/// What kept something from being read: the kind of trouble, or what the system says of one that is of no common kind.
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        kind @ (io::ErrorKind::NotFound
+        | io::ErrorKind::PermissionDenied
+        | io::ErrorKind::NotADirectory
+        | io::ErrorKind::IsADirectory) => kind.to_string(),
+        _ => error.to_string(),
     }
 }

@@ -3,7 +3,7 @@
 
 use super::audit::{AuditEntry, ENTRY, entry};
 use super::db::Tx;
-use super::value::args;
+use super::value::{Row, args};
 use super::{HeadOffice, StoreError};
 use crate::domain::{Checksum, Time};
 
@@ -102,6 +102,25 @@ pub(super) async fn append(tx: &mut Tx, new: &AuditEntry) -> Result<(), StoreErr
     Ok(())
 }
 
+/// The entry in a row, when it is the one that follows `last`, whose hash is `before`; otherwise what is wrong.
+fn link(row: &Row, last: i64, before: &str) -> Result<Result<AuditEntry, (i64, String)>, StoreError> {
+    let found = match entry(row) {
+        Ok(found) => found,
+        // Nothing that the service writes is unreadable.
+        Err(StoreError::Corrupt { problem, .. }) => return Ok(Err((last + 1, problem))),
+        Err(error) => return Err(error),
+    };
+    // Lists go by this column, so an entry could be hidden by it.
+    let folded = row.of("audit", "sequence").opt_text("subject_folded").ok().flatten();
+    Ok(if found.sequence != last + 1 {
+        Err((last + 1, "the entry is missing".to_owned()))
+    } else if hash(before, &found).as_str() != found.hash || folded != Some(found.subject.to_lowercase()) {
+        Err((found.sequence, "the entry is not what was written".to_owned()))
+    } else {
+        Ok(found)
+    })
+}
+
 impl HeadOffice {
     /// Where the record begins and ends.
     pub async fn audit_chain(&self) -> Result<ChainState, StoreError> {
@@ -134,24 +153,17 @@ impl HeadOffice {
     async fn verify_from(&self, state: ChainState) -> Result<ChainReport, StoreError> {
         let (mut last, mut before) = (state.anchor_sequence, state.anchor_hash.clone());
         let mut verified = 0;
-        let sql =
-            format!("SELECT {ENTRY} FROM audit WHERE sequence > $1 AND sequence <= $2 ORDER BY sequence LIMIT $3");
+        let sql = format!(
+            "SELECT {ENTRY}, subject_folded FROM audit WHERE sequence > $1 AND sequence <= $2 ORDER BY sequence LIMIT $3"
+        );
         loop {
             let limit = i64::try_from(PART).unwrap_or(i64::MAX);
             let rows = self.db().rows(&sql, args![last, state.sequence, limit]).await?;
             for row in &rows {
-                let found = entry(row)?;
-                let problem = if found.sequence != last + 1 {
-                    Some((last + 1, "the entry is missing".to_owned()))
-                } else if hash(&before, &found).as_str() != found.hash {
-                    Some((found.sequence, "the entry is not what was written".to_owned()))
-                } else {
-                    None
-                };
-                if let Some(broken) = problem {
-                    return Ok(ChainReport { verified, state, broken: Some(broken) });
+                match link(row, last, &before)? {
+                    Ok(found) => (last, before) = (found.sequence, found.hash),
+                    Err(broken) => return Ok(ChainReport { verified, state, broken: Some(broken) }),
                 }
-                (last, before) = (found.sequence, found.hash);
                 verified += 1;
             }
             if rows.len() < PART {
@@ -163,9 +175,19 @@ impl HeadOffice {
         } else if before != state.hash {
             Some((last, "it is not the entry that the record ended with".to_owned()))
         } else {
-            None
+            self.stray_entry().await?
         };
         Ok(ChainReport { verified, state, broken })
+    }
+
+    /// An entry that stands before the record's beginning or behind its end, where nothing vouches for it: lists show it all
+    /// the same. Clearing away moves the beginning in the transaction that removes what is before it, and appending the end.
+    async fn stray_entry(&self) -> Result<Option<(i64, String)>, StoreError> {
+        let sql = "SELECT sequence FROM audit WHERE sequence <= (SELECT anchor_sequence FROM audit_chain WHERE id = 1) \
+                   OR sequence > (SELECT sequence FROM audit_chain WHERE id = 1) ORDER BY sequence LIMIT 1";
+        let row = self.db().row(sql, args![]).await?;
+        let stray = row.map(|row| row.of("audit", "sequence").int("sequence")).transpose()?;
+        Ok(stray.map(|sequence| (sequence, "the entry is outside of the record".to_owned())))
     }
 
     /// Removes up to `limit` of the oldest entries from before a moment; returns how many there were. The hash of the

@@ -1,4 +1,7 @@
-//! Plain HTTP on the gRPC port: probes for load balancers and for people with a browser.
+//! Plain HTTP on the gRPC port: probes for load balancers and for people with a browser, and what the service measures.
+
+mod exposition;
+mod metrics;
 
 use axum::Router;
 use axum::extract::State;
@@ -10,6 +13,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::Readiness;
+
+pub use exposition::{Exposition, Family, Kind};
+pub use metrics::{Others, metrics};
 
 /// The routes `/healthz` (the process lives: 200 until it stops) and `/readyz` (it can work: 200, otherwise 503). Both
 /// answer with a small JSON object.

@@ -8,7 +8,7 @@ use tonic_health::pb::health_client::HealthClient;
 
 use crate::kit::{MIB, PENDING, abused, another, station};
 use crate::support::pb::migration_service_client::MigrationServiceClient;
-use crate::support::{PROGRAM, Station, details, pb, refused};
+use crate::support::{Program, Station, details, pb, refused};
 
 fn pending() -> pb::PendingRequest {
     pb::PendingRequest { branch: "BR001".into() }
@@ -58,11 +58,8 @@ async fn wrong_credentials_are_looked_at_only_so_often() {
     station.set("AUTH__TOKENS", "true");
     station.set("AUTH__FAILURES_PER_SECOND", "5");
     station.migration("1_One.sql", "CREATE TABLE One (n INTEGER);\n");
-    let create = std::process::Command::new(PROGRAM)
-        .args(["token", "create", "ann", "--role", "viewer", "--data"])
-        .arg(station.data_folder())
-        .output()
-        .unwrap();
+    let create =
+        Program::new(["token", "create", "ann", "--role", "viewer", "--data"]).arg(station.data_folder()).run();
     let good = String::from_utf8(create.stdout).unwrap().trim().to_owned();
     assert!(good.starts_with("bk_"), "{}", String::from_utf8_lossy(&create.stderr));
     station.start().await;
@@ -102,7 +99,7 @@ async fn one_caller_leaves_half_of_the_places_to_others() {
     let station = station(&[("SERVER__MAX_CONCURRENT_REQUESTS", "20")]).await;
     // Calls whose message never comes hold their places.
     let abuse = async {
-        let stream = tokio::net::TcpStream::connect(station.address()).await.unwrap();
+        let stream = station.connect().await;
         let (mut send, connection) = h2::client::handshake(stream).await.unwrap();
         tokio::spawn(connection);
         let mut open = Vec::new();

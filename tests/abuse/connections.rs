@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
@@ -54,7 +53,7 @@ async fn ten_thousand_connections() {
                 if number >= many || started.elapsed() > LONG {
                     return open;
                 }
-                let mut stream = TcpStream::connect(station.address()).await.unwrap();
+                let mut stream = station.connect().await;
                 let sent = match number % 4 {
                     0 => &nothing[..],
                     1 => &little,
@@ -71,14 +70,14 @@ async fn ten_thousand_connections() {
         tokio::time::sleep(Duration::from_secs(1)).await;
         open
     };
-    let (open, seen) = abused(&station, 96 * MIB, abuse).await;
+    let (mut open, seen) = abused(&station, 96 * MIB, abuse).await;
     if open.len() < many {
         println!("lowered: {} connections instead of {many}: this machine made no more in {LONG:?}", open.len());
     }
     let many = open.len();
     assert!(many >= 2000 && seen.during > 5, "{seen:?}");
     let mut standing = 0;
-    for stream in &open {
+    for stream in &mut open {
         let mut buffer = [0; 4096];
         // What was sent is read first; after it, an open connection has nothing and a closed one ends.
         let end =
@@ -96,7 +95,7 @@ async fn ten_thousand_connections() {
 async fn a_connection_without_calls_is_told_goodbye() {
     let station = station(&[("SERVER__IDLE_TIMEOUT", "1s")]).await;
     let begun = Instant::now();
-    let idle = Raw::open(station.address(), &[]).await;
+    let idle = Raw::open(&station, &[]).await;
     // A stream on which nothing is said is a call all the same.
     let mut client = HealthClient::new(station.channel().await);
     let mut watch = client.watch(HealthCheckRequest::default()).await.unwrap().into_inner();
@@ -105,7 +104,7 @@ async fn a_connection_without_calls_is_told_goodbye() {
     assert_eq!(goodbye, Some(0), "GOAWAY without an error");
     assert!(begun.elapsed() >= Duration::from_secs(1), "{:?}", begun.elapsed());
 
-    let mut plain = TcpStream::connect(station.address()).await.unwrap();
+    let mut plain = station.connect().await;
     plain.write_all(b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n").await.unwrap();
     let mut answer = String::new();
     let read = tokio::time::timeout(Duration::from_secs(10), plain.read_to_string(&mut answer)).await.unwrap();
@@ -125,9 +124,9 @@ async fn a_connection_without_calls_is_told_goodbye() {
 async fn headers_that_trickle_in_are_not_waited_for() {
     let station = station(&[]).await;
     let slow = |start: &'static [u8]| {
-        let address = station.address();
+        let connecting = station.connect();
         async move {
-            let mut stream = TcpStream::connect(address).await.unwrap();
+            let mut stream = connecting.await;
             stream.write_all(start).await.unwrap();
             let begun = Instant::now();
             let mut buffer = [0; 512];

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use rand::rngs::StdRng;
 use rand::{Rng, RngCore, SeedableRng};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use crate::frames::{
     CANCEL, CONTINUATION, DATA, END_HEADERS, HEADERS, PING, PREFACE, RST_STREAM, Raw, SETTINGS, call_headers, frame,
@@ -34,7 +33,7 @@ struct Flood {
 
 /// Sends `frames` again and again for a while, `make` being told how often it was asked, and reads what comes if asked to.
 async fn flood(station: &Station, reads: bool, make: impl Fn(u32) -> Vec<u8>, looks: &Looks) -> Flood {
-    let Raw { reader, mut writer } = Raw::open(station.address(), &[]).await;
+    let Raw { reader, mut writer } = Raw::open(station, &[]).await;
     let mut reader = Some(reader);
     let reading = reads.then(|| tokio::spawn(reader.take().unwrap().goodbye()));
     let begun = Instant::now();
@@ -158,7 +157,7 @@ async fn random_bytes() {
                     .flat_map(|chunk| frame(chunk[0] % 10, chunk[0] / 10, u32::from(chunk[0] % 5), chunk))
                     .collect(),
             };
-            let mut stream = TcpStream::connect(station.address()).await.unwrap();
+            let mut stream = station.connect().await;
             // The service may hang up at any time.
             let _ = stream.write_all(&[start, body].concat()).await;
             let _ = stream.shutdown().await;

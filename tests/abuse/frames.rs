@@ -1,11 +1,9 @@
 //! HTTP/2 frames, written by hand: what no well-behaved library sends. RFC 9113 and, for headers, RFC 7541.
 
-use std::io;
-use std::net::SocketAddr;
-
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+
+use crate::support::{Overheard, Station};
 
 pub(super) const DATA: u8 = 0;
 pub(super) const HEADERS: u8 = 1;
@@ -66,24 +64,20 @@ pub(super) fn call_headers(path: &str) -> Vec<u8> {
 /// A connection on which HTTP/2 has begun.
 pub(super) struct Raw {
     pub(super) reader: Frames,
-    pub(super) writer: OwnedWriteHalf,
+    pub(super) writer: WriteHalf<Overheard<TcpStream>>,
 }
 
 impl Raw {
     /// Connects, and says what HTTP/2 begins with.
-    pub(super) async fn open(address: SocketAddr, settings: &[u8]) -> Self {
-        Self::over(TcpStream::connect(address).await.unwrap(), settings).await.unwrap()
-    }
-
-    pub(super) async fn over(stream: TcpStream, settings: &[u8]) -> io::Result<Self> {
-        let (reader, mut writer) = stream.into_split();
-        writer.write_all(&[PREFACE, &frame(SETTINGS, 0, 0, settings)].concat()).await?;
-        Ok(Self { reader: Frames(reader), writer })
+    pub(super) async fn open(station: &Station, settings: &[u8]) -> Self {
+        let (reader, mut writer) = tokio::io::split(station.connect().await);
+        writer.write_all(&[PREFACE, &frame(SETTINGS, 0, 0, settings)].concat()).await.unwrap();
+        Self { reader: Frames(reader), writer }
     }
 }
 
 /// The frames that the service sends.
-pub(super) struct Frames(pub(super) OwnedReadHalf);
+pub(super) struct Frames(ReadHalf<Overheard<TcpStream>>);
 
 impl Frames {
     /// Kind, flags, stream and payload of the next one; `None` when the connection has ended, however.

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::support::pb::migration_service_client::MigrationServiceClient;
-use crate::support::{Station, pb, sqlite_branch};
+use crate::support::{Channel, Station, pb, sqlite_branch};
 
 /// The longest that health and another caller may wait while the service is abused, on a machine that is busy otherwise.
 pub(super) const WITHIN: Duration = Duration::from_secs(5);
@@ -29,7 +28,18 @@ pub(super) async fn one_at_a_time() -> tokio::sync::MutexGuard<'static, ()> {
 
 /// A running service with one branch.
 pub(super) async fn station(settings: &[(&str, &str)]) -> Station {
+    station_with(settings, |_| {}).await
+}
+
+/// The same, made ready by `prepare`.
+pub(super) async fn station_with(settings: &[(&str, &str)], prepare: impl FnOnce(&mut Station)) -> Station {
     let mut station = Station::new();
+    prepare(&mut station);
+    // Something to be kept: what ill-meaning callers are answered is searched for it.
+    let key = station.data_folder().with_file_name("secrets.key");
+    std::fs::write(&key, "5b".repeat(32)).unwrap();
+    station.set("SECRETS__KEY_REF", &format!("file:{}", key.display()));
+    station.variable("BRANCH_PASSWORD", "kept from everybody 1f2e");
     for (key, value) in settings {
         station.set(key, value);
     }
@@ -53,8 +63,13 @@ pub(super) struct Seen {
 
 /// Somebody else than who abuses the service, with a connection of its own.
 pub(super) async fn another(station: &Station) -> Channel {
-    let endpoint = Endpoint::from_shared(station.url()).unwrap().connect_timeout(WITHIN).timeout(WITHIN);
-    endpoint.local_address(Some(OTHER)).connect().await.unwrap()
+    from_address(station, OTHER).await
+}
+
+/// A caller at an address of its own, all of which are this machine's.
+pub(super) async fn from_address(station: &Station, address: IpAddr) -> Channel {
+    let endpoint = station.endpoint().connect_timeout(WITHIN).timeout(WITHIN).local_address(Some(address));
+    station.listen_to(endpoint.connect().await.unwrap())
 }
 
 /// How often others have been looked at while the abuse goes on.

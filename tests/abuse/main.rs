@@ -13,10 +13,13 @@
 
 mod callers;
 mod connections;
+mod files;
 mod floods;
 mod frames;
 mod kit;
 mod messages;
+mod plain_readers;
 mod readers;
 #[path = "../it/support/mod.rs"]
 mod support;
+mod watchers;

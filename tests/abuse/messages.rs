@@ -6,9 +6,9 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use h2::SendStream;
 use http::Request;
-use tokio::net::TcpStream;
 
 use crate::kit::{Looks, MIB, PENDING, abused, abused_until, one_at_a_time, station};
+use crate::support::Station;
 
 const LARGE: usize = 100 * 1024 * 1024;
 /// What eight of them at once may cost: each connection takes in 1 MiB that nobody has asked for.
@@ -36,8 +36,8 @@ async fn send(stream: &mut SendStream<Bytes>, piece: &Bytes, mut length: usize) 
 }
 
 /// Makes a call whose message begins like `beginning` and has `length` bytes more; gives its `grpc-status`.
-async fn call(address: std::net::SocketAddr, beginning: Bytes, piece: Bytes, length: usize, gzip: bool) -> String {
-    let (client, connection) = h2::client::handshake(TcpStream::connect(address).await.unwrap()).await.unwrap();
+async fn call(station: &Station, beginning: Bytes, piece: Bytes, length: usize, gzip: bool) -> String {
+    let (client, connection) = h2::client::handshake(station.connect().await).await.unwrap();
     let connection = tokio::spawn(connection);
     let mut request = Request::post(format!("http://test{PENDING}")).header("content-type", "application/grpc");
     if gzip {
@@ -63,7 +63,6 @@ async fn call(address: std::net::SocketAddr, beginning: Bytes, piece: Bytes, len
 async fn messages_of_100_mb() {
     let _alone = one_at_a_time().await;
     let station = station(&[]).await;
-    let address = station.address();
     let zeros = Bytes::from(vec![0; 64 * 1024]);
 
     // One that only says that it is large, and then sends nothing; one that really is; and one that would be.
@@ -82,7 +81,7 @@ async fn messages_of_100_mb() {
         let again = async |looks: Looks| {
             let mut answers = Vec::new();
             while answers.is_empty() || looks.load(Ordering::Relaxed) < 3 {
-                let calls = (0..8).map(|_| call(address, beginning.clone(), piece.clone(), length, gzip));
+                let calls = (0..8).map(|_| call(&station, beginning.clone(), piece.clone(), length, gzip));
                 answers.extend(futures_util::future::join_all(calls).await);
             }
             answers
@@ -96,7 +95,7 @@ async fn messages_of_100_mb() {
     // Many at once that are as large as may be, and not quite whole.
     let most = 4 * 1024 * 1024;
     let almost = async {
-        let calls = (0..12).map(|_| call(address, prefix(false, most), zeros.clone(), most - 1, false));
+        let calls = (0..12).map(|_| call(&station, prefix(false, most), zeros.clone(), most - 1, false));
         tokio::time::timeout(std::time::Duration::from_secs(2), futures_util::future::join_all(calls)).await.is_err()
     };
     let (waits, seen) = abused(&station, 12 * 2 * 4 * MIB + BOUND, almost).await;

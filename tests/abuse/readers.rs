@@ -7,21 +7,21 @@ use h2::RecvStream;
 use http::Request;
 use prost::Message;
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpSocket;
 
 use crate::frames::{
     DATA, END_HEADERS, END_STREAM, HEADERS, PING, PREFACE, SETTINGS, WINDOW_UPDATE, call_headers, frame, setting,
 };
-use crate::kit::{MIB, abused, station};
+use crate::kit::{MIB, abused, station_with};
 use crate::support::{Station, apply_all, pb, sqlite_branch};
 
-const WATCH_RUN: &str = "/branchkeeper.v1.MigrationService/WatchRun";
+pub(super) const WATCH_RUN: &str = "/branchkeeper.v1.MigrationService/WatchRun";
 /// The time after which an answer is given up.
-const PATIENCE: Duration = Duration::from_secs(4);
+pub(super) const PATIENCE: Duration = Duration::from_secs(4);
 
 /// A service that gives up answers soon, and the id of a run with some 6,000 events.
-async fn long_run() -> (Station, String) {
-    let station = station(&[("SERVER__SLOW_READER_TIMEOUT", "4s")]).await;
+pub(super) async fn long_run(prepare: impl FnOnce(&mut Station)) -> (Station, String) {
+    let station = station_with(&[("SERVER__SLOW_READER_TIMEOUT", "4s")], prepare).await;
     let many: String = (0..300).map(|number| format!("CREATE TABLE T{number} (Id INTEGER);\n")).collect();
     station.migration("2_Many.sql", &many);
     for number in 2..20 {
@@ -33,7 +33,7 @@ async fn long_run() -> (Station, String) {
 }
 
 /// The message of a call that watches the run, as it travels.
-fn watch(run_id: &str) -> Bytes {
+pub(super) fn watch(run_id: &str) -> Bytes {
     let request =
         pb::WatchRunRequest { run_id: run_id.to_owned(), include_statements: true, ..pb::WatchRunRequest::default() };
     let message = request.encode_to_vec();
@@ -42,7 +42,7 @@ fn watch(run_id: &str) -> Bytes {
 
 /// Opens streams that watch the run, on one connection, which is read; what comes on them is not.
 async fn unread(station: &Station, run_id: &str, count: usize) -> Vec<RecvStream> {
-    let stream = TcpStream::connect(station.address()).await.unwrap();
+    let stream = station.connect().await;
     // A window for each stream, as small as by default, and one for the connection that is never in the way.
     let mut builder = h2::client::Builder::new();
     let (mut client, connection) =
@@ -80,7 +80,7 @@ async fn read(mut stream: RecvStream, reads: bool) -> (usize, Result<(String, St
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_that_nobody_reads_is_given_up_and_then_reset() {
-    let (station, run_id) = long_run().await;
+    let (station, run_id) = long_run(|_| {}).await;
     let whole = read(unread(&station, &run_id, 1).await.remove(0), true).await;
     assert_eq!(whole.1.unwrap().0, "0");
     let abuse = async {
@@ -127,11 +127,11 @@ async fn a_stream_that_nobody_reads_is_given_up_and_then_reset() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_nobody_reads_is_closed() {
-    let (station, run_id) = long_run().await;
+    let (station, run_id) = long_run(|_| {}).await;
     let open = async || {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(64 * 1024).unwrap();
-        let mut stream = socket.connect(station.address()).await.unwrap();
+        let mut stream = station.overhear(socket.connect(station.address()).await.unwrap());
         // Windows that are never in the way: the service may send as fast as it can, only nobody takes it.
         let huge = (1_u32 << 31) - 1;
         let mut bytes = [PREFACE, &frame(SETTINGS, 0, 0, &setting(4, huge))].concat();

@@ -213,7 +213,7 @@ async fn a_dead_process_s_cancelled_run_is_not_begun_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_replica_s_lease_does_not_refuse_the_run_that_is_taken_up() {
     let database: Database = postgres().await.fresh_database().await;
-    let location = Location::Postgres(database.url());
+    let location = Location::Postgres(database.head_office_url());
     let engine = Engine::at(temp_dir(), &location, &[TABLE], |_| {}).await;
     engine.start().await;
     let branch = engine.add("BR001", "").await;

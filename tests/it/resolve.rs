@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
 
 use std::path::Path;
-use std::process::Command;
 
 use branchkeeper::domain::StatementDigest;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -11,7 +10,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use tonic::Code;
 
 use crate::support::pb::{self, ApplyRequest, FailureClass, HistoryRequest, MigrationStatus, ResolveRequest};
-use crate::support::{PROGRAM, Station, sqlite_branch};
+use crate::support::{Program, Station, sqlite_branch};
 
 async fn open(file: &Path) -> SqliteConnection {
     SqliteConnectOptions::new().filename(file).connect().await.unwrap()
@@ -28,8 +27,7 @@ async fn status(station: &Station) -> MigrationStatus {
 }
 
 fn resolve(station: &Station, arguments: &[&str]) -> std::process::Output {
-    let mut command = Command::new(PROGRAM);
-    command.args(["--server", &station.url(), "resolve", "BR001"]).args(arguments).output().unwrap()
+    Program::new(["--server", &station.url(), "resolve", "BR001"]).args(arguments).run()
 }
 
 /// A branch that stands at the second statement of its only migration, as after a kill while it ran: it writes a copy of

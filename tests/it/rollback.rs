@@ -3,7 +3,6 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
 
-use std::process::Command;
 use std::time::Duration;
 
 use sqlx::sqlite::SqliteConnectOptions;
@@ -12,7 +11,7 @@ use tonic::Code;
 
 use crate::support::pb::rollback_request::Extent;
 use crate::support::pb::{self, ApplyRequest, FailureClass, MigrationStatus, PlanRequest, RollbackRequest};
-use crate::support::{PROGRAM, Station, apply_all, ended, finished, outcome, refused, sqlite_branch, status_of, watch};
+use crate::support::{Program, Station, apply_all, ended, finished, outcome, refused, sqlite_branch, status_of, watch};
 
 fn down(branch: &str) -> RollbackRequest {
     RollbackRequest { branch: branch.into(), allow_data_loss: true, ..RollbackRequest::default() }
@@ -281,8 +280,7 @@ async fn the_command_line_plans_and_undoes() {
     let station = station().await;
     assert!(outcome(&station, "BR001").await.success);
     let run = |arguments: &[&str]| {
-        let mut command = Command::new(PROGRAM);
-        let output = command.args(["--server", &station.url()]).args(arguments).output().unwrap();
+        let output = Program::new(["--server", &station.url()]).args(arguments).run();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (output.status.code(), text(&output.stdout), text(&output.stderr))
     };
@@ -342,8 +340,7 @@ async fn a_dry_run_leaves_nothing_behind() {
     assert_eq!((after.status, after.retry_count), (before.status, 0), "nothing is held against the branch");
     assert_eq!(after.last_attempt_time, before.last_attempt_time);
 
-    let mut command = Command::new(PROGRAM);
-    let output = command.args(["--server", &station.url(), "up", "BR001", "--dry-run", "--to", "5"]).output().unwrap();
+    let output = Program::new(["--server", &station.url(), "up", "BR001", "--dry-run", "--to", "5"]).run();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && text.contains("3 migrations tried and taken back"), "{output:?}");
     assert!(text.contains("not tried: 5_e.sql:2"), "{text}");

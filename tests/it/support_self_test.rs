@@ -2,7 +2,7 @@
 
 use sqlx::{Executor, Row};
 
-use crate::support::{Station, pb, postgres, sqlite_branch};
+use crate::support::{Program, Station, pb, postgres, sqlite_branch};
 
 #[tokio::test]
 async fn every_test_has_a_database_of_its_own() {
@@ -101,4 +101,73 @@ async fn a_password_that_was_sent_is_known() {
     // Without a key to encrypt it with, it is refused; it is a secret all the same.
     station.branches().await.create_branch(pb::CreateBranchRequest { branch: Some(branch) }).await.unwrap_err();
     std::fs::write(station.data_folder().with_file_name("service.log"), "sent-in-confidence").unwrap();
+}
+
+#[tokio::test]
+#[should_panic(expected = "BRANCH_PASSWORD was emitted in head office's table public.branches")]
+async fn a_secret_in_a_head_office_on_postgresql_is_found() {
+    let database = postgres().await.fresh_database().await;
+    let mut station = Station::new();
+    station.set("HEAD_OFFICE__URL", &database.url());
+    station.variable("BRANCH_PASSWORD", PLANTED);
+    station.migration("1_One.sql", "CREATE TABLE One (n INTEGER);\n");
+    station.start().await;
+    station.register(sqlite_branch("BR001")).await;
+    let plant = sqlx::query("UPDATE branches SET name = $1").bind(PLANTED);
+    plant.execute(&mut database.connect().await).await.unwrap();
+}
+
+#[tokio::test]
+#[should_panic(expected = "the password of PostgreSQL was emitted in head office's table public.note")]
+async fn a_secret_among_the_bytes_of_a_head_office_is_found() {
+    let database = postgres().await.fresh_database().await;
+    let url = database.head_office_url();
+    let location = branchkeeper::store::Location::Postgres(url);
+    let clock = std::sync::Arc::new(branchkeeper::domain::SystemClock);
+    branchkeeper::store::HeadOffice::open(&location, clock).await.unwrap().close().await;
+    let mut connection = database.connect().await;
+    connection.execute("CREATE TABLE note (text bytea)").await.unwrap();
+    let note = format!("\u{1}{}\u{2}", database.server.password).into_bytes();
+    sqlx::query("INSERT INTO note VALUES ($1)").bind(note).execute(&mut connection).await.unwrap();
+}
+
+#[tokio::test]
+#[should_panic(expected = "BRANCHKEEPER_TOKEN was emitted by the command line")]
+async fn a_token_that_the_command_line_says_is_found() {
+    Program::new(["planted-7c41"]).variable("BRANCHKEEPER_TOKEN", "planted-7c41").run();
+}
+
+#[tokio::test]
+#[should_panic(expected = "BRANCH_PASSWORD was emitted in an answer")]
+async fn a_secret_of_the_service_that_the_command_line_says_is_found() {
+    let station = confidant().await;
+    Program::new(["--server", &station.url(), "status", "planted \"secret\" 9f8e"]).run();
+}
+
+#[tokio::test]
+#[should_panic(expected = "an API token was emitted")]
+async fn a_new_token_is_shown_once() {
+    let station = Station::new();
+    let create =
+        Program::new(["token", "create", "ann", "--role", "viewer", "--data"]).arg(station.data_folder()).run();
+    assert!(create.status.success(), "{create:?}");
+    let token = String::from_utf8(create.stdout).unwrap();
+    Program::new(["status", token.trim(), "--server", &station.url()]).run();
+}
+
+#[tokio::test]
+#[should_panic(expected = "nobody has looked at what the program said")]
+async fn a_program_to_which_nobody_listens_is_found() {
+    drop(Program::new(["--version"]).into_parts(""));
+}
+
+#[tokio::test]
+#[should_panic(expected = "BRANCH_PASSWORD was emitted in an answer")]
+async fn a_secret_that_comes_over_a_bare_connection_is_found() {
+    let station = confidant().await;
+    let (mut near, far) = tokio::io::duplex(1000);
+    let mut heard = station.overhear(far);
+    tokio::io::AsyncWriteExt::write_all(&mut near, format!("HTTP/1.1 200\r\n\r\n{PLANTED}").as_bytes()).await.unwrap();
+    drop(near);
+    tokio::io::AsyncReadExt::read_to_end(&mut heard, &mut Vec::new()).await.unwrap();
 }

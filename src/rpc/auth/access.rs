@@ -67,7 +67,13 @@ pub(in crate::rpc) const TABLE: &[(&str, Need)] = &[
     ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", Reflection),
     ("/healthz", Health),
     ("/readyz", Health),
+    ("/metrics", Look),
 ];
+
+/// Every method of this product's own services, as `package.Service/Method`.
+pub(in crate::rpc) fn methods() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().filter_map(|(path, _)| path.strip_prefix('/')).filter(|name| name.starts_with("branchkeeper."))
+}
 
 /// What the method at `path` needs. A path that is not in the table is not for anybody but an admin.
 pub(in crate::rpc) fn need(path: &str) -> Need {
@@ -97,7 +103,7 @@ mod tests {
             tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
             tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
         ];
-        let mut methods = BTreeSet::from(["/healthz".to_owned(), "/readyz".to_owned()]);
+        let mut methods = BTreeSet::from(["/healthz", "/readyz", "/metrics"].map(str::to_owned));
         for file in sets.into_iter().flat_map(|set| FileDescriptorSet::decode(set).unwrap().file) {
             for service in &file.service {
                 let name = |method: &str| format!("/{}.{}/{method}", file.package(), service.name());

@@ -251,7 +251,7 @@ fn quiet(mut response: Response) -> Response {
 
 /// The answer to a call that is refused: a gRPC status, and for the plain routes a plain status.
 fn refusal(path: &str, status: Status, plain: StatusCode) -> Response {
-    if !matches!(path, "/healthz" | "/readyz") {
+    if !matches!(path, "/healthz" | "/readyz" | "/metrics") {
         return status.into_http();
     }
     let mut response = Response::new(Body::from(format!("{}\n", status.message())));

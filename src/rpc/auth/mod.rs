@@ -12,6 +12,7 @@ mod keys;
 mod remote_keys;
 mod settings;
 
+pub(super) use access::methods;
 #[cfg(test)]
 pub(super) use access::paths;
 pub(super) use certificates::names_of;

@@ -1,3 +1,4 @@
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,8 @@ use tracing::{debug, warn};
 
 use super::connection::{Connection, Patience, Wire};
 use super::crowd::{Crowd, Member};
-use super::tls;
+use super::taken::Taken;
+use super::tls::{self, Tls};
 use super::{Incoming, Listeners, Peer};
 use crate::rpc::limits::Seldom;
 
@@ -22,7 +24,8 @@ pub(super) struct Acceptor {
     crowd: Arc<Crowd>,
     limit: usize,
     patience: Patience,
-    warned: Seldom,
+    refused: Warning,
+    full: Warning,
 }
 
 impl Acceptor {
@@ -30,8 +33,8 @@ impl Acceptor {
     /// once, so that its client can go elsewhere. A client that does not shake hands or does not begin to speak in time is
     /// closed.
     pub(super) fn new(listeners: Listeners, limit: usize, patience: Patience) -> Self {
-        let warned = Seldom::default();
-        Self { listeners, shaking: JoinSet::new(), crowd: Crowd::new(limit), limit, patience, warned }
+        let (refused, full) = (Warning::default(), Warning::default());
+        Self { listeners, shaking: JoinSet::new(), crowd: Crowd::new(limit), limit, patience, refused, full }
     }
 
     /// The next connection; never fails.
@@ -47,29 +50,41 @@ impl Acceptor {
             let (incoming, peer) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    self.warn(&format!("a connection could not be accepted: {error}"));
-                    drop(self.crowd.make_room().await);
+                    self.refused.tell(&format!(
+                        "a connection could not be accepted: {error}; connections wait until there is room{}",
+                        if is_out_of_files(&error) { " for their files (ulimit -n)" } else { "" }
+                    ));
+                    // Those that are served stay: what uses the files up may be something else.
+                    self.crowd.dismiss_stranger().await;
                     tokio::time::sleep(PAUSE).await;
                     continue;
                 }
             };
             let Some(member) = self.crowd.enter().await else {
                 let limit = self.limit;
-                self.warn(&format!(
+                self.full.tell(&format!(
                     "{limit} connections are open and at work, as many as may be; a further one was closed"
                 ));
                 continue;
             };
-            match incoming {
-                Incoming::Ready(wire) => return (Connection::new(wire, self.patience), peer, member),
-                Incoming::Bare(stream) => self.shake_hands(stream, peer, member),
-            }
+            let unread = self.patience.unread;
+            let wire = match incoming {
+                Incoming::Tcp(stream) => match self.listeners.tls.clone() {
+                    Some(tls) => {
+                        self.shake_hands(tls, Taken::new(stream, unread), peer, member);
+                        continue;
+                    }
+                    None => Wire::Tcp(Taken::new(stream, unread)),
+                },
+                #[cfg(unix)]
+                Incoming::Unix(stream) => Wire::Unix(Taken::new(stream, unread)),
+            };
+            return (Connection::new(wire, self.patience), peer, member);
         }
     }
 
     /// In a task of its own: a client that is slow at it keeps nobody else waiting.
-    fn shake_hands(&mut self, stream: TcpStream, peer: Peer, member: Member) {
-        let Some(tls) = self.listeners.tls.clone() else { return };
+    fn shake_hands(&mut self, tls: Arc<Tls>, stream: Taken<TcpStream>, peer: Peer, member: Member) {
         let limit = self.patience.silence;
         self.shaking.spawn(async move {
             let shaken = tokio::select! {
@@ -87,10 +102,22 @@ impl Acceptor {
             None
         });
     }
+}
 
-    fn warn(&self, what: &str) {
-        if let Some(more) = self.warned.once(Instant::now()) {
+/// A warning that comes seldom.
+#[derive(Default)]
+struct Warning(Seldom);
+
+impl Warning {
+    fn tell(&self, what: &str) {
+        if let Some(more) = self.0.once(Instant::now()) {
             warn!(more, "{what}");
         }
     }
+}
+
+/// Whether the process (EMFILE) or the system (ENFILE) has no more room for open files.
+fn is_out_of_files(error: &io::Error) -> bool {
+    // The numbers are the same on every Unix.
+    cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24))
 }

@@ -10,6 +10,8 @@ use tokio::net::UnixStream;
 use tokio::time::Sleep;
 use tokio_rustls::server::TlsStream;
 
+use super::taken::Taken;
+
 /// The bytes by which HTTP/1 and HTTP/2 are told apart; hardly any request is shorter.
 const PREFACE: usize = 24;
 
@@ -19,10 +21,10 @@ const STRETCH: usize = 64 * 1024;
 
 /// What a connection's bytes travel over.
 pub(super) enum Wire {
-    Tcp(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Tcp(Taken<TcpStream>),
+    Tls(Box<TlsStream<Taken<TcpStream>>>),
     #[cfg(unix)]
-    Unix(UnixStream),
+    Unix(Taken<UnixStream>),
 }
 
 /// Calls a method of whatever the wire is.
@@ -46,14 +48,11 @@ pub(super) struct Patience {
     pub(super) unread: Duration,
 }
 
-/// One client's connection. Reading fails when it does not begin to speak, and writing when it does not read.
+/// One client's connection. Reading fails when it does not begin to speak.
 pub(super) struct Connection {
     wire: Wire,
     /// How many bytes the client still has to send, and until when.
     silence: Option<(usize, Pin<Box<Sleep>>)>,
-    /// Until when the client has to read something, once it has stopped.
-    blocked: Option<Pin<Box<Sleep>>>,
-    unread: Duration,
     /// The bytes that were read at a stretch.
     stretch: usize,
 }
@@ -61,34 +60,7 @@ pub(super) struct Connection {
 impl Connection {
     pub(super) fn new(wire: Wire, patience: Patience) -> Self {
         let silence = Some((PREFACE, Box::pin(tokio::time::sleep(patience.silence))));
-        Self { wire, silence, blocked: None, unread: patience.unread, stretch: 0 }
-    }
-
-    /// Passes on how writing went, unless the client has not read for too long.
-    fn written<T>(&mut self, outcome: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
-        if outcome.is_ready() {
-            self.blocked = None;
-            return outcome;
-        }
-        let unread = self.unread;
-        let limit = self.blocked.get_or_insert_with(|| Box::pin(tokio::time::sleep(unread)));
-        if limit.as_mut().poll(context).is_ready() {
-            self.reset();
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read")));
-        }
-        outcome
-    }
-
-    /// Lets the system forget what the client has not read, instead of keeping it until it is; what cannot be reset ends all
-    /// the same.
-    fn reset(&self) {
-        let stream = match &self.wire {
-            Wire::Tcp(stream) => stream,
-            Wire::Tls(stream) => stream.get_ref().0,
-            #[cfg(unix)]
-            Wire::Unix(_) => return,
-        };
-        let _ = stream.set_zero_linger();
+        Self { wire, silence, stretch: 0 }
     }
 }
 
@@ -122,8 +94,7 @@ impl AsyncRead for Connection {
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let outcome = over!(&mut self.wire, stream => Pin::new(stream).poll_write(context, bytes));
-        self.written(outcome, context)
+        over!(&mut self.wire, stream => Pin::new(stream).poll_write(context, bytes))
     }
 
     fn poll_write_vectored(
@@ -131,8 +102,7 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let outcome = over!(&mut self.wire, stream => Pin::new(stream).poll_write_vectored(context, slices));
-        self.written(outcome, context)
+        over!(&mut self.wire, stream => Pin::new(stream).poll_write_vectored(context, slices))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -140,12 +110,10 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let outcome = over!(&mut self.wire, stream => Pin::new(stream).poll_flush(context));
-        self.written(outcome, context)
+        over!(&mut self.wire, stream => Pin::new(stream).poll_flush(context))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let outcome = over!(&mut self.wire, stream => Pin::new(stream).poll_shutdown(context));
-        self.written(outcome, context)
+        over!(&mut self.wire, stream => Pin::new(stream).poll_shutdown(context))
     }
 }

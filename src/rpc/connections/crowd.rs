@@ -7,16 +7,20 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-/// The most connections that are on their way out and do not count any more.
+/// The most and the fewest connections that may be on their way out and do not count any more; between them it is an eighth
+/// of those that may be there.
 const MOST_LEAVING: usize = 128;
+const FEWEST_LEAVING: usize = 16;
 /// How long a newcomer waits when as many are on their way out.
 const ROOM_WITHIN: Duration = Duration::from_millis(200);
 
-/// All connections. There are never more than its limit, and [`MOST_LEAVING`] that have been told to go.
+/// All connections. There are never more than its limit, and a few besides that have been told to go.
 #[derive(Debug)]
 pub(super) struct Crowd {
     seats: Arc<Semaphore>,
     exits: Arc<Semaphore>,
+    /// How many exits there are.
+    leaving: usize,
     idle: Mutex<Idle>,
 }
 
@@ -36,9 +40,11 @@ struct Rank {
 
 impl Crowd {
     pub(super) fn new(limit: usize) -> Arc<Self> {
+        let leaving = (limit / 8).clamp(FEWEST_LEAVING, MOST_LEAVING);
         Arc::new(Self {
             seats: Arc::new(Semaphore::new(limit)),
-            exits: Arc::new(Semaphore::new(MOST_LEAVING)),
+            exits: Arc::new(Semaphore::new(leaving)),
+            leaving,
             idle: Mutex::default(),
         })
     }
@@ -54,10 +60,28 @@ impl Crowd {
     }
 
     /// Tells the connection to go that would be missed least, and gives its seat. `None` when all are at work.
-    pub(super) async fn make_room(&self) -> Option<OwnedSemaphorePermit> {
+    async fn make_room(&self) -> Option<OwnedSemaphorePermit> {
+        self.dismiss(|_| true).await
+    }
+
+    /// Tells a connection to go that has never called anything, if there is one.
+    pub(super) async fn dismiss_stranger(&self) {
+        drop(self.dismiss(|rank| !rank.has_called).await);
+    }
+
+    /// Tells the connection to go that would be missed least, if it `may_go`, and gives its seat.
+    async fn dismiss(&self, may_go: impl Fn(&Rank) -> bool) -> Option<OwnedSemaphorePermit> {
         let exit = tokio::time::timeout(ROOM_WITHIN, Arc::clone(&self.exits).acquire_owned()).await.ok()?.ok()?;
         loop {
-            let (_, first) = self.idle().ranks.pop_first()?;
+            let first = {
+                let mut idle = self.idle();
+                let (rank, first) = idle.ranks.pop_first()?;
+                if !may_go(&rank) {
+                    idle.ranks.insert(rank, first);
+                    return None;
+                }
+                first
+            };
             let Some(first) = first.upgrade() else { continue };
             let mut state = first.state();
             // A call may have come since.
@@ -143,7 +167,7 @@ impl Member {
 
     /// Whether there is time for a goodbye: not when many others are on their way out.
     pub(super) fn may_say_goodbye(&self) -> bool {
-        self.0.crowd.exits.available_permits() > MOST_LEAVING / 2
+        self.0.crowd.exits.available_permits() > self.0.crowd.leaving / 2
     }
 }
 
@@ -217,12 +241,25 @@ mod tests {
         let newcomer = crowd.enter().await.unwrap();
         assert!(is_told(&busy) && !is_told(&other) && !is_told(&last));
         // Who is on the way out has no seat, and gives back the right to be there.
-        assert_eq!(crowd.exits.available_permits(), MOST_LEAVING - 3);
+        assert_eq!(crowd.exits.available_permits(), FEWEST_LEAVING - 3);
         drop((never, served, busy, other_call, last_call));
-        assert_eq!((crowd.exits.available_permits(), crowd.seats.available_permits()), (MOST_LEAVING, 0));
+        assert_eq!((crowd.exits.available_permits(), crowd.seats.available_permits()), (FEWEST_LEAVING, 0));
         drop((newcomer, other, last));
         assert_eq!(crowd.seats.available_permits(), 3);
         assert!(crowd.idle().ranks.is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_has_called_something_is_no_stranger() {
+        let crowd = Crowd::new(3);
+        let served = crowd.enter().await.unwrap();
+        drop(served.call());
+        let stranger = crowd.enter().await.unwrap();
+        crowd.dismiss_stranger().await;
+        crowd.dismiss_stranger().await;
+        assert!(is_told(&stranger) && !is_told(&served));
+        assert_eq!((crowd.seats.available_permits(), crowd.exits.available_permits()), (2, FEWEST_LEAVING - 1));
+        assert!(crowd.enter().await.is_some() && crowd.idle().ranks.len() == 1);
     }
 
     #[tokio::test]

@@ -6,6 +6,7 @@ mod connection;
 mod crowd;
 mod peer;
 mod serving;
+mod taken;
 mod tls;
 #[cfg(unix)]
 mod unix;
@@ -15,10 +16,11 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+#[cfg(unix)]
+use tokio::net::UnixStream;
 use tokio::net::{TcpListener, TcpStream};
 use tracing::debug;
 
-use connection::Wire;
 pub(super) use peer::Peer;
 pub(super) use serving::serve;
 use tls::Tls;
@@ -63,7 +65,7 @@ impl Listeners {
             accepted = self.accept_tcp() => accepted,
             accepted = unix.accept() => {
                 let (stream, user) = accepted?;
-                Ok((Incoming::Ready(Wire::Unix(stream)), Peer { user: Some(user), ..Peer::default() }))
+                Ok((Incoming::Unix(stream), Peer { user: Some(user), ..Peer::default() }))
             }
         }
     }
@@ -80,16 +82,15 @@ impl Listeners {
         if let Err(error) = stream.set_nodelay(true) {
             debug!(%address, %error, "a connection was lost as it was made");
         }
-        let incoming = if self.tls.is_some() { Incoming::Bare(stream) } else { Incoming::Ready(Wire::Tcp(stream)) };
-        Ok((incoming, Peer { address: Some(address.ip().to_canonical()), ..Peer::default() }))
+        Ok((Incoming::Tcp(stream), Peer { address: Some(address.ip().to_canonical()), ..Peer::default() }))
     }
 }
 
 /// A connection that was accepted.
 enum Incoming {
-    Ready(Wire),
-    /// One with which hands have to be shaken first.
-    Bare(TcpStream),
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
 }
 
 impl std::fmt::Debug for Listeners {

@@ -12,6 +12,7 @@ use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::server::TlsStream;
 
+use super::taken::Taken;
 use crate::domain::CertificateName;
 use crate::rpc::auth::names_of;
 use crate::rpc::watched::Watched;
@@ -45,13 +46,13 @@ impl Tls {
     }
 
     /// Shakes hands.
-    pub(super) async fn accept(&self, stream: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
+    pub(super) async fn accept(&self, stream: Taken<TcpStream>) -> std::io::Result<TlsStream<Taken<TcpStream>>> {
         TlsAcceptor::from(self.0.current()).accept(stream).await
     }
 }
 
 /// The names in the certificate that the client has shown.
-pub(super) fn client_names(stream: &TlsStream<TcpStream>) -> Arc<[CertificateName]> {
+pub(super) fn client_names<S>(stream: &TlsStream<S>) -> Arc<[CertificateName]> {
     let (_, session) = stream.get_ref();
     let shown = session.peer_certificates().and_then(|chain| chain.first());
     shown.map(|certificate| names_of(certificate).into()).unwrap_or_default()

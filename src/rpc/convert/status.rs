@@ -26,14 +26,14 @@ pub(in crate::rpc) fn status_query(request: proto::StatusRequest) -> Result<(Sta
 }
 
 /// What head office last observed of a branch. A lease that has run out by `now` is nobody's.
-pub(in crate::rpc) fn branch_status_to_proto(branch: Branch, state: BranchState, now: Time) -> proto::BranchStatus {
-    let lease = state.lease.filter(|lease| lease.expires_time > now);
+pub(in crate::rpc) fn branch_status_to_proto(branch: &Branch, state: &BranchState, now: Time) -> proto::BranchStatus {
+    let lease = state.lease.as_ref().filter(|lease| lease.expires_time > now);
     proto::BranchStatus {
         branch_id: branch.id.to_string(),
         branch_code: branch.code.to_string(),
-        branch_name: branch.name,
+        branch_name: branch.name.clone(),
         provider: provider_to_proto(branch.provider),
-        last_migration_applied: state.last_migration.unwrap_or_default(),
+        last_migration_applied: state.last_migration.clone().unwrap_or_default(),
         status: migration_status_to_proto(state.status),
         last_attempt_time: state.last_attempt_time.map(timestamp),
         retry_count: state.retry_count,
@@ -41,12 +41,12 @@ pub(in crate::rpc) fn branch_status_to_proto(branch: Branch, state: BranchState,
         error_details: state.error.as_ref().map(ToString::to_string).unwrap_or_default(),
         failure_class: state.error.as_ref().map_or(0, |error| failure_class_to_proto(error.class)),
         is_locked: lease.is_some(),
-        lock_owner: lease.as_ref().map(|lease| lease.owner.clone()).unwrap_or_default(),
+        lock_owner: lease.map(|lease| lease.owner.clone()).unwrap_or_default(),
         lock_expires_time: lease.map(|lease| timestamp(lease.expires_time)),
         pending_count: state.pending_count,
-        error: state.error.map(error_to_proto),
+        error: state.error.clone().map(error_to_proto),
         is_active: branch.is_active,
-        hold: state.hold.map(hold_to_proto),
+        hold: state.hold.clone().map(hold_to_proto),
     }
 }
 
@@ -86,9 +86,9 @@ mod tests {
         let expires_time = Time::UNIX_EPOCH + Duration::from_secs(60);
         let lease = Lease { owner: "replica-1".into(), token: 7, expires_time };
         let state = BranchState { lease: Some(lease), ..BranchState::new(branch.id) };
-        let held = branch_status_to_proto(branch.clone(), state.clone(), Time::UNIX_EPOCH);
+        let held = branch_status_to_proto(&branch, &state, Time::UNIX_EPOCH);
         assert!(held.is_locked && held.lock_owner == "replica-1" && held.lock_expires_time.is_some());
-        let free = branch_status_to_proto(branch, state, expires_time);
+        let free = branch_status_to_proto(&branch, &state, expires_time);
         assert!(!free.is_locked && free.lock_owner.is_empty() && free.lock_expires_time.is_none());
     }
 
@@ -97,7 +97,7 @@ mod tests {
         let branch = branch();
         let error = MigrationError::new(&branch.code, FailureClass::Sql, "no such table: Sales");
         let state = BranchState { error: Some(error), ..BranchState::new(branch.id) };
-        let status = branch_status_to_proto(branch, state, Time::UNIX_EPOCH);
+        let status = branch_status_to_proto(&branch, &state, Time::UNIX_EPOCH);
         assert_eq!(status.error_details, "BR001: no such table: Sales");
         assert_eq!(status.failure_class, i32::from(proto::FailureClass::Sql));
         assert_eq!(status.error.unwrap().message, "no such table: Sales");

@@ -4,24 +4,25 @@ use std::net::TcpListener;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use crate::support::{PROGRAM, temp_dir};
+use crate::support::{Listener, Program, temp_dir};
 
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn serve(listen: &str, variables: &[(&str, &str)]) -> (tempfile::TempDir, Command) {
+fn serve(listen: &str, variables: &[(&str, &str)]) -> (tempfile::TempDir, Command, Listener) {
     let folder = temp_dir();
     std::fs::create_dir(folder.path().join("migrations")).unwrap();
-    let mut command = Command::new(PROGRAM);
-    command.current_dir(folder.path()).envs(variables.iter().copied());
-    command.args(["serve", "--listen", listen, "--data", "data", "--migrations", "migrations"]);
-    (folder, command)
+    let program = Program::new(["serve", "--listen", listen, "--data", "data", "--migrations", "migrations"]);
+    let program = program.folder(folder.path());
+    let program = variables.iter().fold(program, |program, (name, value)| program.variable(name, value));
+    let (command, listener) = program.into_parts("");
+    (folder, command, listener)
 }
 
 /// Runs to the end, which has to come by itself.
 fn refused_to_start(listen: &str, variables: &[(&str, &str)]) -> (tempfile::TempDir, Output) {
-    let (folder, mut command) = serve(listen, variables);
+    let (folder, mut command, listener) = serve(listen, variables);
     let child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
     let id = child.id().to_string();
     let (done, ended) = std::sync::mpsc::channel();
@@ -31,7 +32,9 @@ fn refused_to_start(listen: &str, variables: &[(&str, &str)]) -> (tempfile::Temp
         panic!("the service started on {listen}");
     });
     waiting.join().unwrap().unwrap();
-    (folder, output.unwrap())
+    let output = output.unwrap();
+    listener.hear(&output.stdout, &output.stderr);
+    (folder, output)
 }
 
 #[test]
@@ -50,7 +53,7 @@ fn other_addresses_than_loopback_are_refused() {
 async fn the_warning_comes_at_every_start() {
     let port = free_port();
     let allowed = [("BRANCHKEEPER__SERVER__ALLOW_UNAUTHENTICATED", "true"), ("BRANCHKEEPER__LOG__FORMAT", "json")];
-    let (folder, mut command) = serve(&format!("0.0.0.0:{port}"), &allowed);
+    let (folder, mut command, listener) = serve(&format!("0.0.0.0:{port}"), &allowed);
     for start in 1..=2 {
         let log = std::fs::File::options().create(true).append(true).open(folder.path().join("log")).unwrap();
         let mut child = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
@@ -70,6 +73,7 @@ async fn the_warning_comes_at_every_start() {
         child.kill().unwrap();
         child.wait().unwrap();
     }
+    listener.hear(&std::fs::read(folder.path().join("log")).unwrap(), b"");
 }
 
 #[test]

@@ -17,7 +17,7 @@ async fn health(station: &Station, service: &str) -> ServingStatus {
 }
 
 async fn get(station: &Station, path: &str) -> String {
-    let mut stream = tokio::net::TcpStream::connect(station.address()).await.unwrap();
+    let mut stream = station.connect().await;
     let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();

@@ -155,11 +155,8 @@ async fn what_is_known_of_a_branch() {
 #[tokio::test]
 async fn a_reader_that_leaves_is_no_failure() {
     let (_, server) = fake(&[]).await;
-    let command = format!("{} up --all | head -n 1", crate::support::PROGRAM);
-    let run = move || {
-        let shell = ["-o", "pipefail", "-c", command.as_str()];
-        std::process::Command::new("bash").args(shell).env("BRANCHKEEPER_SERVER", &server).output()
-    };
-    let output = tokio::task::spawn_blocking(run).await.unwrap().unwrap();
+    let program =
+        crate::support::Program::within("\"$0\" up --all | head -n 1").variable("BRANCHKEEPER_SERVER", &server);
+    let output = tokio::task::spawn_blocking(move || program.run()).await.unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
 }

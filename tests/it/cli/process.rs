@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::PROGRAM;
+use crate::support::{Listener, Program};
 
 /// How long any command of a test may take.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -35,22 +35,21 @@ impl Output {
 
 /// A command to be run.
 pub(crate) struct Keeper {
-    command: Command,
+    program: Program,
     input: String,
 }
 
 impl Keeper {
     /// `branchkeeper` with these arguments, in an environment without settings of its own.
     pub(crate) fn new(args: &[&str]) -> Self {
-        let mut command = Command::new(PROGRAM);
+        let mut program = Program::new(args);
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy().into_owned();
             if name.starts_with("BRANCHKEEPER_") || ["NO_COLOR", "RUST_LOG", "COLUMNS"].contains(&name.as_str()) {
-                command.env_remove(name);
+                program = program.without(name);
             }
         }
-        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Self { command, input: String::new() }
+        Self { program, input: String::new() }
     }
 
     pub(crate) fn server(self, server: &str) -> Self {
@@ -58,12 +57,12 @@ impl Keeper {
     }
 
     pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
-        self.command.env(name, value);
+        self.program = self.program.variable(name, value);
         self
     }
 
     pub(crate) fn folder(mut self, folder: &Path) -> Self {
-        self.command.current_dir(folder);
+        self.program = self.program.folder(folder);
         self
     }
 
@@ -73,13 +72,14 @@ impl Keeper {
     }
 
     /// Starts it and leaves it running.
-    pub(crate) fn start(mut self) -> Running {
-        let mut child = self.command.spawn().unwrap();
+    pub(crate) fn start(self) -> Running {
+        let (mut command, listener) = self.program.into_parts(&self.input);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         // Whoever does not read its input may be gone before all is written.
         let _ = child.stdin.take().unwrap().write_all(self.input.as_bytes());
         let stdout = collect(child.stdout.take().unwrap());
         let stderr = collect(child.stderr.take().unwrap());
-        Running { child, stdout, stderr }
+        Running { child, stdout, stderr, listener: Some(listener) }
     }
 
     /// Runs it to its end.
@@ -93,6 +93,7 @@ pub(crate) struct Running {
     child: Child,
     stdout: Collected,
     stderr: Collected,
+    listener: Option<Listener>,
 }
 
 type Collected = std::sync::Arc<std::sync::Mutex<String>>;
@@ -155,7 +156,17 @@ impl Running {
         while std::sync::Arc::strong_count(&self.stdout) + std::sync::Arc::strong_count(&self.stderr) > 2 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
+        self.hear();
         Output { code: status.code().unwrap_or(-1), stdout: self.stdout(), stderr: self.stderr() }
+    }
+}
+
+impl Running {
+    fn hear(&mut self) {
+        let (stdout, stderr) = (self.stdout(), self.stderr());
+        if let Some(listener) = self.listener.take() {
+            listener.hear(stdout.as_bytes(), stderr.as_bytes());
+        }
     }
 }
 
@@ -163,6 +174,9 @@ impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if !std::thread::panicking() {
+            self.hear();
+        }
     }
 }
 

@@ -257,19 +257,27 @@ async fn a_demo_that_cannot_be_says_why_and_touches_nothing() {
 fn a_log_that_nobody_reads_any_more_changes_nothing() {
     let folder = temp_dir();
     std::fs::create_dir(folder.path().join("migrations")).unwrap();
-    let mut service = std::process::Command::new(crate::support::PROGRAM)
-        .args(["serve", "--listen", "127.0.0.1:0", "--migrations", "migrations", "--data", "data"])
-        .current_dir(folder.path())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
+    let (mut command, listener) = crate::support::Program::new([
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--migrations",
+        "migrations",
+        "--data",
+        "data",
+    ])
+    .folder(folder.path())
+    .into_parts("");
+    let mut service = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
     let mut log = std::io::BufReader::new(service.stderr.take().unwrap());
-    let mut line = String::new();
+    let (mut said, mut line) = (String::new(), String::new());
     while !line.contains(r#""message":"serving""#) {
+        said += &line;
         line.clear();
         assert!(std::io::BufRead::read_line(&mut log, &mut line).unwrap() > 0, "the log ended");
     }
     drop(log);
+    listener.hear(b"", said.as_bytes());
     let asked = std::process::Command::new("kill").args(["-TERM", &service.id().to_string()]).status().unwrap();
     assert!(asked.success());
     let begun = std::time::Instant::now();

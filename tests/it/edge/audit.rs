@@ -90,7 +90,7 @@ async fn what_was_tampered_with_shows() {
     let tamper = async |sql: &'static str| {
         let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&file);
         let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
-        sqlx::query(sql).execute(&mut connection).await.unwrap();
+        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
     };
     let cases = [
@@ -114,7 +114,45 @@ async fn what_was_tampered_with_shows() {
             "UPDATE audit_chain SET hash = (SELECT hash FROM audit WHERE sequence = 5)",
             "entry 5",
         ),
+        // Nothing vouches for what is before the beginning, so an entry that was put there may say anything.
+        (
+            "UPDATE audit_chain SET anchor_sequence = 2, anchor_hash = (SELECT hash FROM audit WHERE sequence = 2)",
+            "UPDATE audit_chain SET anchor_sequence = 0, anchor_hash = ''",
+            "entry 1: the entry is outside of the record",
+        ),
+        (
+            "INSERT INTO audit SELECT 6, time, 'jwt:eve', role, peer, action, subject, subject_folded, request_id, run_id, \
+             detail, outcome, hash FROM audit WHERE sequence = 5",
+            "DELETE FROM audit WHERE sequence = 6",
+            "entry 6: the entry is outside of the record",
+        ),
+        // The newest entries are gone, and the end was moved to fit.
+        (
+            "UPDATE audit_chain SET sequence = 4",
+            "UPDATE audit_chain SET sequence = 5",
+            "entry 4: it is not the entry that the record ended with",
+        ),
+        // Hidden from whoever asks for the branch.
+        (
+            "UPDATE audit SET subject_folded = 'br9' WHERE sequence = 3",
+            "UPDATE audit SET subject_folded = 'br2' WHERE sequence = 3",
+            "entry 3",
+        ),
+        (
+            "UPDATE audit SET time = 'soon' WHERE sequence = 4",
+            "UPDATE audit SET time = (SELECT time FROM kept) WHERE sequence = 4",
+            "entry 4: column time",
+        ),
+        // Two have changed places.
+        (
+            "UPDATE audit SET sequence = sequence - 5 WHERE sequence IN (2, 3); UPDATE audit SET sequence = -sequence WHERE \
+             sequence < 0",
+            "UPDATE audit SET sequence = sequence - 5 WHERE sequence IN (2, 3); UPDATE audit SET sequence = -sequence WHERE \
+             sequence < 0",
+            "entry 2",
+        ),
     ];
+    tamper("CREATE TABLE kept AS SELECT time FROM audit WHERE sequence = 4").await;
     for (break_it, mend_it, place) in cases {
         tamper(break_it).await;
         station.start().await;

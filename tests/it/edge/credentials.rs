@@ -1,14 +1,14 @@
 //! Configurations that would leave a door open.
 
-use crate::support::{PROGRAM, Station};
+use crate::support::{Program, Station};
 
 /// Starts a service that must not start, and gives what it says.
 fn refused(set: &[(&str, &str)], listen: &str) -> String {
     let folder = crate::support::temp_dir();
-    let mut command = std::process::Command::new(PROGRAM);
-    command.args(["serve", "--listen", listen]).current_dir(folder.path());
-    command.envs(set.iter().map(|(key, value)| (format!("BRANCHKEEPER__{key}"), value)));
-    let output = command.output().unwrap();
+    let program = Program::new(["serve", "--listen", listen]).folder(folder.path());
+    let set_to =
+        |program: Program, (key, value): &(&str, &str)| program.variable(format!("BRANCHKEEPER__{key}"), value);
+    let output = set.iter().fold(program, set_to).run();
     assert_eq!(output.status.code().map(|code| code == 0), Some(false));
     String::from_utf8(output.stderr).unwrap()
 }

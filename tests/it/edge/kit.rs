@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tonic::{Request, Status};
 
 pub(super) use crate::support::Authority;
-use crate::support::{Channel, PROGRAM, Raw, Station};
+use crate::support::{Channel, Program, Raw, Station};
 
 /// The secret of HS256.
 pub(super) const SECRET: &str = "a-secret-of-at-least-32-bytes-for-tests";
@@ -58,13 +58,11 @@ pub(super) fn with<T>(token: &str, message: T) -> Request<T> {
 
 /// Runs the command line; `arguments` are separated by spaces.
 pub(super) fn cli(server: &str, token: Option<&str>, arguments: &str) -> Output {
-    let mut command = std::process::Command::new(PROGRAM);
-    command.args(arguments.split(' ')).env("BRANCHKEEPER_SERVER", server).stdin(std::process::Stdio::null());
-    command.env_remove("BRANCHKEEPER_TOKEN");
-    if let Some(token) = token {
-        command.env("BRANCHKEEPER_TOKEN", token);
+    let program = Program::new(arguments.split(' ')).variable("BRANCHKEEPER_SERVER", server);
+    match token {
+        Some(token) => program.variable("BRANCHKEEPER_TOKEN", token).run(),
+        None => program.without("BRANCHKEEPER_TOKEN").run(),
     }
-    command.output().unwrap()
 }
 
 pub(super) fn text(bytes: &[u8]) -> String {

@@ -1,26 +1,25 @@
 //! `branchkeeper health` as the probe of a container: everything it needs comes from the environment.
 
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 
 use super::kit::{closed_station, text, viewer};
 use super::tls::secured;
-use crate::support::PROGRAM;
+use crate::support::Program;
 
 const SERVICE: &str = "branchkeeper.v1.MigrationService";
 
 /// Runs the probe, which must end within seconds, whatever it meets, and gives its exit code and what it said.
 async fn probe(arguments: &[&str], variables: &[(&str, &str)]) -> (i32, String) {
-    let mut command = Command::new(PROGRAM);
+    let mut program = Program::new(["health"]).args(arguments);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("BRANCHKEEPER_")) {
-        command.env_remove(name);
+        program = program.without(name);
     }
-    command.arg("health").args(arguments).envs(variables.iter().copied());
+    program = variables.iter().fold(program, |program, (name, value)| program.variable(name, value));
     let begun = Instant::now();
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let output = tokio::task::spawn_blocking(move || program.run()).await.unwrap();
     assert!(begun.elapsed() < Duration::from_secs(30), "the probe took {:?}", begun.elapsed());
     (output.status.code().unwrap(), text(&output.stdout) + &text(&output.stderr))
 }

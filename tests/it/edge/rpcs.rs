@@ -7,6 +7,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use prost::Message;
 use prost_types::FileDescriptorSet;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tonic::Code;
 
 use super::kit::{SECRET, admin, claims, closed_station, now, raw, signed, viewer, with};
@@ -165,14 +166,33 @@ async fn health_and_reflection_are_opened_and_closed() {
     assert_eq!(code("/grpc.health.v1.Health/Check", None).await, Some(Code::Unauthenticated));
     assert_eq!(code("/grpc.health.v1.Health/Check", Some(&format!("Bearer {}", viewer()))).await, None);
     assert_eq!(code("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", None).await, None);
-    let get = |path: &str, token: &str| {
-        let mut curl = std::process::Command::new("curl");
-        curl.args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", &format!("Authorization: Bearer {token}")]);
-        super::kit::text(&curl.arg(format!("{}{path}", station.url())).output().unwrap().stdout)
-    };
-    for path in ["/healthz", "/readyz"] {
-        assert_eq!((get(path, "garbage").as_str(), get(path, &viewer()).as_str()), ("401", "200"), "{path}");
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        let codes = (get(&station, path, "garbage").await, get(&station, path, &viewer()).await);
+        assert_eq!((codes.0.as_str(), codes.1.as_str()), ("401", "200"), "{path}");
     }
+}
+
+#[tokio::test]
+async fn what_is_measured_is_not_for_everybody() {
+    let mut station = closed_station();
+    station.start().await;
+    let roleless = signed(&claims("SomethingElse"));
+    for (token, code) in [("garbage", "401"), (&roleless, "403"), (&viewer(), "200"), (&admin(), "200")] {
+        assert_eq!(get(&station, "/metrics", token).await, code);
+        assert_eq!(get(&station, "/healthz", token).await, "200", "health is open");
+    }
+}
+
+/// The code of a plain route's answer.
+async fn get(station: &Station, path: &str, token: &str) -> String {
+    let mut stream = station.connect().await;
+    station.watch().seen.secret("a caller's token", token);
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer.split(' ').nth(1).unwrap().to_owned()
 }
 
 #[tokio::test]

@@ -4,10 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
 
 use super::kit::{Authority, cli, closed_station, text, until, viewer, write};
-use crate::support::{PROGRAM, Station};
+use crate::support::{Program, Station};
 
 /// Files for a station with TLS, and the authority behind them.
 pub(super) struct Secured {
@@ -56,6 +55,8 @@ impl Secured {
         let ca = format!("--cacert {}", self.folder.join("ca.pem").display());
         let line = format!("-sv --max-time 10 {ca} {arguments} {}/healthz", self.url());
         let output = curl.args(line.split(' ').filter(|word| !word.is_empty())).output().unwrap();
+        self.station.watch().seen.answer(&output.stdout);
+        self.station.watch().seen.answer(&output.stderr);
         text(&output.stdout) + &text(&output.stderr)
     }
 }
@@ -92,7 +93,7 @@ async fn a_slow_handshake_holds_nobody_up() {
     secured.start().await;
     let mut silent = Vec::new();
     for _ in 0..50 {
-        silent.push(TcpStream::connect(secured.station.address()).await.unwrap());
+        silent.push(secured.station.connect().await);
     }
     let begun = std::time::Instant::now();
     assert!(secured.cli(None, "health").status.success());
@@ -141,10 +142,7 @@ async fn certificates_of_clients_say_who_they_are() {
 
 #[test]
 fn a_token_does_not_travel_unencrypted() {
-    let output = std::process::Command::new(PROGRAM)
-        .args(["status", "--server", "http://192.0.2.1:50051", "--token", "bk_hunter2"])
-        .output()
-        .unwrap();
+    let output = Program::new(["status", "--server", "http://192.0.2.1:50051", "--token", "bk_hunter2"]).run();
     assert_eq!(output.status.code(), Some(2));
     let said = text(&output.stderr);
     assert!(said.contains("readable for all") && !said.contains("hunter2"), "{said}");

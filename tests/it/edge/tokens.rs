@@ -1,11 +1,10 @@
 //! API tokens, from the first one on.
 
 use super::kit::{admin, cli, closed_station, text, until, viewer};
-use crate::support::{PROGRAM, Station};
+use crate::support::{Program, Station};
 
 fn offline(station: &Station, arguments: &str) -> std::process::Output {
-    let mut command = std::process::Command::new(PROGRAM);
-    command.args(arguments.split(' ')).arg("--data").arg(station.data_folder()).output().unwrap()
+    Program::new(arguments.split(' ')).arg("--data").arg(station.data_folder()).run()
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
 use super::{MARKS, branch_on, eventually, number_on, run_on, station_for};
 use crate::support::{
     Database, Fate, Proxy, Station, Way, apply, apply_all, ended, outcome, own_postgres, pb, postgres, sqlite_branch,
@@ -230,6 +232,15 @@ async fn head_office_outlives_the_end_of_its_idle_connections() {
     assert_eq!((result.success, result.branches_succeeded), (true, 6));
 }
 
+/// The page of measurements.
+async fn measured(station: &Station) -> String {
+    let mut stream = station.connect().await;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut page = String::new();
+    stream.read_to_string(&mut page).await.unwrap();
+    page
+}
+
 /// Head office does not answer for a while: callers hear so in time, with the advice to try again, and then it goes on.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_head_office_that_is_away_is_reported_as_such() {
@@ -249,6 +260,8 @@ async fn a_head_office_that_is_away_is_reported_as_such() {
     assert!(begun.elapsed() < Duration::from_secs(30), "it took {:?}", begun.elapsed());
     let status = crate::support::refused::<()>(Err(status), tonic::Code::Unavailable, "HEAD_OFFICE_UNAVAILABLE");
     assert!(crate::support::details(&status).retry_info().is_some(), "{status:?}");
+    let measured = measured(&station).await;
+    assert!(measured.contains("\nbranchkeeper_head_office_up 0\n") && !measured.contains("_branches{"), "{measured}");
     assert!(server.password.is_empty() || !format!("{status:?}{}", station.log()).contains(&server.password));
     proxy.flow();
     let result = eventually("head office is back", async || apply(&station, "BR001").await.ok()).await;

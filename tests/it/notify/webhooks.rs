@@ -8,7 +8,7 @@ use super::receiver::{Answer, Receiver};
 use super::{BAD, register, station, until};
 use crate::support::pb::notification_service_client::NotificationServiceClient;
 use crate::support::pb::{self, NotificationState};
-use crate::support::{PROGRAM, Station, outcome};
+use crate::support::{Program, Station, outcome};
 
 async fn notifications(station: &Station) -> Vec<pb::Notification> {
     let mut client = NotificationServiceClient::new(station.channel().await);
@@ -160,9 +160,7 @@ async fn targets_are_tried_out_from_the_command_line() {
     station.set("NOTIFY__TARGETS__CHAT__FORMAT", "slack");
     station.start().await;
     let notify = |args: &[&str]| {
-        let mut command = Command::new(PROGRAM);
-        command.args(["--server", &station.url(), "notify"]).args(args);
-        let output = command.output().unwrap();
+        let output = Program::new(["--server", &station.url(), "notify"]).args(args).run();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (output.status.code().unwrap(), text(&output.stdout) + &text(&output.stderr))
     };

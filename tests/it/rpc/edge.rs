@@ -5,7 +5,6 @@ use std::time::Duration;
 use branchkeeper::rpc::ServerSettings;
 use branchkeeper::rpc::proto::{CreateBranchRequest, GetBranchRequest, GetBranchResponse, WatchRunRequest};
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::{Code, Request};
 use tonic_prost::ProstCodec;
@@ -165,7 +164,7 @@ async fn connections_are_bounded() {
     let live = tonic_health::pb::HealthCheckRequest { service: String::new() };
     let mut watch = health.watch(live.clone()).await.unwrap().into_inner();
     watch.message().await.unwrap().unwrap();
-    let mut second = TcpStream::connect(served.address).await.unwrap();
+    let mut second = served.connect().await;
     let read = tokio::time::timeout(Duration::from_secs(3), second.read(&mut [0; 8])).await.unwrap();
     assert!(matches!(read, Ok(0) | Err(_)), "{read:?}");
     health.check(live.clone()).await.unwrap();
@@ -173,8 +172,7 @@ async fn connections_are_bounded() {
     // One that has nothing to do makes room.
     drop(watch);
     for _ in 0..50 {
-        let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{}", served.address)).unwrap();
-        let mut newcomer = tonic_health::pb::health_client::HealthClient::new(endpoint.connect_lazy());
+        let mut newcomer = tonic_health::pb::health_client::HealthClient::new(served.lazy_channel());
         if newcomer.check(live.clone()).await.is_ok() {
             health.check(live).await.expect("its client connects anew by itself");
             served.stop().await;

@@ -21,7 +21,7 @@ use tonic_health::pb::health_client::HealthClient;
 use tonic_types::StatusExt;
 
 use crate::support::secrets::Watch;
-use crate::support::{Channel, pb, sqlite_branch, temp_dir};
+use crate::support::{Channel, Overheard, pb, sqlite_branch, temp_dir};
 
 /// A server of its own on a free port, with a head office and a migrations folder of its own. Nothing is migrated
 /// unasked.
@@ -109,8 +109,21 @@ pub(super) async fn start_with(settings: ServerSettings, migrations: &[(&str, &s
 
 impl Served {
     pub(super) async fn channel(&self) -> Channel {
-        let endpoint = Endpoint::from_shared(format!("http://{}", self.address)).unwrap();
-        Channel::new(endpoint.connect().await.unwrap(), &self.watch.seen)
+        Channel::new(self.endpoint().connect().await.unwrap(), &self.watch.seen)
+    }
+
+    /// A channel that connects when it is used.
+    pub(super) fn lazy_channel(&self) -> Channel {
+        Channel::new(self.endpoint().connect_lazy(), &self.watch.seen)
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        Endpoint::from_shared(format!("http://{}", self.address)).unwrap()
+    }
+
+    /// A connection below every protocol.
+    pub(super) async fn connect(&self) -> Overheard<TcpStream> {
+        Overheard::new(TcpStream::connect(self.address).await.unwrap(), &self.watch.seen)
     }
 
     pub(super) async fn migrations(&self) -> MigrationServiceClient<Channel> {
@@ -155,11 +168,10 @@ impl Served {
 
     /// Sends `request` over HTTP/1.1 and gives back the whole answer: head in lower case, and body.
     pub(super) async fn http(&self, request: &[u8]) -> (String, Vec<u8>) {
-        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let mut stream = self.connect().await;
         stream.write_all(request).await.unwrap();
         let mut answer = Vec::new();
         tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut answer)).await.unwrap().unwrap();
-        self.watch.seen.answer(&answer);
         let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
         let head = String::from_utf8(answer[..end].to_vec()).unwrap().to_ascii_lowercase();
         (head, answer[end + 4..].to_vec())

@@ -94,7 +94,7 @@ async fn a_call_at_work_may_finish_while_the_server_stops() {
 async fn stopping_is_bounded_even_if_a_peer_is_dead() {
     let served = start(ServerSettings { shutdown_timeout: Duration::from_millis(300), ..settings() }).await;
     // A client that opened HTTP/2 and never answers anything again.
-    let mut dead = TcpStream::connect(served.address).await.unwrap();
+    let mut dead = served.connect().await;
     dead.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
     let mut some = [0; 9];
     dead.read_exact(&mut some).await.unwrap();
@@ -113,8 +113,8 @@ async fn a_stopping_server_takes_no_one_in() {
 #[tokio::test]
 async fn a_client_that_says_nothing_is_closed() {
     let served = start(ServerSettings { silence_timeout: Duration::from_millis(200), ..settings() }).await;
-    let mut silent = TcpStream::connect(served.address).await.unwrap();
-    let mut stutters = TcpStream::connect(served.address).await.unwrap();
+    let mut silent = served.connect().await;
+    let mut stutters = served.connect().await;
     stutters.write_all(b"PRI * HT").await.unwrap();
     for stream in [&mut silent, &mut stutters] {
         let read = tokio::time::timeout(Duration::from_secs(3), stream.read(&mut [0; 64])).await.unwrap();

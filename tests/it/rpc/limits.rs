@@ -5,7 +5,6 @@ use std::time::Duration;
 use branchkeeper::rpc::ServerSettings;
 use branchkeeper::rpc::proto::{GetBranchRequest, PendingRequest};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tonic::{Code, Request};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_types::StatusExt;
@@ -14,7 +13,7 @@ use super::harness::{Served, refused, settings, start};
 
 /// Begins a call whose message never comes, and gives the head of the answer.
 async fn unfinished(served: &Served, body: &[u8]) -> http::HeaderMap {
-    let stream = TcpStream::connect(served.address).await.unwrap();
+    let stream = served.connect().await;
     let (client, connection) = h2::client::handshake(stream).await.unwrap();
     let connection = tokio::spawn(connection);
     let path = "/branchkeeper.v1.MigrationService/Pending";
@@ -39,7 +38,7 @@ async fn a_message_that_does_not_arrive_is_not_waited_for() {
         assert_eq!(refused::<()>(Err(status)), (Code::InvalidArgument, "MALFORMED_MESSAGE".into()));
     }
     // One over HTTP/1.1, whose body stops.
-    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    let mut stream = served.connect().await;
     let head = "POST /branchkeeper.v1.MigrationService/Pending HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\
                 Content-Type: application/grpc-web+proto\r\nContent-Length: 100\r\n\r\n";
     stream.write_all(&[head.as_bytes(), &[0; 10]].concat()).await.unwrap();
@@ -88,7 +87,7 @@ async fn a_caller_over_its_rate_is_told_when_to_come_again() {
 async fn a_block_of_headers_that_never_ends_is_no_sign_of_life() {
     let (keepalive_interval, keepalive_timeout) = (Duration::from_millis(100), Duration::from_millis(200));
     let served = start(ServerSettings { keepalive_interval, keepalive_timeout, ..settings() }).await;
-    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    let mut stream = served.connect().await;
     // Settings, then the head of a HEADERS frame of 16,000 bytes.
     stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\x3e\x80\x01\0\0\0\0\x01").await.unwrap();
     let begun = std::time::Instant::now();

@@ -6,5 +6,6 @@ mod edge;
 mod harness;
 mod lifecycle;
 mod limits;
+mod metrics;
 mod migrations;
 mod runs;

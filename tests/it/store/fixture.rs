@@ -45,7 +45,7 @@ impl Backend {
     pub(crate) fn location(&self) -> Location {
         match self {
             Self::Sqlite(folder) => Location::Embedded(folder.path().join("data")),
-            Self::Postgres(database) => Location::Postgres(database.url()),
+            Self::Postgres(database) => Location::Postgres(database.head_office_url()),
         }
     }
 }

@@ -73,7 +73,7 @@ async fn replicas_that_start_together_agree() {
     let database = support::postgres().await.fresh_database().await;
     let starts: Vec<_> = (0..6)
         .map(|_| {
-            let location = Location::Postgres(database.url());
+            let location = Location::Postgres(database.head_office_url());
             tokio::spawn(async move { HeadOffice::open(&location, Arc::new(SystemClock)).await })
         })
         .collect();

@@ -8,9 +8,12 @@
 mod authority;
 mod calls;
 mod channel;
+mod head_offices;
+mod overheard;
 mod pooler;
 mod private;
 mod product;
+mod program;
 mod proxy;
 mod raw;
 pub(crate) mod secrets;
@@ -23,14 +26,16 @@ pub(crate) use authority::Authority;
 pub(crate) use branchkeeper::rpc::proto as pb;
 pub(crate) use calls::{apply, apply_all, details, ended, finished, outcome, refused, status_of};
 pub(crate) use channel::Channel;
+pub(crate) use overheard::Overheard;
 pub(crate) use pooler::Pooler;
 pub(crate) use product::Product;
+pub(crate) use program::{Listener, Program};
 pub(crate) use proxy::{Fate, Proxy, Way};
 pub(crate) use raw::Raw;
 pub(crate) use server::{
     Database, Server, encrypted, mariadb, mysql, own, own_postgres, postgres, sqlserver as sqlserver_server,
 };
-pub(crate) use service::{PROGRAM, Station, server_branch, sqlite_branch, watch};
+pub(crate) use service::{Station, server_branch, sqlite_branch, watch};
 
 /// A folder that is removed when the value is dropped.
 pub(crate) fn temp_dir() -> tempfile::TempDir {

@@ -1,19 +1,21 @@
 //! Whether a service emitted a secret: looked for at the end of every test, in everything that the test's service said.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use prost::Message;
 
-use super::pb;
+use super::{head_offices, pb};
 
 /// Shorter ones stand in texts by chance.
 const SHORTEST: usize = 6;
 /// Secrets that belong to the whole test run, such as the passwords of its servers.
 static SHARED: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
+/// Where the services of the tests are found, by address or folder.
+static SERVICES: Mutex<Vec<(String, Weak<Mutex<Inner>>)>> = Mutex::new(Vec::new());
 
 /// What one service was told in confidence and what it has answered. Cheap to clone.
 #[derive(Clone, Default)]
@@ -23,6 +25,9 @@ pub(crate) struct Seen(Arc<Mutex<Inner>>);
 struct Inner {
     /// What they are, by themselves.
     secrets: BTreeMap<String, String>,
+    /// The variables that it has, and the names of those that hold secrets.
+    variables: BTreeMap<String, String>,
+    confidential: BTreeSet<String>,
     answers: Vec<u8>,
 }
 
@@ -31,8 +36,24 @@ pub(crate) fn share(what: &str, secret: &str) {
     keep(&mut lock(&SHARED), what, secret);
 }
 
+/// The services that a text names, by their address or by a path in their folder.
+pub(super) fn services_in(text: &str) -> Vec<Seen> {
+    let names = |place: &str| {
+        // A port is not the beginning of a longer one.
+        text.split_once(place).is_some_and(|(_, rest)| !rest.starts_with(|next: char| next.is_ascii_digit()))
+    };
+    let services = lock(&SERVICES);
+    services.iter().filter(|(place, _)| names(place)).filter_map(|(_, seen)| seen.upgrade().map(Seen)).collect()
+}
+
+/// The first secret among the answers that were seen.
+pub(super) fn found_in_answers(seen: &Seen) -> Option<String> {
+    Secrets::known_to([seen]).first_in(&lock(&seen.0).answers)
+}
+
 fn keep(secrets: &mut BTreeMap<String, String>, what: &str, secret: &str) {
-    let secret = secret.trim();
+    // How a target's secret is encoded is told with it, and is none.
+    let secret = secret.trim().trim_start_matches("whsec_");
     if secret.len() >= SHORTEST {
         secrets.insert(secret.to_owned(), what.to_owned());
     }
@@ -43,6 +64,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Seen {
+    /// The service is found at `place`: an address, or a folder.
+    pub(crate) fn found_at(&self, place: &str) {
+        let mut services = lock(&SERVICES);
+        services.retain(|(_, seen)| seen.strong_count() > 0);
+        services.push((place.to_owned(), Arc::downgrade(&self.0)));
+    }
+
     /// The service is given a secret.
     pub(crate) fn secret(&self, what: &str, secret: &str) {
         keep(&mut lock(&self.0).secrets, what, secret);
@@ -53,6 +81,14 @@ impl Seen {
         if value.starts_with("file:") || value.starts_with("env:") {
             return self.reference(name, value);
         }
+        if name == "BRANCHKEEPER__HEAD_OFFICE__URL" {
+            head_offices::note(value, self);
+        }
+        let is_confidential = {
+            let mut inner = lock(&self.0);
+            inner.variables.insert(name.to_owned(), value.to_owned());
+            inner.confidential.contains(name)
+        };
         if name.ends_with("KEY_FILE") && !name.contains("PUBLIC") {
             let pem = fs::read_to_string(value).unwrap_or_default();
             return self.secret(name, pem.lines().nth(1).unwrap_or_default());
@@ -61,14 +97,26 @@ impl Seen {
             let account = rest.rsplit_once('@').and_then(|(account, _)| account.split_once(':'));
             return self.secret(name, account.map_or("", |(_, password)| password));
         }
+        if name.ends_with("TOKEN_FILE") {
+            return self.reference(name, &format!("file:{value}"));
+        }
         let is_secret = ["PASSWORD", "SECRET", "TOKEN"].iter().any(|word| name.contains(word));
-        if is_secret && !name.ends_with("_FILE") {
+        if is_confidential || is_secret && !name.ends_with("_FILE") {
             self.secret(name, value);
         }
     }
 
-    /// The service is told where a secret is. One in a variable is known by that already.
-    fn reference(&self, what: &str, reference: &str) {
+    /// The service is told where a secret is.
+    pub(super) fn reference(&self, what: &str, reference: &str) {
+        if let Some(variable) = reference.strip_prefix("env:") {
+            let value = {
+                let mut inner = lock(&self.0);
+                inner.confidential.insert(variable.to_owned());
+                inner.variables.get(variable).cloned()
+            };
+            // One that comes later is known then.
+            self.secret(variable, &value.unwrap_or_default());
+        }
         if let Some(file) = reference.strip_prefix("file:") {
             self.secret(what, &fs::read_to_string(file).unwrap_or_default());
         }
@@ -151,22 +199,13 @@ impl Watch {
 
     /// The first secret that was emitted: what it is, and where.
     pub(crate) fn look(&self) -> Option<String> {
-        let mut secrets = lock(&SHARED).clone();
-        secrets.extend(lock(&self.seen.0).secrets.clone());
-        let shapes: Vec<(String, &String)> = secrets
-            .iter()
-            .flat_map(|(secret, what)| shapes(secret).into_iter().map(move |shape| (shape, what)))
-            .collect();
-        let found = |emitted: &[u8]| {
-            let text = String::from_utf8_lossy(emitted);
-            shapes.iter().find(|(shape, _)| text.contains(shape.as_str())).map(|(_, what)| (*what).clone())
-        };
-        if let Some(what) = found(&lock(&self.seen.0).answers) {
+        let secrets = Secrets::known_to([&self.seen]);
+        if let Some(what) = secrets.first_in(&lock(&self.seen.0).answers) {
             return Some(format!("{what} was emitted in an answer"));
         }
         let files = self.places.iter().flat_map(|place| files_in(place));
         files.into_iter().find_map(|file| {
-            let what = found(&fs::read(&file).unwrap_or_default())?;
+            let what = secrets.first_in(&fs::read(&file).unwrap_or_default())?;
             Some(format!("{what} was emitted in {}", file.display()))
         })
     }
@@ -180,6 +219,28 @@ impl Drop for Watch {
         {
             panic!("{leak}");
         }
+    }
+}
+
+/// What is looked for: how each secret may be written, and what it is.
+pub(super) struct Secrets(Vec<(String, String)>);
+
+impl Secrets {
+    /// Those of the whole test run, and those that these services were told.
+    pub(super) fn known_to<'a>(services: impl IntoIterator<Item = &'a Seen>) -> Self {
+        let mut secrets = lock(&SHARED).clone();
+        for seen in services {
+            secrets.extend(lock(&seen.0).secrets.clone());
+        }
+        let shaped =
+            secrets.iter().flat_map(|(secret, what)| shapes(secret).into_iter().map(|shape| (shape, what.clone())));
+        Self(shaped.collect())
+    }
+
+    /// What the first one is that stands in something that was emitted.
+    pub(super) fn first_in(&self, emitted: &[u8]) -> Option<String> {
+        let text = String::from_utf8_lossy(emitted);
+        self.0.iter().find(|(shape, _)| text.contains(shape.as_str())).map(|(_, what)| what.clone())
     }
 }
 

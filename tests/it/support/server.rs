@@ -11,7 +11,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 
 use super::product::Product;
-use super::{private, secrets, skip, sqlserver};
+use super::{head_offices, private, secrets, skip, sqlserver};
 
 /// A running server and an account on it that may create databases.
 pub(crate) struct Server {
@@ -306,6 +306,13 @@ impl Database {
         self.server.url_of(&self.name)
     }
 
+    /// Its URL, for a head office that is to be there. When the database is dropped, it is searched for secrets.
+    pub(crate) fn head_office_url(&self) -> String {
+        let url = self.url();
+        head_offices::note(&url, &secrets::Seen::default());
+        url
+    }
+
     /// A connection to it.
     pub(crate) async fn connect(&self) -> PgConnection {
         self.server.connect_to(&self.name).await
@@ -314,6 +321,9 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
+        // A test that has failed already says why.
+        let found = if std::thread::panicking() { None } else { head_offices::search(self.server, &self.name) };
         self.server.drop_database(&self.name);
+        assert!(found.is_none(), "{}", found.unwrap_or_default());
     }
 }

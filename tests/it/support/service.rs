@@ -7,13 +7,19 @@ use std::time::{Duration, Instant};
 use branchkeeper::rpc::proto::branch_service_client::BranchServiceClient;
 use branchkeeper::rpc::proto::migration_service_client::MigrationServiceClient;
 use branchkeeper::rpc::proto::{self as pb, StatusRequest};
-use tonic::transport::Endpoint;
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
+use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
 
 use super::channel::Channel;
+use super::overheard::Overheard;
 use super::secrets::Watch;
 
 /// The built program.
-pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_branchkeeper");
+pub(super) const PROGRAM: &str = env!("CARGO_BIN_EXE_branchkeeper");
 
 /// A folder with the data, the migrations and the log of one service, which can be started and killed again and again.
 ///
@@ -25,6 +31,10 @@ pub(crate) struct Station {
     address: SocketAddr,
     variables: Vec<(String, String)>,
     mounting: Option<String>,
+    /// The most files that it may have open.
+    files: Option<u32>,
+    /// The authority behind its certificate, PEM, when it speaks TLS.
+    authority: Option<String>,
     child: Option<Child>,
 }
 
@@ -40,7 +50,9 @@ impl Station {
             ("BRANCHKEEPER__LOG__FORMAT".to_owned(), "json".to_owned()),
         ];
         let watch = Watch::over(vec![folder.path().join("service.log"), folder.path().join("data")]);
-        Self { watch, folder, address, variables, mounting: None, child: None }
+        watch.seen.found_at(&address.to_string());
+        watch.seen.found_at(&folder.path().display().to_string());
+        Self { watch, folder, address, variables, mounting: None, files: None, authority: None, child: None }
     }
 
     /// Sets a configuration variable, such as `LOCK__LEASE`.
@@ -77,6 +89,23 @@ impl Station {
         PathBuf::from(format!("/proc/{id}/root")).join(path.strip_prefix("/").unwrap())
     }
 
+    /// Lets the service have no more files open than this, however much it would like to.
+    pub(crate) fn limit_files(&mut self, most: u32) {
+        self.files = Some(most);
+    }
+
+    /// Lets the service speak TLS, and its clients expect it.
+    pub(crate) fn secure(&mut self) {
+        let authority = super::Authority::new();
+        let (cert, key) = authority.issue("service");
+        for (variable, name, text) in [("TLS__CERT_FILE", "cert.pem", cert), ("TLS__KEY_FILE", "key.pem", key)] {
+            let file = self.folder.path().join(name);
+            fs::write(&file, text).unwrap();
+            self.set(variable, file.to_str().unwrap());
+        }
+        self.authority = Some(authority.pem);
+    }
+
     /// Writes a migration file.
     pub(crate) fn migration(&self, name: &str, sql: &str) {
         // Written aside and renamed, as a careful deployment does, so that a running service never sees half of it.
@@ -99,7 +128,8 @@ impl Station {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.address)
+        let scheme = if self.authority.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -120,7 +150,14 @@ impl Station {
         assert!(self.child.is_none(), "the service is running already");
         let log = fs::File::options().create(true).append(true).open(self.log_file()).unwrap();
         let mut command = match &self.mounting {
-            None => Command::new(PROGRAM),
+            None => match self.files {
+                None => Command::new(PROGRAM),
+                Some(most) => {
+                    let mut command = Command::new("prlimit");
+                    command.arg(format!("--nofile={most}:{most}")).arg(PROGRAM);
+                    command
+                }
+            },
             Some(script) => {
                 let mut command = namespace();
                 command.args(["sh", "-ec", &format!("{script}\nexec \"$@\""), "sh", PROGRAM]);
@@ -155,9 +192,46 @@ impl Station {
         }
     }
 
+    /// A connection below every protocol.
+    pub(crate) async fn connect(&self) -> Overheard<TcpStream> {
+        self.overhear(TcpStream::connect(self.address).await.unwrap())
+    }
+
+    /// What comes over a connection that was made in another way is searched too.
+    pub(crate) fn overhear<S>(&self, stream: S) -> Overheard<S> {
+        Overheard::new(stream, &self.watch.seen)
+    }
+
+    /// The same for a channel.
+    pub(crate) fn listen_to(&self, channel: tonic::transport::Channel) -> Channel {
+        Channel::new(channel, &self.watch.seen)
+    }
+
+    /// How tonic is to connect.
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        let endpoint = Endpoint::from_shared(self.url()).unwrap();
+        let Some(authority) = &self.authority else { return endpoint };
+        let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(authority));
+        endpoint.tls_config(tls).unwrap()
+    }
+
+    /// Shakes hands over a connection, to speak one of `protocols`.
+    pub(crate) async fn shake_hands(&self, stream: TcpStream, protocols: &[&str]) -> Overheard<TlsStream<TcpStream>> {
+        let mut roots = RootCertStore::empty();
+        let pem = self.authority.as_ref().expect("it speaks TLS");
+        roots.add(CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()).unwrap();
+        let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let mut config = config.with_root_certificates(roots).with_no_client_auth();
+        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(config));
+        let name = ServerName::try_from("localhost").unwrap();
+        self.overhear(connector.connect(name, stream).await.unwrap())
+    }
+
     async fn try_channel(&self) -> Option<Channel> {
-        let endpoint = Endpoint::from_shared(self.url()).unwrap().connect_timeout(Duration::from_secs(5));
-        Some(Channel::new(endpoint.connect().await.ok()?, &self.watch.seen))
+        let endpoint = self.endpoint().connect_timeout(Duration::from_secs(5));
+        Some(self.listen_to(endpoint.connect().await.ok()?))
     }
 
     pub(crate) async fn channel(&self) -> Channel {
@@ -290,6 +364,21 @@ impl Station {
     /// The number of the running process.
     pub(crate) fn process(&self) -> u32 {
         self.child.as_ref().unwrap().id()
+    }
+
+    /// The processor time that the running process has used so far.
+    pub(crate) fn processor_time(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process())).unwrap();
+        // The name, which may hold anything, is in parentheses; user and system time are the 14th and 15th field.
+        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+        let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+        // A hundred ticks a second, on every Linux.
+        Duration::from_millis(ticks * 10)
+    }
+
+    /// How many files the running process has open.
+    pub(crate) fn open_files(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.process())).unwrap().count()
     }
 
     /// The resident memory of the running process, in bytes.
