@@ -108,19 +108,22 @@ impl Book {
         }
     }
 
-    /// Takes what other branches have to record at about the same time.
+    /// Takes what other branches have to record at about the same time; no longer than until all have come to an end.
     async fn gather(&self, entries: &mut mpsc::UnboundedReceiver<Entry>, taken: &mut Vec<Entry>) {
+        let until = tokio::time::Instant::now() + GATHER;
+        while self.gathers && self.are_under_way(taken) && taken.len() < MAX_BATCH {
+            let room = MAX_BATCH - taken.len();
+            match tokio::time::timeout_at(until, entries.recv_many(taken, room)).await {
+                Ok(1..) => {}
+                Ok(0) | Err(_) => break,
+            }
+        }
+    }
+
+    /// Whether there are branches whose end is neither recorded nor in `taken`.
+    fn are_under_way(&self, taken: &[Entry]) -> bool {
         let ended = taken.iter().filter(|entry| matches!(entry, Entry::Finish(..))).count();
-        let ended = u32::try_from(ended).unwrap_or(u32::MAX).saturating_add(self.branches_done);
-        if !self.gathers || ended >= self.branches_total {
-            return;
-        }
-        tokio::time::sleep(GATHER).await;
-        while taken.len() < MAX_BATCH
-            && let Ok(entry) = entries.try_recv()
-        {
-            taken.push(entry);
-        }
+        u32::try_from(ended).unwrap_or(u32::MAX).saturating_add(self.branches_done) < self.branches_total
     }
 
     /// Writes a batch, with patience while head office is away. False when the run is given up: the branches' ledgers keep
