@@ -17,9 +17,10 @@ FROM debian:bookworm-slim
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/*
-RUN useradd --system --uid 10001 --home-dir /var/lib/branchkeeper --create-home branchkeeper
+# The migrations' folder is empty: those who mount theirs there, or copy it into an image of their own, get no others.
+RUN useradd --system --uid 10001 --home-dir /var/lib/branchkeeper --create-home branchkeeper \
+    && mkdir --parents /etc/branchkeeper/branch_migrations
 COPY --from=build /src/target/release/branchkeeper /usr/local/bin/branchkeeper
-COPY branch_migrations /etc/branchkeeper/branch_migrations
 ENV BRANCHKEEPER_DATA=/var/lib/branchkeeper \
     BRANCHKEEPER_MIGRATIONS=/etc/branchkeeper/branch_migrations
 USER branchkeeper

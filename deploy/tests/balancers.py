@@ -157,9 +157,15 @@ class Nginx(Balancer):
         return command + ["-t"], command
 
     def calls(self, replica: Replica) -> int:
-        lines = (self.folder / "calls.log").read_text().splitlines()
+        return sum(1 for line in self._lines() if replica.target in line.split(" POST ")[0])
+
+    def handed_over(self) -> int:
+        """How many calls went to another server because the first one was away."""
         # A call that went to one server after another names both.
-        return sum(1 for line in lines if replica.target in line.split(" POST ")[0])
+        return sum(1 for line in self._lines() if ", " in line.split(" POST ")[0])
+
+    def _lines(self) -> List[str]:
+        return (self.folder / "calls.log").read_text().splitlines()
 
 
 def _name() -> str:

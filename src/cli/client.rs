@@ -1,6 +1,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use tokio_rustls::rustls;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Response, Status};
@@ -29,8 +30,28 @@ pub(crate) const QUICK: Duration = Duration::from_secs(60);
 /// How long to wait for answers that need a branch's database, which may be far away.
 pub(crate) const PATIENT: Duration = Duration::from_secs(180);
 
+/// What to do when nothing answers.
+const START: &str = "start one with `branchkeeper serve`, or name another with --server or BRANCHKEEPER_SERVER";
+/// What to do when something answers with which hands cannot be shaken.
+const TRUST: &str = "something listens there; name the authority behind its certificate with --tls-ca, a name that is in the \
+                     certificate with --server, and a certificate of your own, where it asks for one, with --tls-cert and \
+                     --tls-key";
+
 /// A connection that carries the caller's token, if there is one.
 pub(crate) type Line = InterceptedService<Channel, Bearer>;
+
+/// Whether TLS is what an error is about, wherever in it that is said.
+fn is_about_trust(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let inside = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if error.is::<rustls::Error>() || inside.is_some_and(|inside| inside.is::<rustls::Error>()) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
 
 /// A connection to the service.
 #[derive(Debug, Clone)]
@@ -74,14 +95,15 @@ impl Client {
             .keep_alive_timeout(Duration::from_secs(20))
             .keep_alive_while_idle(true);
         let connected = tokio::time::timeout(CONNECT_TIMEOUT * 2, endpoint.connect()).await;
-        let reason = match connected {
+        let (reason, hint) = match connected {
             Ok(Ok(channel)) => return Ok(Self::over(InterceptedService::new(channel, Bearer::new(bearer)))),
-            Ok(Err(error)) => innermost(&error),
-            Err(_) => "it does not answer".to_owned(),
+            Ok(Err(error)) if is_about_trust(&error) => (innermost(&error), TRUST),
+            Ok(Err(error)) => (innermost(&error), START),
+            Err(_) => ("it does not answer".to_owned(), START),
         };
         Err(Failure::Unreachable {
             message: format!("no service can be reached at {url}: {reason}"),
-            hint: "start one with `branchkeeper serve`, or name another with --server or BRANCHKEEPER_SERVER".into(),
+            hint: hint.into(),
         })
     }
 

@@ -77,6 +77,7 @@ async fn both_protocols_on_one_port_and_certificates_are_rolled() {
     assert_eq!(plain.status.code(), Some(3));
     let stranger = cli(&secured.url(), None, "health");
     assert_eq!(stranger.status.code(), Some(3), "{}", text(&stranger.stderr));
+    assert!(text(&stranger.stderr).contains("--tls-ca"), "{}", text(&stranger.stderr));
 
     let (cert, key) = secured.authority.issue("service two");
     write(&secured.folder, "cert.pem", &cert);
