@@ -17,6 +17,8 @@ pub(super) struct LockRow {
     pub(super) token: i64,
     /// `None` for a row that nobody holds, and for a text that is no time.
     pub(super) expires: Option<Time>,
+    /// The mark that a unit has left whose transaction something had ended; always `None` where no statement can do that.
+    pub(super) unit: Option<String>,
 }
 
 impl LockRow {
@@ -27,6 +29,7 @@ impl LockRow {
             head_office: row.text_or_empty(2),
             token: row.number(3).unwrap_or_default(),
             expires: parse_time(&row.text_or_empty(4)),
+            unit: row.text(5).ok().flatten(),
         }
     }
 }
@@ -94,6 +97,7 @@ mod tests {
             head_office: "elsewhere".into(),
             token: 9,
             expires: Some(at(1030)),
+            unit: None,
         };
         change(&mut row);
         Some(row)

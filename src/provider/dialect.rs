@@ -39,13 +39,13 @@ pub(super) struct Dialect {
     pub(super) one_by_one: bool,
     /// Before the lock's row is touched.
     pub(super) before_touch: &'static [&'static str],
-    /// After the lock's row was touched, where its transaction has to be marked for `before_record`.
+    /// After the lock's row was touched, where `before_record` has to know its transaction again.
     pub(super) mark: &'static [&'static str],
     /// Before the ledger is written: undoes what a migration may have done to the session, and fails when the transaction
     /// is not the one that was marked.
     pub(super) before_record: &'static [&'static str],
-    /// A row if the touch of the lock's row by the unit that was just rolled back stands all the same, because something
-    /// had ended the unit's transaction. Empty where no statement can.
+    /// A row if the lock's row bears the mark of a unit all the same after that was rolled back, because something had
+    /// ended the unit's transaction. Empty where no statement can; elsewhere the lock's table has a column for the mark.
     pub(super) stands: &'static str,
     /// The code of the warning that a roll back has left something, as `SHOW WARNINGS` tells it. Empty where there is no
     /// such thing.
@@ -180,6 +180,11 @@ impl Dialect {
     /// Whether waiting for another program's lock is our task.
     pub(super) fn waits_itself(&self) -> bool {
         matches!(self.lock, LockMeans::Row)
+    }
+
+    /// Whether a transaction says in the lock's row what it is for, because a statement can end it.
+    pub(super) fn marks_units(&self) -> bool {
+        !self.stands.is_empty()
     }
 
     /// Whether the ledger row has to wait until the statements have come back.

@@ -14,7 +14,7 @@ use super::session::Session;
 use super::stop::Stop;
 
 /// Bookkeeping after a statement has run is not cut short by the stop that may have ended it.
-const BOOKKEEPING: Duration = Duration::from_secs(15);
+pub(super) const BOOKKEEPING: Duration = Duration::from_secs(15);
 
 impl Session {
     /// Withdraws the announcement of a statement of this migration that was not begun, if there is one.
@@ -71,7 +71,7 @@ impl Session {
         entry: &Entry,
     ) -> Result<(), ProviderError> {
         let mut message = Message::default();
-        self.open(&mut message, fence, work)?;
+        self.open(&mut message, fence, work, None)?;
         self.push_journal(&mut message, fence, work, index, entry);
         let stop = Stop::after(BOOKKEEPING);
         match self.flush(&mut message, std::slice::from_ref(work), &stop, &mut Nobody).await {
@@ -102,13 +102,15 @@ impl Session {
         match (work.planned.direction, entry) {
             (Direction::Down, Entry::Done { last: true, .. }) => self.push_removal(message, fence, work),
             (Direction::Down, _) if withdrawn => message.push(Purpose::Record, &self.sql.still_applied(fence, work)),
-            (Direction::Down, _) => message.push(Purpose::Record, &self.sql.journal_down(fence, work, entry, fresh)),
+            (Direction::Down, _) => {
+                message.push(Purpose::Record, &self.sql.journal_down(fence, &work.subject(), entry, fresh))
+            }
             (Direction::Up, _) => {
                 let is_there = matches!(entry, Entry::Withdrawn | Entry::Done { announced: true, .. });
                 if begin == 0 && !is_there {
-                    message.push(Purpose::Record, &self.sql.begin_journal(fence, work));
+                    message.push(Purpose::Record, &self.sql.begin_journal(fence, &work.subject()));
                 }
-                message.push(Purpose::Record, &self.sql.journal(fence, work, entry, fresh));
+                message.push(Purpose::Record, &self.sql.journal(fence, &work.subject(), entry, fresh));
                 if withdrawn {
                     message.push(Purpose::Record, &self.sql.drop_empty_journal(work));
                 }
@@ -116,6 +118,9 @@ impl Session {
         }
         if self.sql.dialect.records_afterwards() {
             message.push(Purpose::Fence, &self.sql.touch(fence));
+        }
+        if matches!(entry, Entry::Done { announced: false, .. }) {
+            message.push(Purpose::Record, &self.sql.unmark());
         }
         message.push(Purpose::Commit, "COMMIT");
     }

@@ -228,16 +228,16 @@ impl Session {
         let held = self.sql.fill(held);
         let text = format!("{};\n{};\nCOMMIT", self.sql.dialect.begin, self.take(claim, &[&held]));
         let taken = match self.ask(&text).await {
-            Ok(rows) => Self::check_taken(claim, pid, &rows, pooler),
+            Ok(rows) => self.have(claim, pid, &rows, pooler).await,
             Err(failure) if failure.cause == Cause::Busy => {
                 Err(locked("a session that keeps the lock's table to itself".into(), None))
             }
             Err(failure) => Err(failure.error),
         };
         match taken {
-            Ok(epoch) => {
+            Ok(fence) => {
                 self.hold = Hold::Committed;
-                Ok(Attempt::Taken(Fence { epoch, owner: claim.owner.clone(), lease: claim.lease, pid }))
+                Ok(Attempt::Taken(fence))
             }
             Err(error) => {
                 // Whether or not this gets through: the lock ends with the session.
@@ -258,12 +258,29 @@ impl Session {
         statements.join(";\n")
     }
 
+    /// The lock as these rows show it. What somebody before us has left open is in the ledger afterwards.
+    async fn have(
+        &mut self,
+        claim: &Claim,
+        pid: Option<i64>,
+        rows: &[super::connection::Row],
+        pooler: &str,
+    ) -> Result<Fence, ProviderError> {
+        let row = Self::check_taken(claim, pid, rows, pooler)?;
+        let fence = Fence { epoch: row.epoch, owner: claim.owner.clone(), lease: claim.lease, pid };
+        if let Some(unit) = &row.unit {
+            // Boxed: it is rare and large.
+            Box::pin(self.tell_of(&fence, unit)).await?;
+        }
+        Ok(fence)
+    }
+
     fn check_taken(
         claim: &Claim,
         pid: Option<i64>,
         rows: &[super::connection::Row],
         pooler: &str,
-    ) -> Result<i64, ProviderError> {
+    ) -> Result<LockRow, ProviderError> {
         let [.., row, held] = rows else {
             return Err(ProviderError::new(ErrorKind::Internal, "the lock's row can't be read back"));
         };
@@ -277,7 +294,7 @@ impl Session {
         if row.owner.as_ref() != Some(&claim.owner) || row.token != claim.token {
             return Err(stale(row.token));
         }
-        Ok(row.epoch)
+        Ok(row)
     }
 
     async fn name_holder(&mut self) -> ProviderError {

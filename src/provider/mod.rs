@@ -18,6 +18,7 @@ mod hold;
 mod journal;
 mod ledger;
 mod lock;
+mod mark;
 mod message;
 mod mysql;
 mod objects;

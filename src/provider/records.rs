@@ -9,6 +9,27 @@ use super::sql::Sql;
 /// What a journal of a migration that is being undone begins with. No digest reads so.
 pub(super) const DOWN: &str = "down";
 
+/// What a row says of its migration, besides how far that has come.
+pub(super) struct Subject<'a> {
+    pub(super) id: &'a str,
+    pub(super) checksum: &'a str,
+    /// How many statements its script has, in the direction in which it is run.
+    pub(super) total: usize,
+    pub(super) run_id: String,
+}
+
+impl<'a> Work<'a> {
+    pub(super) fn subject(&self) -> Subject<'a> {
+        let migration = &self.planned.migration;
+        Subject {
+            id: migration.id.as_str(),
+            checksum: migration.checksum.as_str(),
+            total: self.planned.script().statements.len(),
+            run_id: self.run_id.to_string(),
+        }
+    }
+}
+
 /// What a write to the journal of a migration says.
 pub(super) enum Entry {
     /// This is about to run, or has run with an outcome that nothing tells.
@@ -32,7 +53,7 @@ pub(super) enum Entry {
 impl Sql {
     /// The ledger row of a migration that is wholly applied.
     pub(super) fn insert_applied(&self, fence: &Fence, work: &Work<'_>, took: Option<Duration>) -> String {
-        self.insert(fence, work, "applied", &self.took(took), "")
+        self.insert(fence, &work.subject(), "applied", &self.took(took), "")
     }
 
     /// Removes a migration's row, such as that of an earlier content of a repeatable migration.
@@ -41,26 +62,25 @@ impl Sql {
     }
 
     /// Begins the journal of a migration where there is none.
-    pub(super) fn begin_journal(&self, fence: &Fence, work: &Work<'_>) -> String {
-        let absent =
-            format!("WHERE NOT EXISTS (SELECT 1 FROM {} WHERE migration_id = {})", self.history, self.id(work));
-        self.insert(fence, work, "partial", "0", &absent)
+    pub(super) fn begin_journal(&self, fence: &Fence, subject: &Subject<'_>) -> String {
+        let id = self.literal(subject.id);
+        let absent = format!("WHERE NOT EXISTS (SELECT 1 FROM {} WHERE migration_id = {id})", self.history);
+        self.insert(fence, subject, "partial", "0", &absent)
     }
 
-    fn insert(&self, fence: &Fence, work: &Work<'_>, state: &str, took: &str, condition: &str) -> String {
-        let migration = &work.planned.migration;
+    fn insert(&self, fence: &Fence, subject: &Subject<'_>, state: &str, took: &str, condition: &str) -> String {
         format!(
             "INSERT INTO {} (migration_id, checksum, format, state, statements_done, statements_total, intent, applied_at, \
              duration_us, product_version, run_id, sequence, fence) SELECT {}, {}, {}, '{state}', '', {}, NULL, \
              {}, {took}, {}, {}, {}, {}{} {condition}",
             self.history,
-            self.id(work),
-            self.literal(migration.checksum.as_str()),
+            self.literal(subject.id),
+            self.literal(subject.checksum),
             Direction::Up.ledger_format(),
-            migration.up.statements.len(),
+            subject.total,
             self.now(),
             self.literal(env!("CARGO_PKG_VERSION")),
-            self.literal(&work.run_id.to_string()),
+            self.literal(&subject.run_id),
             self.next_sequence(),
             self.proof(fence),
             self.dialect.dual,
@@ -68,8 +88,7 @@ impl Sql {
     }
 
     /// Writes to a migration's journal. `fresh` when nothing that the row says about statements counts any more.
-    pub(super) fn journal(&self, fence: &Fence, work: &Work<'_>, entry: &Entry, fresh: bool) -> String {
-        let migration = &work.planned.migration;
+    pub(super) fn journal(&self, fence: &Fence, subject: &Subject<'_>, entry: &Entry, fresh: bool) -> String {
         let (applied, digests, intent, took) = match entry {
             Entry::Intent(intent) => (false, &[][..], Some(intent), None),
             Entry::Done { digests, last, took, next, .. } => (*last, digests.as_slice(), next.as_ref(), Some(took)),
@@ -90,15 +109,15 @@ impl Sql {
              statements_total = {}, intent = {intent}, applied_at = {}, duration_us = {duration}, product_version = {}, \
              run_id = {}, fence = {}{sequence} WHERE migration_id = {}",
             self.history,
-            self.literal(migration.checksum.as_str()),
+            self.literal(subject.checksum),
             Direction::Up.ledger_format(),
             if applied { "applied" } else { "partial" },
-            migration.up.statements.len(),
+            subject.total,
             self.now(),
             self.literal(env!("CARGO_PKG_VERSION")),
-            self.literal(&work.run_id.to_string()),
+            self.literal(&subject.run_id),
             self.proof(fence),
-            self.id(work),
+            self.literal(subject.id),
         )
     }
 
@@ -111,7 +130,7 @@ impl Sql {
 
     /// Writes to the journal of a migration that is being undone. What the row says of how it was applied stays; the word
     /// [`DOWN`] at the journal's beginning tells the direction. `fresh` when the migration stands wholly applied.
-    pub(super) fn journal_down(&self, fence: &Fence, work: &Work<'_>, entry: &Entry, fresh: bool) -> String {
+    pub(super) fn journal_down(&self, fence: &Fence, subject: &Subject<'_>, entry: &Entry, fresh: bool) -> String {
         let (digests, intent) = match entry {
             Entry::Intent(intent) => (&[][..], Some(intent)),
             Entry::Done { digests, next, .. } => (digests.as_slice(), next.as_ref()),
@@ -128,9 +147,9 @@ impl Sql {
              intent = {intent}, fence = {} WHERE migration_id = {}",
             self.history,
             Direction::Down.ledger_format(),
-            work.planned.script().statements.len(),
+            subject.total,
             self.proof(fence),
-            self.id(work),
+            self.literal(subject.id),
         )
     }
 

@@ -8,6 +8,7 @@ use crate::domain::{Direction, MigrationId, Planned, RunId, SessionChange};
 use super::error::{ErrorKind, ExecutionError, Outcome, ProviderError};
 use super::flush::Break;
 use super::lock::{Fence, fence_lost};
+use super::mark::Mark;
 use super::message::{Message, Purpose};
 use super::session::{Session, Used};
 use super::stop::{Stop, later};
@@ -26,6 +27,11 @@ pub struct Work<'a> {
 impl Work<'_> {
     pub(super) fn id(&self) -> &MigrationId {
         &self.planned.migration.id
+    }
+
+    /// All statements of its script.
+    pub(super) fn whole(&self) -> Range<usize> {
+        0..self.planned.script().statements.len()
     }
 
     /// Whether any of its statements changes this of the session.
@@ -75,7 +81,7 @@ impl Session {
             return Err(error);
         }
         let mut message = Message::default();
-        self.open(&mut message, fence, first).map_err(|error| nothing_done(error, first))?;
+        self.open(&mut message, fence, first, Some(first.whole())).map_err(|error| nothing_done(error, first))?;
         let mut times = Vec::with_capacity(work.len());
         for (number, one) in work.iter().enumerate() {
             let started = Instant::now();
@@ -86,8 +92,7 @@ impl Session {
                 self.set_up(&mut message, one);
             }
             if let Err(broken) = self.run_one(&mut message, fence, work, number, end, &stop, observer).await {
-                let all = 0..one.planned.script().statements.len();
-                return Err(self.abort(broken, fence, work, number, all).await);
+                return Err(self.abort(broken, fence, work, number, one.whole()).await);
             }
             times.push(started.elapsed());
         }
@@ -132,11 +137,10 @@ impl Session {
         let afterwards = dialect.records_afterwards();
         if number > 0 && !afterwards {
             // Marks the time from which the server counts this migration's duration.
-            self.push_touch(message, fence);
+            self.push_touch(message, fence, Some(&Mark::of(one, one.whole())));
         }
         let started = Instant::now();
-        let all = 0..one.planned.script().statements.len();
-        self.push_statements(message, work, number, all, stop, observer).await?;
+        self.push_statements(message, work, number, one.whole(), stop, observer).await?;
         self.push_before_record(message);
         match one.planned.direction {
             Direction::Up => {
@@ -154,6 +158,7 @@ impl Session {
             _ => {}
         }
         if let Some(release) = end {
+            message.push(Purpose::Record, &self.sql.unmark());
             message.push(Purpose::Commit, "COMMIT");
             if release {
                 message.push(Purpose::Unlock, &self.sql.let_go(fence.pid));
@@ -208,7 +213,14 @@ impl Session {
     }
 
     /// Begins a unit of work: the transaction, unless the lock's own is still open, and the proof that the lock is ours.
-    pub(super) fn open(&mut self, message: &mut Message, fence: &Fence, work: &Work<'_>) -> Result<(), ProviderError> {
+    /// `runs` are the migration's statements that are to run in it; `None` for bookkeeping.
+    pub(super) fn open(
+        &mut self,
+        message: &mut Message,
+        fence: &Fence,
+        work: &Work<'_>,
+        runs: Option<Range<usize>>,
+    ) -> Result<(), ProviderError> {
         let Some((hold, begin)) = self.hold.begin() else { return Err(fence_lost()) };
         self.hold = hold;
         if begin {
@@ -218,7 +230,7 @@ impl Session {
                 message.push(Purpose::Setting, self.sql.dialect.own_user);
             }
             message.push(Purpose::Begin, self.sql.dialect.begin);
-            self.push_touch(message, fence);
+            self.push_touch(message, fence, runs.map(|range| Mark::of(work, range)).as_ref());
         } else if work.changes(SessionChange::Setting) {
             self.used = Used::By(work.id().clone());
         }
@@ -232,12 +244,12 @@ impl Session {
         }
     }
 
-    /// Makes sure in the open transaction that the lock is ours.
-    fn push_touch(&self, message: &mut Message, fence: &Fence) {
+    /// Makes sure in the open transaction that the lock is ours, and says what it is for.
+    pub(super) fn push_touch(&self, message: &mut Message, fence: &Fence, unit: Option<&Mark>) {
         for text in self.sql.dialect.before_touch {
             message.push(Purpose::Fence, &self.sql.fill(text));
         }
-        message.push(Purpose::Fence, &self.sql.touch(fence));
+        message.push(Purpose::Fence, &self.sql.touch_for(fence, unit));
         for text in self.sql.dialect.mark {
             message.push(Purpose::Fence, &self.sql.fill(text));
         }

@@ -142,7 +142,7 @@ impl Session {
         let begin = range.start;
         let works = std::slice::from_ref(work);
         let mut message = Message::default();
-        self.open(&mut message, fence, work).map_err(|error| partly_done(error, work, begin))?;
+        self.open(&mut message, fence, work, Some(range.clone())).map_err(|error| partly_done(error, work, begin))?;
         for user in done(work, begin, SessionChange::User) {
             message.push(Purpose::Setting, user);
         }
@@ -182,7 +182,7 @@ impl Session {
         let works = std::slice::from_ref(work);
         let mut message = Message::default();
         if self.announced.as_ref().is_none_or(|(id, announced)| id != work.id() || *announced != index) {
-            self.open(&mut message, fence, work).map_err(|error| partly_done(error, work, index))?;
+            self.open(&mut message, fence, work, None).map_err(|error| partly_done(error, work, index))?;
             self.push_journal(&mut message, fence, work, index, &Entry::Intent(Intent::Alone(statement.digest())));
             if let Err(broken) = self.flush(&mut message, works, stop, observer).await {
                 return Err(self.abort(broken, fence, works, 0, index..index).await);

@@ -8,6 +8,7 @@ use crate::domain::{Checksum, Clock, Provider, Time, render};
 use super::dialect::{ClockSource, Dialect, LockMeans, SessionLimits};
 use super::endpoint::{Endpoint, Place};
 use super::lock::{Claim, Fence};
+use super::mark::Mark;
 use super::settings::Settings;
 
 /// The longest text of a ledger column that is read, in characters; what is longer is refused.
@@ -132,13 +133,31 @@ impl Sql {
     /// Makes sure that the lock is still ours, in a way that fails if it is not: the epoch becomes what its column does
     /// not take. That comes first, because some servers let later assignments see earlier ones. It also keeps the row for this transaction, moves the expiry, and marks the time.
     pub(super) fn touch(&self, fence: &Fence) -> String {
+        self.touch_for(fence, None)
+    }
+
+    /// As [`Sql::touch`]; and where transactions have to say what they are for, this is that: a unit's mark, or nothing.
+    pub(super) fn touch_for(&self, fence: &Fence, unit: Option<&Mark>) -> String {
+        let unit = match (self.dialect.marks_units(), unit) {
+            (false, _) => String::new(),
+            (true, None) => ", unit = NULL".into(),
+            (true, Some(mark)) => format!(", unit = {}", self.literal(&mark.to_stored())),
+        };
         format!(
-            "UPDATE {} SET fence = {}, renewed_at = {}, expires_at = {} WHERE id = 1",
+            "UPDATE {} SET fence = {}, renewed_at = {}, expires_at = {}{unit} WHERE id = 1",
             self.lock,
             self.kept(fence),
             self.now(),
             self.after(fence.lease)
         )
+    }
+
+    /// The unit's transaction is about to commit by itself, so its mark goes. Empty where there is none.
+    pub(super) fn unmark(&self) -> String {
+        match self.dialect.marks_units() {
+            true => format!("UPDATE {} SET unit = NULL WHERE id = 1", self.lock),
+            false => String::new(),
+        }
     }
 
     /// Gives the lock's row back, under the same condition.

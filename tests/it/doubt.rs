@@ -5,7 +5,8 @@ use branchkeeper::rpc::proto::{FailureClass, MigrationStatus, ResolveRequest};
 use sqlx::{AssertSqlSafe, Row};
 
 use crate::support::{
-    Database, Fate, Product, Proxy, Server, Station, mariadb, mysql, outcome, own, pb, server_branch, status_of,
+    Database, Fate, Product, Proxy, Server, Station, mariadb, mysql, outcome, own, pb, server_branch, sqlserver,
+    status_of,
 };
 
 /// Every test function named here runs on MariaDB and on MySQL.
@@ -29,9 +30,6 @@ macro_rules! on_both {
 }
 
 on_both!(
-    a_transaction_that_was_ended_is_a_persons_to_settle,
-    a_failure_after_the_transaction_was_ended_is_told_as_such,
-    a_doubt_that_the_journal_did_not_hear_of_is_told_again,
     what_no_transaction_takes_back_is_journaled,
     rows_that_a_failed_statement_left_are_told,
     a_value_that_is_gone_stops_the_migration,
@@ -42,19 +40,20 @@ on_both!(
 );
 
 /// A service with one branch, reached through a proxy.
-struct Branch {
-    station: Station,
-    proxy: Proxy,
-    database: Database,
+pub(crate) struct Branch {
+    pub(crate) station: Station,
+    pub(crate) proxy: Proxy,
+    pub(crate) database: Database,
 }
 
 impl Branch {
-    async fn on(server: &'static Server) -> Self {
+    pub(crate) async fn on(server: &'static Server) -> Self {
         let database = server.fresh_database().await;
         let proxy = Proxy::to(&server.host, server.port).await;
         let mut station = Station::new();
         station.variable("BRANCH_PASSWORD", &server.password);
         station.set("RETRY__MAX_ATTEMPTS", "100");
+        station.set("LOCK__LEASE", "5s");
         station.start().await;
         let mut branch = server_branch("BR001", server, &database.name, "env:BRANCH_PASSWORD");
         if let Some(pb::connection::Kind::Server(server)) = &mut branch.connection.as_mut().unwrap().kind {
@@ -64,37 +63,41 @@ impl Branch {
         Self { station, proxy, database }
     }
 
-    fn is_mariadb(&self) -> bool {
-        self.database.server.product == Product::MariaDb
-    }
-
-    async fn sql(&self, text: &str) {
+    pub(crate) async fn sql(&self, text: &str) {
+        if self.database.server.product == Product::SqlServer {
+            return sqlserver::execute(self.database.server, &self.database.name, text).await.unwrap();
+        }
         let mut connection = self.database.server.mysql_connect_to(&self.database.name).await;
         sqlx::raw_sql(AssertSqlSafe(text.to_owned())).execute(&mut connection).await.unwrap();
     }
 
-    async fn count(&self, of: &str) -> i64 {
+    pub(crate) async fn count(&self, of: &str) -> i64 {
+        if self.database.server.product == Product::SqlServer {
+            let mut connection = sqlserver::connect(self.database.server, &self.database.name).await.unwrap();
+            let rows = sqlserver::rows(&mut connection, &format!("SELECT COUNT(*) FROM {of}")).await.unwrap();
+            return rows[0][0].as_deref().unwrap().parse().unwrap();
+        }
         let mut connection = self.database.server.mysql_connect_to(&self.database.name).await;
         let text = AssertSqlSafe(format!("SELECT COUNT(*) FROM {of}"));
         sqlx::query(text).fetch_one(&mut connection).await.unwrap().get(0)
     }
 
-    async fn succeeds(&self) {
+    pub(crate) async fn succeeds(&self) {
         let result = outcome(&self.station, "BR001").await;
         assert!(result.success, "{result:?}");
     }
 
-    async fn fails(&self) -> pb::MigrationError {
+    pub(crate) async fn fails(&self) -> pb::MigrationError {
         outcome(&self.station, "BR001").await.errors.remove(0)
     }
 
-    async fn resolve(&self, applied: bool) {
+    pub(crate) async fn resolve(&self, applied: bool) {
         let answer = ResolveRequest { branch: "BR001".into(), migration_id: String::new(), applied: Some(applied) };
         self.station.migrations().await.resolve(answer).await.unwrap();
     }
 
     /// A person is asked, however often the migration is asked for.
-    async fn asks(&self, line: u32) -> pb::MigrationError {
+    pub(crate) async fn asks(&self, line: u32) -> pb::MigrationError {
         let first = self.fails().await;
         let again = self.fails().await;
         for error in [&first, &again] {
@@ -104,71 +107,6 @@ impl Branch {
         let status = status_of(&self.station, "BR001").await;
         assert_eq!(status.status(), MigrationStatus::RequiresManualIntervention);
         first
-    }
-}
-
-/// A statement that makes a table, although its first words say that it only asks: each product skips another comment.
-fn sneaky(branch: &Branch) -> &'static str {
-    match branch.is_mariadb() {
-        true => "/*!80000 SELECT 1 */ /*M!100000 CREATE TABLE sneaky (a INT) */",
-        false => "/*M!100000 SELECT 1 */ CREATE TABLE sneaky (a INT)",
-    }
-}
-
-async fn a_transaction_that_was_ended_is_a_persons_to_settle(branch: Branch) {
-    branch.station.migration("1_Audit.sql", "CREATE TABLE audit (n INT);\n");
-    let rows = "INSERT INTO audit VALUES (1);\n";
-    let more = "INSERT INTO audit VALUES (2);\n";
-    branch.station.migration("2_Sneaky.sql", &format!("{rows}{};\n{more}", sneaky(&branch)));
-    let error = branch.asks(1).await;
-    assert_eq!((&*error.migration_id, &*error.file), ("2_Sneaky", "2_Sneaky.sql"), "{error:?}");
-    assert!(error.message.contains("ended the transaction") && error.message.contains("1 to 3"), "{error:?}");
-    assert_eq!((branch.count("audit").await, branch.count("sneaky").await), (2, 0), "nothing ran twice");
-
-    // All of it took effect, so it counts as done.
-    branch.resolve(true).await;
-    branch.succeeds().await;
-    assert_eq!(branch.count("audit").await, 2);
-
-    // Or none of it did, because a person has taken it back; then the corrected file is run.
-    branch.sql("DROP TABLE sneaky").await;
-    branch.station.migration("3_Again.sql", &format!("{rows}{};\n{more}", sneaky(&branch)));
-    branch.asks(1).await;
-    branch.sql("DROP TABLE sneaky").await;
-    branch.sql("DELETE FROM audit").await;
-    branch.station.migration("3_Again.sql", &format!("{rows}{more}"));
-    branch.asks(1).await;
-    branch.resolve(false).await;
-    branch.succeeds().await;
-    assert_eq!(branch.count("audit").await, 2);
-}
-
-async fn a_failure_after_the_transaction_was_ended_is_told_as_such(branch: Branch) {
-    branch.station.migration("1_Audit.sql", "CREATE TABLE audit (n INT);\n");
-    let text = format!("INSERT INTO audit VALUES (1);\n{};\nINSERT INTO nowhere VALUES (2);\n", sneaky(&branch));
-    branch.station.migration("2_Sneaky.sql", &text);
-    let error = branch.fails().await;
-    assert_eq!((error.class(), error.line), (FailureClass::Ambiguous, 3), "{error:?}");
-    assert!(error.message.contains("nowhere") && error.message.contains("ended the transaction"), "{error:?}");
-    branch.asks(1).await;
-    assert_eq!(branch.count("audit").await, 1);
-}
-
-/// The connection breaks when the journal is told that a person has to look.
-async fn a_doubt_that_the_journal_did_not_hear_of_is_told_again(branch: Branch) {
-    branch.station.migration("1_Audit.sql", "CREATE TABLE audit (n INT);\n");
-    let rows = "INSERT INTO audit VALUES (1);\n";
-    branch.station.migration("2_Sneaky.sql", &format!("{rows}{};\n{rows}", sneaky(&branch)));
-    for fate in [Fate::Unsent, Fate::Unheard] {
-        branch.proxy.trap("intent = 'together", fate);
-        let sprung = branch.proxy.sprung();
-        let error = branch.asks(1).await;
-        assert_eq!(branch.proxy.sprung(), sprung + 1);
-        assert!(error.hint.contains("resolve BR001 --applied"), "{error:?}");
-        assert_eq!((branch.count("audit").await, branch.count("sneaky").await), (2, 0), "nothing ran twice");
-        branch.sql("DROP TABLE sneaky").await;
-        branch.sql("DELETE FROM audit").await;
-        branch.resolve(false).await;
     }
 }
 

@@ -14,6 +14,7 @@ mod crash;
 mod crash_rollback;
 mod doubt;
 mod edge;
+mod ended;
 mod engine;
 mod field_cases;
 mod fleet;

@@ -165,11 +165,11 @@ pub(in crate::provider) static DIALECT: Dialect = Dialect {
     // A statement of a message can't be told from the results of a procedure before it.
     one_by_one: true,
     // A variable, because replicas that run the statements themselves know its value, but not who holds a lock.
-    before_touch: &[HOLDS, "SET @branchkeeper_began = UTC_TIMESTAMP(6)"],
+    before_touch: &[HOLDS],
     // Whatever ends the transaction, such as a procedure that alters a table, takes the savepoint with it.
     mark: &["SAVEPOINT branchkeeper_unit"],
     before_record: &["RELEASE SAVEPOINT branchkeeper_unit", "SET @@SESSION.timestamp = DEFAULT", HOLDS],
-    stands: "SELECT 1 FROM {lock} WHERE id = 1 AND renewed_at >= CAST(@branchkeeper_began AS DATETIME(6))",
+    stands: "SELECT 1 FROM {lock} WHERE id = 1 AND unit IS NOT NULL",
     not_rolled_back: "1196",
     before_take_back: &[],
     create_tables: &[
@@ -196,7 +196,8 @@ pub(in crate::provider) static DIALECT: Dialect = Dialect {
   token bigint NOT NULL,
   acquired_at datetime(6),
   renewed_at datetime(6),
-  expires_at datetime(6)
+  expires_at datetime(6),
+  unit varchar(400)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
         // Creating a table has ended the transaction.
         "START TRANSACTION",
@@ -206,7 +207,8 @@ pub(in crate::provider) static DIALECT: Dialect = Dialect {
   DATE_FORMAT(h.applied_at, '%Y-%m-%dT%H:%i:%s.%fZ'), h.duration_us,
   LEFT(h.product_version, {text}), LEFT(h.run_id, {text}), h.fence
 FROM {history} AS h ORDER BY h.sequence, h.migration_id LIMIT {rows}",
-    select_lock: "SELECT l.fence, l.owner, l.head_office, l.token, DATE_FORMAT(l.expires_at, '%Y-%m-%dT%H:%i:%s.%fZ')
+    select_lock: "SELECT l.fence, l.owner, l.head_office, l.token, DATE_FORMAT(l.expires_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
+  l.unit
 FROM {lock} AS l WHERE l.id = 1",
     same_session: " AND CONNECTION_ID() = {pid} AND @branchkeeper_holds = 1",
     same_transaction: "",

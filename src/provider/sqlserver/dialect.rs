@@ -168,14 +168,10 @@ IF @branchkeeper_language IS NOT NULL SET LANGUAGE @branchkeeper_language",
     own_user: "REVERT",
     // A batch is a statement: what stands before it or behind it would become part of it.
     one_by_one: true,
-    // When the row was touched the last time, so that it can be seen afterwards whether a touch stands. The clock itself
-    // may stand still for milliseconds.
-    before_touch: &["DECLARE @branchkeeper_touched datetime2(6) = (SELECT renewed_at FROM {lock} WITH (NOLOCK) WHERE id = 1);
-EXEC sys.sp_set_session_context @key = N'branchkeeper touched', @value = @branchkeeper_touched"],
+    before_touch: &[],
     mark: &["EXEC sys.sp_getapplock @Resource = N'branchkeeper unit {hex}', @LockMode = N'Shared',
   @LockOwner = N'Transaction', @LockTimeout = 0"],
-    stands: "SELECT 1 FROM {lock} WITH (NOLOCK)
-WHERE id = 1 AND renewed_at > CAST(SESSION_CONTEXT(N'branchkeeper touched') AS datetime2(6))",
+    stands: "SELECT 1 FROM {lock} WITH (NOLOCK) WHERE id = 1 AND unit IS NOT NULL",
     not_rolled_back: "",
     before_take_back: &[],
     before_record: &[
@@ -210,7 +206,8 @@ WHERE id = 1 AND renewed_at > CAST(SESSION_CONTEXT(N'branchkeeper touched') AS d
   token bigint NOT NULL,
   acquired_at datetime2(6) NULL,
   renewed_at datetime2(6) NULL,
-  expires_at datetime2(6) NULL
+  expires_at datetime2(6) NULL,
+  unit nvarchar(400) COLLATE Latin1_General_BIN2 NULL
 )",
     ],
     // The ledger may be locked by somebody; a statement of the same batch bounds the wait for it.
@@ -221,7 +218,7 @@ SELECT TOP ({rows}) LEFT(h.migration_id, {text}), LEFT(h.checksum, {text}), h.fo
   LEFT(h.product_version, {text}), LEFT(h.run_id, {text}), h.fence
 FROM {history} AS h ORDER BY h.sequence, h.migration_id",
     // The holder keeps the row locked while it works, and what stands there was committed when it took the lock.
-    select_lock: "SELECT l.fence, l.owner, l.head_office, l.token, CONVERT(nvarchar(40), l.expires_at, 126) + N'Z'
+    select_lock: "SELECT l.fence, l.owner, l.head_office, l.token, CONVERT(nvarchar(40), l.expires_at, 126) + N'Z', l.unit
 FROM {lock} AS l WITH (NOLOCK) WHERE l.id = 1",
     same_session: concat!(" AND @@SPID = {pid} AND ", session_lock!()),
     same_transaction: concat!(" AND ", unit_lock!()),

@@ -6,6 +6,7 @@
 
 mod held;
 mod kills;
+mod long;
 mod network;
 mod rivals;
 mod servers;

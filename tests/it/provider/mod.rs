@@ -60,6 +60,7 @@ macro_rules! on_every_provider {
 mod connecting;
 mod copies;
 mod encryption;
+mod ended;
 mod locking;
 mod mysql_connecting;
 mod mysql_only;

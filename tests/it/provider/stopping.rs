@@ -11,6 +11,7 @@ on_every_provider!(
     cancelling_stops_the_servers_work,
     a_lone_statement_is_stopped_and_withdrawn,
     a_stop_before_the_work_does_nothing,
+    a_unit_that_was_not_begun_leaves_no_doubt,
     an_abandoned_call_spoils_the_session_only,
 );
 
@@ -121,4 +122,17 @@ async fn an_abandoned_call_spoils_the_session_only(fixture: Fixture) {
     let mut next = fixture.session().await;
     next.lock(&super::fixture::claim(2), Duration::from_secs(20), &soon()).await.unwrap();
     assert!(!fixture.is_sqlite() || !fixture.has_change("t").await);
+}
+
+/// The unit before it has committed what its own mark was part of.
+async fn a_unit_that_was_not_begun_leaves_no_doubt(fixture: Fixture) {
+    let (mut session, fence) = fixture.locked().await;
+    let (one, two) = (planned("1_one", [fixture.change("one").await]), planned("2_two", [fixture.change("two").await]));
+    session.run_atomic(&fence, &[work(&one)], false, &soon(), &mut Notes::default()).await.unwrap();
+    let stopped = soon();
+    stopped.cancel.cancel();
+    let error = session.run_atomic(&fence, &[work(&two)], true, &stopped, &mut Notes::default()).await.unwrap_err();
+    assert_eq!((error.error.kind, error.outcome), (ErrorKind::Cancelled, Outcome::RolledBack));
+    session.run_atomic(&fence, &[work(&two)], true, &soon(), &mut Notes::default()).await.unwrap();
+    assert!(fixture.has_change("two").await && fixture.ledger().await.is_applied("2_two"));
 }

@@ -19,7 +19,7 @@ mod raw;
 pub(crate) mod secrets;
 mod server;
 mod service;
-mod skip;
+pub(crate) mod skip;
 pub(crate) mod sqlserver;
 
 pub(crate) use authority::Authority;

@@ -1,0 +1,220 @@
+//! A transaction that one of its statements has ended, on the servers where that can happen: nothing is run a second time
+//! unasked, also where nobody was left to find it out.
+
+use std::time::{Duration, Instant};
+
+use branchkeeper::rpc::proto::FailureClass;
+
+use crate::doubt::Branch;
+use crate::support::{Fate, Product, apply, mariadb, mysql, pb, sqlserver_server};
+
+/// Every test function named here runs on MariaDB, on MySQL and on SQL Server.
+macro_rules! on_each {
+    ($($name:ident),* $(,)?) => {
+        on_each!(on_mariadb mariadb $($name)*);
+        on_each!(on_mysql mysql $($name)*);
+        on_each!(on_sqlserver sqlserver_server $($name)*);
+    };
+    ($module:ident $server:ident $($name:ident)*) => {
+        mod $module {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                let Some(server) = super::$server().await else { return };
+                super::$name(super::Branch::on(server).await).await;
+            })*
+        }
+    };
+}
+
+on_each!(
+    a_transaction_that_was_ended_is_a_persons_to_settle,
+    a_failure_after_the_transaction_was_ended_is_told_as_such,
+    a_doubt_that_the_journal_did_not_hear_of_is_told_again,
+    what_was_cut_off_after_its_transaction_had_ended_is_told,
+    a_crash_after_the_transaction_had_ended_is_told,
+    a_crash_in_a_transaction_that_held_asks_nobody,
+);
+
+const FIRST: &str = "INSERT INTO audit VALUES (1)";
+const LAST: &str = "INSERT INTO audit VALUES (2)";
+
+/// A statement that ends the transaction, makes a table and takes so many seconds for it. It does not look like it: MySQL and MariaDB
+/// each skip another comment.
+fn sneaky(branch: &Branch, seconds: u32) -> String {
+    match branch.database.server.product {
+        Product::MariaDb => {
+            format!("/*!80000 SELECT 1 */ /*M!100000 CREATE TABLE sneaky AS SELECT SLEEP({seconds}) AS a */")
+        }
+        Product::MySql => format!("/*M!100000 SELECT 1 */ CREATE TABLE sneaky AS SELECT SLEEP({seconds}) AS a"),
+        _ => {
+            let wait = wait(branch, seconds).replace('\'', "''");
+            format!("EXEC('COMMIT; {wait}; CREATE TABLE sneaky (a INT); BEGIN TRANSACTION')")
+        }
+    }
+}
+
+fn wait(branch: &Branch, seconds: u32) -> String {
+    match branch.database.server.product {
+        Product::SqlServer => format!("WAITFOR DELAY '00:00:{seconds:02}'"),
+        _ => format!("DO SLEEP({seconds})"),
+    }
+}
+
+/// A file of these statements.
+fn script(branch: &Branch, statements: &[&str]) -> String {
+    let end = if branch.database.server.product == Product::SqlServer { "\nGO\n" } else { ";\n" };
+    statements.iter().map(|statement| format!("{statement}{end}")).collect()
+}
+
+async fn with_audit(branch: &Branch) {
+    branch.station.migration("1_Audit.sql", "CREATE TABLE audit (n INT);\n");
+    branch.succeeds().await;
+}
+
+fn migration(branch: &Branch, id: &str, statements: &[&str]) {
+    branch.station.migration(&format!("{id}.sql"), &script(branch, statements));
+}
+
+/// What an attempt comes to once nobody holds the branch any more.
+async fn result(branch: &Branch) -> pb::MigrationResult {
+    let begun = Instant::now();
+    loop {
+        let answer = apply(&branch.station, "BR001").await;
+        let result = answer.as_ref().ok().and_then(|answer| answer.result.clone());
+        // Some servers drop a session that asks for a lock in vain too often.
+        let is_held = |result: &pb::MigrationResult| {
+            let classes = [FailureClass::Locked, FailureClass::Connection];
+            result.errors.first().is_some_and(|error| classes.contains(&error.class()))
+        };
+        if let Some(result) = result.filter(|result| !is_held(result)) {
+            return result;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "the branch stays locked: {answer:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+async fn a_transaction_that_was_ended_is_a_persons_to_settle(branch: Branch) {
+    with_audit(&branch).await;
+    migration(&branch, "2_Sneaky", &[FIRST, &sneaky(&branch, 0), LAST]);
+    let error = branch.asks(1).await;
+    assert_eq!((&*error.migration_id, &*error.file), ("2_Sneaky", "2_Sneaky.sql"), "{error:?}");
+    assert!(error.message.contains("ended the transaction") && error.message.contains("1 to 3"), "{error:?}");
+    assert_eq!(branch.count("audit WHERE n = 1").await, 1, "nothing ran twice");
+
+    // All of it took effect, so it counts as done.
+    branch.resolve(true).await;
+    branch.succeeds().await;
+    assert_eq!(branch.count("audit WHERE n = 1").await, 1);
+
+    // Or none of it did, because a person has taken it back; then the corrected file is run.
+    branch.sql("DROP TABLE sneaky").await;
+    branch.sql("DELETE FROM audit").await;
+    migration(&branch, "3_Again", &[FIRST, &sneaky(&branch, 0), LAST]);
+    branch.asks(1).await;
+    branch.sql("DROP TABLE sneaky").await;
+    branch.sql("DELETE FROM audit").await;
+    migration(&branch, "3_Again", &[FIRST, LAST]);
+    branch.asks(1).await;
+    branch.resolve(false).await;
+    branch.succeeds().await;
+    assert_eq!(branch.count("audit").await, 2);
+}
+
+async fn a_failure_after_the_transaction_was_ended_is_told_as_such(branch: Branch) {
+    with_audit(&branch).await;
+    migration(&branch, "2_Sneaky", &[FIRST, &sneaky(&branch, 0), "INSERT INTO nowhere VALUES (2)"]);
+    let error = branch.fails().await;
+    assert_eq!(error.class(), FailureClass::Ambiguous, "{error:?}");
+    assert!(error.message.contains("nowhere") && error.message.contains("ended the transaction"), "{error:?}");
+    branch.asks(1).await;
+    assert_eq!(branch.count("audit").await, 1);
+}
+
+/// The connection breaks when the journal is told that a person has to look.
+async fn a_doubt_that_the_journal_did_not_hear_of_is_told_again(branch: Branch) {
+    with_audit(&branch).await;
+    migration(&branch, "2_Sneaky", &[FIRST, &sneaky(&branch, 0), FIRST]);
+    for fate in [Fate::Unsent, Fate::Unheard] {
+        branch.proxy.trap("state = 'partial'", fate);
+        let sprung = branch.proxy.sprung();
+        let error = branch.asks(1).await;
+        assert_eq!(branch.proxy.sprung(), sprung + 1);
+        assert!(error.hint.contains("resolve BR001 --applied"), "{error:?}");
+        assert!(branch.count("audit").await > 0, "what was committed stays");
+        branch.sql("DROP TABLE sneaky").await;
+        branch.sql("DELETE FROM audit").await;
+        branch.resolve(false).await;
+    }
+}
+
+/// The connection is gone before the server's answer to the statement is there.
+async fn what_was_cut_off_after_its_transaction_had_ended_is_told(branch: Branch) {
+    with_audit(&branch).await;
+    let sneaky = sneaky(&branch, 0);
+    migration(&branch, "2_Sneaky", &[FIRST, &sneaky, LAST]);
+    branch.proxy.trap(&sneaky, Fate::Unheard);
+    let first = branch.fails().await;
+    assert_eq!((first.class(), branch.proxy.sprung()), (FailureClass::Connection, 1), "{first:?}");
+    let error = result(&branch).await.errors.remove(0);
+    assert_eq!((error.class(), error.line), (FailureClass::Ambiguous, 1), "{error:?}");
+    branch.asks(1).await;
+    assert_eq!((branch.count("audit WHERE n = 1").await, branch.count("audit WHERE n = 2").await), (1, 0));
+    branch.sql(LAST).await;
+    branch.resolve(true).await;
+    branch.succeeds().await;
+    assert_eq!(branch.count("audit").await, 2, "nothing ran twice");
+}
+
+async fn a_crash_after_the_transaction_had_ended_is_told(mut branch: Branch) {
+    with_audit(&branch).await;
+    migration(&branch, "2_Sneaky", &[FIRST, &sneaky(&branch, 5), LAST]);
+    begin(&branch).await;
+    // Others see the row as soon as it is committed, and no sooner.
+    until(&branch, "audit WHERE n = 1").await;
+    branch.station.kill();
+    branch.station.start().await;
+    let error = result(&branch).await.errors.remove(0);
+    assert_eq!((error.class(), error.line), (FailureClass::Ambiguous, 1), "{error:?}");
+    branch.asks(1).await;
+    assert_eq!(branch.count("audit WHERE n = 1").await, 1, "nothing ran twice");
+    branch.sql("DELETE FROM audit").await;
+    migration(&branch, "2_Sneaky", &[FIRST, LAST]);
+    branch.resolve(false).await;
+    branch.succeeds().await;
+    assert_eq!(branch.count("audit").await, 2);
+}
+
+async fn a_crash_in_a_transaction_that_held_asks_nobody(mut branch: Branch) {
+    with_audit(&branch).await;
+    migration(&branch, "2_Slow", &[FIRST, &wait(&branch, 3), LAST]);
+    let request = pb::ApplyAllRequest { include_statements: true, ..pb::ApplyAllRequest::default() };
+    let mut events = branch.station.migrations().await.apply_all(request).await.unwrap().into_inner();
+    loop {
+        let event = events.message().await.unwrap().unwrap().event.unwrap().event;
+        if matches!(event, Some(pb::run_event::Event::StatementFinished(_))) {
+            break;
+        }
+    }
+    branch.station.kill();
+    branch.station.start().await;
+    let done = result(&branch).await;
+    assert!(done.success, "{done:?}");
+    assert_eq!(branch.count("audit").await, 2, "once, and nobody was asked");
+}
+
+/// Has the branch migrated, and does not wait for that.
+async fn begin(branch: &Branch) {
+    let mut client = branch.station.migrations().await;
+    let request = pb::ApplyRequest { branch: "BR001".into(), ..pb::ApplyRequest::default() };
+    tokio::spawn(async move { client.apply(request).await });
+}
+
+/// Waits until there is a row.
+async fn until(branch: &Branch, of: &str) {
+    let begun = Instant::now();
+    while branch.count(of).await == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "no row of {of}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
