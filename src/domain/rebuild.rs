@@ -13,6 +13,14 @@ pub struct TableRebuild {
 }
 
 impl TableRebuild {
+    /// The tables that are dropped with this one, where it is dropped.
+    pub fn dropped_with(&self) -> Option<&[String]> {
+        self.edits.iter().find_map(|edit| match edit {
+            TableEdit::DropTable { with } => Some(with.as_slice()),
+            _ => None,
+        })
+    }
+
     /// Whether only indexes change: then the table and its rows stay where they are.
     pub fn is_of_indexes(&self) -> bool {
         self.edits.iter().all(|edit| matches!(edit, TableEdit::RenameIndex { .. }))
@@ -90,6 +98,18 @@ pub enum TableEdit {
         name: String,
         /// Its new name.
         to: String,
+    },
+    /// Replaces the comment behind a column's definition.
+    SetComment {
+        /// The column's name.
+        column: String,
+        /// The comment as it is written, `/* … */`; `None` leaves the column without one.
+        remark: Option<String>,
+    },
+    /// Drops the table, unless another one refers to it.
+    DropTable {
+        /// Tables that are dropped right after it, which may refer to it.
+        with: Vec<String>,
     },
     /// Drops the primary key, named or not. A table without row ids has to keep one.
     DropPrimaryKey,

@@ -153,7 +153,9 @@ fn views(plan: &Plan, sql: Vec<Vec<String>>) -> Vec<PlannedView> {
 fn part(rebuild: &Statement, at: usize, sql: String) -> Statement {
     let risk = if at == 0 { rebuild.risk.clone() } else { Risk::default() };
     let (line, column) = (rebuild.line, rebuild.column);
-    Statement { line, column, is_generated: true, risk, ..Statement::new(sql) }
+    // Each of them is about all operations that the rebuild is made of.
+    let further_lines = rebuild.further_lines.clone();
+    Statement { line, column, further_lines, is_generated: true, risk, ..Statement::new(sql) }
 }
 
 /// Says why the statement at `index` of all, and with it every rebuild from there on, is shown in words.

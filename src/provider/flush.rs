@@ -109,8 +109,9 @@ impl Session {
                 error.position = connection.error_offset(&sql.sql, &error).await;
             }
         }
-        // Not every server says which of our own statements it was; a migration's travel without them or are known.
-        if cause == Cause::Refused && !matches!(purpose, Some(Purpose::Statement { .. })) {
+        // Not every server says which of our own statements it was; a migration's travel without them or are known,
+        // and so are those that its statements stand for.
+        if cause == Cause::Refused && !matches!(purpose, Some(Purpose::Statement { .. } | Purpose::Step { .. })) {
             error = fence_lost();
         }
         let in_doubt = match ended {

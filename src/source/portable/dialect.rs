@@ -366,6 +366,11 @@ impl Dialect {
             Value::Text(text) => self.text(text),
             Value::Number(text) => text.clone(),
             Value::Flag(flag) => self.flags[usize::from(*flag)].to_owned(),
+            Value::Bytes(digits) => match self.provider {
+                Provider::Sqlite | Provider::MySql => format!("X'{digits}'"),
+                Provider::Postgres => format!("'\\x{digits}'"),
+                Provider::SqlServer => format!("0x{digits}"),
+            },
             Value::Uuid => self.uuid.to_owned(),
             Value::Now => {
                 let [day, time, moment] = self.now;

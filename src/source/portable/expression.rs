@@ -5,8 +5,13 @@
 use super::dialect::Dialect;
 use crate::domain::Provider;
 
-/// The general SQL `text` for one server; the error says what is wrong with it.
-pub(super) fn translate(dialect: &Dialect, text: &str, columns: &[&str]) -> Result<String, String> {
+/// The general SQL `text` for one server, with names as `written` writes them; the error says what is wrong with it.
+pub(super) fn translate(
+    dialect: &Dialect,
+    text: &str,
+    columns: &[&str],
+    written: impl Fn(&str) -> String,
+) -> Result<String, String> {
     let mut out = String::with_capacity(text.len() + 16);
     let mut depth = 0usize;
     let mut rest = text;
@@ -15,7 +20,7 @@ pub(super) fn translate(dialect: &Dialect, text: &str, columns: &[&str]) -> Resu
         match ch {
             '\'' | '"' => {
                 let (inner, after) = quoted(rest, ch).ok_or_else(|| format!("a {ch} is never closed"))?;
-                out.push_str(&if ch == '"' { dialect.quote(&inner) } else { dialect.text(&inner) });
+                out.push_str(&if ch == '"' { written(&inner) } else { dialect.text(&inner) });
                 (rest, before) = (after, "");
                 continue;
             }
@@ -29,7 +34,7 @@ pub(super) fn translate(dialect: &Dialect, text: &str, columns: &[&str]) -> Resu
                 let (word, after) = rest.split_at(end);
                 let is_call = after.trim_start().starts_with('(');
                 if columns.contains(&word) && !is_call {
-                    out.push_str(&dialect.quote(word));
+                    out.push_str(&written(word));
                 } else if let (Some(flag), Provider::SqlServer) = (flag(word), dialect.provider) {
                     if ["is", "not", "and", "or", "where", "on", "when"]
                         .iter()
@@ -125,9 +130,13 @@ pub(super) fn quoted(text: &str, quote: char) -> Option<(String, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::dialect::of;
-    use super::{names_in, translate};
+    use super::super::dialect::{Dialect, of};
+    use super::names_in;
     use crate::domain::Provider;
+
+    fn translate(dialect: &Dialect, text: &str, columns: &[&str]) -> Result<String, String> {
+        super::translate(dialect, text, columns, |name| dialect.quote(name))
+    }
 
     #[test]
     fn names_and_texts_become_the_servers_own() {

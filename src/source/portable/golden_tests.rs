@@ -46,7 +46,7 @@ fn script(out: &mut String, provider: Provider, script: &Script) {
         if statement.alone.is_some() && provider != Provider::MySql {
             out.push_str("-- outside of a transaction\n");
         }
-        if statement.rebuild.is_some() {
+        if statement.rebuild.as_ref().is_some_and(|rebuild| rebuild.dropped_with().is_none()) {
             let _ = writeln!(out, "-- {}", statement.sql);
         } else {
             let _ = writeln!(out, "{};", statement.sql);

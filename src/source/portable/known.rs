@@ -5,7 +5,10 @@
 use std::collections::{HashMap, HashSet};
 
 use super::expression::names_in;
-use super::model::{Column, Constraint, ConstraintKind, IndexWhat, Operation, Rule, SqlText, Table, Traits, What};
+use super::model::{
+    Column, Constraint, ConstraintKind, ForeignKey, IndexWhat, Operation, Rule, SqlText, Table, Traits, What,
+};
+use super::types::LogicalType;
 use crate::domain::{ObjectName, Provider};
 
 /// Something that has a name: on which table, and of what kind, where an index is `None`.
@@ -126,6 +129,35 @@ impl<'b> Known<'b> {
         }
     }
 
+    /// Changes the foreign keys that refer to a table.
+    fn redirect(&mut self, to: &ObjectName, change: impl Fn(&mut ForeignKey)) {
+        let refers = |table: &&Table| table.constraints.iter().any(|each| each.rule.refers_to(to));
+        let names: Vec<ObjectName> = self.tables().into_iter().filter(refers).map(|table| table.name.clone()).collect();
+        for name in names {
+            self.change(&name, |table| {
+                for constraint in &mut table.constraints {
+                    if let Rule::Foreign(key) = &mut constraint.rule
+                        && key.table == *to
+                    {
+                        change(key);
+                    }
+                }
+            });
+        }
+    }
+
+    /// The foreign keys that refer to a table, each with the table that it is of.
+    pub(super) fn referring(&self, to: &ObjectName) -> Vec<(&Table, &Constraint, &ForeignKey)> {
+        let keys = |table| {
+            let table: &Table = table;
+            table.constraints.iter().filter_map(move |each| match &each.rule {
+                Rule::Foreign(key) if key.table == *to => Some((table, each, key)),
+                _ => None,
+            })
+        };
+        self.tables().into_iter().flat_map(keys).collect()
+    }
+
     /// Forgets every table that a text in a server's own words names.
     pub(in super::super) fn forget(&mut self, text: &str) {
         let text = text.to_lowercase();
@@ -150,7 +182,9 @@ impl<'b> Known<'b> {
             What::RenameTable { table, to } => {
                 if let Some(mut moved) = self.take(table) {
                     moved.name.name.clone_from(to);
+                    let new = moved.name.clone();
                     self.put(moved);
+                    self.redirect(table, |key| key.table.clone_from(&new));
                 }
             }
             What::AddColumn { table, column, constraints } => self.change(table, |table| {
@@ -158,7 +192,12 @@ impl<'b> Known<'b> {
                 table.constraints.extend(constraints.iter().cloned());
             }),
             What::DropColumn { table, column, .. } => self.change(table, |table| drop_column(table, column)),
-            What::RenameColumn { table, column, to } => self.change(table, |table| rename_column(table, column, to)),
+            What::RenameColumn { table, column, to } => {
+                self.change(table, |table| rename_column(table, column, to));
+                self.redirect(table, |key| {
+                    key.target.iter_mut().filter(|name| *name == column).for_each(|name| name.clone_from(to));
+                });
+            }
             What::AlterColumn { table, column, to, .. } => self.change(table, |table| {
                 table.columns.iter_mut().filter(|each| each.name == *column).for_each(|each| alter(each, to));
             }),
@@ -182,8 +221,9 @@ impl<'b> Known<'b> {
                     self.forget(&text.text);
                 }
             }
-            What::CreateView { .. } | What::DropView { .. } => {}
-            What::Insert { .. } | What::Update { .. } | What::Delete { .. } => {}
+            What::Insert { table, .. } => self.change(table, |table| table.holds_rows = true),
+            What::Delete { table, .. } => self.change(table, |table| table.holds_rows = false),
+            What::CreateView { .. } | What::DropView { .. } | What::Update { .. } => {}
         }
     }
 }
@@ -245,6 +285,12 @@ fn columns_mut(rule: &mut Rule) -> &mut [String] {
         Rule::Foreign(key) => &mut key.columns,
         Rule::Check { .. } => &mut [],
     }
+}
+
+/// The columns that MySQL and MariaDB keep as `char`.
+pub(super) fn padded(table: &Table) -> impl Iterator<Item = &str> {
+    let is_char = |each: &&Column| each.kind == LogicalType::Uuid && !each.native.contains_key(&Provider::MySql);
+    table.columns.iter().filter(is_char).map(|each| each.name.as_str())
 }
 
 /// Whether an expression may be about a column.

@@ -1,6 +1,7 @@
 //! Portable migrations: one YAML file becomes what each server needs. `read` makes the model of a file, `order` and
 //! `inverse` work on it, `generate` writes statements with the texts of a `Dialect`.
 
+mod conversion;
 mod dialect;
 mod expression;
 mod fields;

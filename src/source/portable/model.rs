@@ -79,6 +79,8 @@ pub(super) struct Table {
     pub(super) constraints: Vec<Constraint>,
     pub(super) indexes: Vec<Index>,
     pub(super) comment: Option<String>,
+    /// Whether migrations have put rows into it that no migration is known to have deleted.
+    pub(super) holds_rows: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -129,6 +131,8 @@ pub(super) enum Value {
     Text(String),
     Number(String),
     Flag(bool),
+    /// Hexadecimal digits, two a byte.
+    Bytes(String),
     Now,
     Uuid,
     Sql(SqlText),
@@ -262,6 +266,10 @@ impl RawSql {
 }
 
 impl Rule {
+    pub(super) fn refers_to(&self, table: &ObjectName) -> bool {
+        matches!(self, Self::Foreign(key) if key.table == *table)
+    }
+
     pub(super) fn kind(&self) -> ConstraintKind {
         match self {
             Self::Primary(_) => ConstraintKind::Primary,

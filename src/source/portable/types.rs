@@ -188,6 +188,11 @@ impl LogicalType {
         Ok(Self::Enum(values))
     }
 
+    /// The word that it is written with.
+    pub(super) fn word(&self) -> &'static str {
+        Self::words().nth(self.row()).unwrap_or_default()
+    }
+
     fn row(&self) -> usize {
         match self {
             Self::Uuid => 0,
@@ -216,7 +221,11 @@ impl LogicalType {
             Self::String(n) => (*n, 0),
             Self::Decimal(p, s) => (*p, *s),
             Self::Enum(values) => {
-                let longest = values.iter().map(|value| value.chars().count()).max().unwrap_or_default();
+                let length = |value: &String| match provider {
+                    Provider::SqlServer => value.encode_utf16().count(),
+                    _ => value.chars().count(),
+                };
+                let longest = values.iter().map(length).max().unwrap_or_default();
                 (u32::try_from(longest).unwrap_or(LONGEST).max(ENUM_ROOM), 0)
             }
             _ => return template.to_owned(),

@@ -145,6 +145,9 @@ impl Loader<'_> {
                 if tag.is_some() {
                     return refuse("has a tag, which means nothing here", "remove the word that begins with '!'");
                 }
+                if text.contains('\0') {
+                    return refuse("holds the character NUL, which no server takes in a statement", "remove it");
+                }
                 let body = if style == ScalarStyle::Literal { self.lines.body(at.0, &text) } else { None };
                 let scalar = Scalar { text: text.into_owned(), is_plain: style == ScalarStyle::Plain, body };
                 self.add(Node { at, kind: Kind::Scalar(scalar) }, anchor)

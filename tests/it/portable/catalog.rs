@@ -150,6 +150,41 @@ impl Place {
         }
     }
 
+    /// Drops all tables and views, whatever refers to them.
+    pub(super) async fn clear(&mut self) {
+        let (found, quote) = match self {
+            Self::Sqlite(..) => (
+                "SELECT type || ' \"' || replace(name, '\"', '\"\"') || '\"' FROM sqlite_schema WHERE type IN ('table', 'view')
+                 AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '__Migr%' ORDER BY type DESC",
+                "DROP ",
+            ),
+            Self::Postgres(..) => ("SELECT 'DROP SCHEMA public CASCADE; CREATE SCHEMA public'", ""),
+            Self::MySql(..) => (
+                "SELECT CONCAT(IF(table_type = 'VIEW', 'VIEW `', 'TABLE `'), table_name, '`') FROM information_schema.tables
+                 WHERE table_schema = DATABASE()",
+                "SET SESSION foreign_key_checks = OFF; DROP ",
+            ),
+            Self::SqlServer(connection, database) => {
+                *database = database.server.fresh_database().await;
+                **connection = support::sqlserver::connect(database.server, &database.name).await.unwrap();
+                return;
+            }
+        };
+        let statements: Vec<String> = self.lines(found).await.iter().map(|what| format!("{quote}{what}")).collect();
+        for text in statements {
+            let sql = sqlx::raw_sql(AssertSqlSafe(text));
+            match self {
+                Self::Sqlite(connection, ..) => drop(connection.execute(sql).await.unwrap()),
+                Self::Postgres(connection, _) => drop(connection.execute(sql).await.unwrap()),
+                Self::MySql(connection, _) => drop(connection.execute(sql).await.unwrap()),
+                Self::SqlServer(..) => unreachable!("has a database of its own"),
+            }
+        }
+        if let Self::MySql(connection, _) = self {
+            connection.execute("SET SESSION foreign_key_checks = ON").await.unwrap();
+        }
+    }
+
     /// Everything that the catalog says of tables, columns, keys, checks, indexes and views, one fact a line.
     pub(super) async fn catalog(&mut self) -> BTreeSet<String> {
         let queries: &[&str] = match self {

@@ -1,6 +1,7 @@
 //! Portable migrations on real servers.
 
 mod catalog;
+mod dropped;
 mod effects;
 mod facts;
 mod interrupted;
@@ -12,5 +13,7 @@ mod patterns;
 mod plan;
 mod random;
 mod sample;
+mod schemas;
 mod service;
 mod sqlite;
+mod sweep;

@@ -146,3 +146,41 @@ async fn an_index_gets_another_name_and_nothing_else() {
     place.run(second.down.as_ref().unwrap()).await;
     assert_eq!((place.catalog().await, place.lines(&index).await), before);
 }
+
+#[tokio::test]
+async fn comments_are_changed_and_taken_away() {
+    let changed = "up:
+  - alter_column: { table: T, name: A, comment: 'about A */ now', was: { comment: 'about A, which is odd' } }
+  - alter_column: { table: T, name: B, comment: null, was: { comment: about B } }
+  - add_column: { table: T, name: C, type: int, nullable: true }
+  - alter_column: { table: T, name: C, comment: about C, was: { comment: null } }
+";
+    let mut place = Place::sqlite().await;
+    let made = catalogue(&[("1_T.yaml", COMMENTED), ("2_Changed.sqlite.yaml", changed)]).unwrap();
+    let [first, changed] = made.of(Provider::Sqlite).migrations() else { panic!() };
+    place.run(&first.up).await;
+    let before = table(&mut place).await;
+    place.run(&changed.up).await;
+    let now = table(&mut place).await;
+    let own = |name: &str, about: &str| (name.to_owned(), about.to_owned());
+    let wanted = [own("Id", "Id"), own("A", "A * / now"), own("C", "C")];
+    assert_eq!(commented(&now), wanted, "{now}");
+    place.run(changed.down.as_ref().unwrap()).await;
+    assert_eq!(table(&mut place).await, before);
+}
+
+/// SQLite tells of a lost lock by a NULL that a column does not take; a NULL in a table that is built anew is none.
+#[tokio::test]
+async fn a_null_that_a_rebuild_does_not_take_is_told_as_such() {
+    let mut place = Place::sqlite().await;
+    let added = "up:\n  - add_column: { table: T, name: C, type: int }\n";
+    let made = catalogue(&[
+        ("1_T.sqlite.up.sql", "CREATE TABLE T (Id INTEGER PRIMARY KEY); INSERT INTO T VALUES (7)"),
+        ("2_Added.yaml", added),
+    ]);
+    let made = made.unwrap();
+    let [first, added] = made.of(Provider::Sqlite).migrations() else { panic!() };
+    place.run(&first.up).await;
+    let error = place.try_run(&added.up).await.unwrap_err();
+    assert!(error.contains("NOT NULL constraint failed: T.C: the row 7"), "{error}");
+}

@@ -4,7 +4,7 @@ use super::definition::{Column, Constraint, ConstraintKind, Definition};
 use super::parse::parse;
 use super::problem::Problem;
 use super::splice::{insert_after, remove_item, remove_part, replace};
-use super::token::{Kind, Token, mentions, quote, same, tokens};
+use super::token::{Kind, Token, mentions, quote, same, tokens, trivia};
 use crate::domain::TableEdit;
 
 /// The table's definition after one edit. What the edit does not mention is kept to the letter.
@@ -46,8 +46,11 @@ pub(super) fn apply(text: &str, edit: &TableEdit) -> Result<String, Problem> {
         TableEdit::DropConstraint { name } => drop_constraint(text, &definition, name),
         TableEdit::AddPrimaryKey { name, columns } => add_primary_key(text, &definition, name.as_deref(), columns),
         TableEdit::DropPrimaryKey => drop_primary_key(text, &definition),
-        // Its name stands in its own text only.
-        TableEdit::RenameIndex { .. } => Ok(text.to_owned()),
+        TableEdit::SetComment { column, remark } => {
+            Ok(set_comment(text, find(&definition, column)?, remark.as_deref()))
+        }
+        // An index's name stands in its own text only, and what is dropped has no text.
+        TableEdit::RenameIndex { .. } | TableEdit::DropTable { .. } => Ok(text.to_owned()),
     }
 }
 
@@ -60,6 +63,19 @@ fn named<'a, 'n>(
     name: &'n str,
 ) -> impl Iterator<Item = (Option<&'a Column>, &'a Constraint)> + use<'a, 'n> {
     definition.all().filter(move |(_, each)| each.name.as_deref().is_some_and(|other| same(other, name)))
+}
+
+/// The comment is the first between `/*` and `*/` that follows the column in its line; comments behind `--` stay.
+fn set_comment(text: &str, column: &Column, remark: Option<&str>) -> String {
+    let end = column.span.end;
+    let rest = text.get(end..).unwrap_or_default();
+    let inner = rest.trim_start_matches([' ', '\t']);
+    let old = match inner.starts_with("/*") {
+        true => end..end + rest.len() - inner.len() + trivia(inner),
+        false => end..end,
+    };
+    let new = remark.map(|remark| format!(" {remark}")).unwrap_or_default();
+    replace(text, old, &new)
 }
 
 fn append(text: &str, definition: &Definition, item: &str) -> String {

@@ -18,8 +18,17 @@ impl Problem {
 
     /// The same, said of a table.
     pub(super) fn of(self, table: &str) -> Self {
+        self.said(table, "rebuilt")
+    }
+
+    /// The same, said of a table that was to be dropped.
+    pub(super) fn of_dropped(self, table: &str) -> Self {
+        self.said(table, "dropped")
+    }
+
+    fn said(self, table: &str, what: &str) -> Self {
         let table = crate::domain::shorten(table, 100);
-        Self { message: format!("the table '{table}' can't be rebuilt: {}", self.message), ..self }
+        Self { message: format!("the table '{table}' can't be {what}: {}", self.message), ..self }
     }
 }
 

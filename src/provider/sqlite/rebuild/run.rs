@@ -57,7 +57,8 @@ impl Session {
         if steps.copy.is_some() {
             self.check_enforcement(&steps, stop).await?;
         }
-        if schema.objects.iter().any(|object| matches!(&*object.kind, "view" | "trigger")) {
+        let drops = rebuild.dropped_with().is_some();
+        if !drops && schema.objects.iter().any(|object| matches!(&*object.kind, "view" | "trigger")) {
             let mut lab = Lab::copy(&schema, stop).await.map_err(refused)?;
             let checked = lab.check(&steps).await;
             lab.close().await;
@@ -67,7 +68,10 @@ impl Session {
         let before = self.orphans(&steps, stop).await?;
 
         let purpose = Purpose::Step { work, index };
-        let named = |broken: Break| Break { error: explained(broken.error, &steps.table), ..broken };
+        let named = |broken: Break| match drops {
+            true => broken,
+            false => Break { error: explained(broken.error, &steps.table), ..broken },
+        };
         let copy = steps.copy.unwrap_or(steps.sql.len());
         let (first, rest) = steps.sql.split_at_checked(copy).unwrap_or_default();
         let (copy, last) = rest.split_at_checked(1).unwrap_or_default();

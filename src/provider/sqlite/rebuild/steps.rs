@@ -33,7 +33,27 @@ pub(in crate::provider) struct Steps {
 /// new one, so that the new definition is stored to the letter. `own` are the names of Branchkeeper's own tables.
 pub(in crate::provider) fn steps(schema: &Schema, rebuild: &TableRebuild, own: &[&str]) -> Result<Steps, Problem> {
     let name = &rebuild.table.name;
-    plan(schema, rebuild, own).map_err(|problem| problem.of(name))
+    match rebuild.dropped_with() {
+        Some(with) => dropped(schema, name, with, own).map_err(|problem| problem.of_dropped(name)),
+        None => plan(schema, rebuild, own).map_err(|problem| problem.of(name)),
+    }
+}
+
+/// Keys are off while tables change, so SQLite itself would leave rows that refer to nothing.
+fn dropped(schema: &Schema, name: &str, with: &[String], own: &[&str]) -> Result<Steps, Problem> {
+    if own.iter().any(|other| same(other, name)) {
+        return Err(Problem::new("it is Branchkeeper's own").hint("leave this table to Branchkeeper"));
+    }
+    let stays = |child: &String| !same(child, name) && !with.iter().any(|other| same(other, child));
+    let children: Vec<String> =
+        uses::children(schema, name).into_iter().filter(stays).map(|child| format!("'{child}'")).collect();
+    if !children.is_empty() {
+        let verb = if children.len() == 1 { "refers" } else { "refer" };
+        let problem = Problem::new(format!("{} {verb} to it", children.join(", ")));
+        return Err(problem.hint("drop what refers to it, or its key with drop_foreign_key, before"));
+    }
+    let sql = vec![format!("DROP TABLE {}", quote(name))];
+    Ok(Steps { table: name.to_owned(), sql, ..Steps::default() })
 }
 
 fn plan(schema: &Schema, rebuild: &TableRebuild, own: &[&str]) -> Result<Steps, Problem> {
@@ -236,6 +256,7 @@ impl Work<'_> {
                     | TableEdit::SetTypeCheck { .. }
                     | TableEdit::SetNullable { .. }
                     | TableEdit::SetDefault { .. }
+                    | TableEdit::SetComment { .. }
                     | TableEdit::RenameIndex { .. }
             )
         };

@@ -1,10 +1,12 @@
 //! Changes of columns that exist.
 
+use super::super::conversion;
 use super::super::dialect::Altering;
-use super::super::model::{Identity, Traits, Value};
+use super::super::known::says;
+use super::super::model::{Constraint, ConstraintKind, Identity, Rule, Traits, Value};
 use super::super::types::LogicalType;
 use super::Generator;
-use super::check::changes_definition;
+use super::check::{changes_definition, changes_type};
 use super::table::{default_name, type_check};
 use super::touch::Touch;
 use crate::domain::{ObjectName, Provider, TableEdit};
@@ -23,6 +25,7 @@ impl Generator<'_, '_> {
             ("table_in_text", in_text.as_str()),
         ];
         let edit = (TableEdit::DropColumn { name: column.to_owned() }, format!("drop column {column}"));
+        self.drop_checks_of_generated(table, column);
         let touches = vec![Touch::moves(column)];
         if is_plain && self.provider() == Provider::Sqlite {
             // Nothing can stand in the way of a column that this same migration added without constraints.
@@ -30,6 +33,22 @@ impl Generator<'_, '_> {
         }
         if !self.change(self.dialect.drop_column, table, &values, touches) {
             self.edit(table, edit.0, edit.1);
+        }
+    }
+
+    /// MariaDB drops the checks of a column with it, but not those of a generated one.
+    fn drop_checks_of_generated(&mut self, table: &ObjectName, column: &str) {
+        if self.provider() != Provider::MySql {
+            return;
+        }
+        let Some(known) = self.known.table(table) else { return };
+        if !known.columns.iter().any(|each| each.name == column && each.generated.is_some()) {
+            return;
+        }
+        let is_about = |each: &&Constraint| matches!(&each.rule, Rule::Check { expression, .. } if says(expression, Some(Provider::MySql), column));
+        let names: Vec<_> = known.constraints.iter().filter(is_about).filter_map(|each| each.name.clone()).collect();
+        for name in names {
+            self.drop_constraint(table, Some(&name), ConstraintKind::Check);
         }
     }
 
@@ -96,12 +115,17 @@ impl Generator<'_, '_> {
         // An identity's numbers are no default.
         let has_default = !matches!(self.identity_of(table, column, to, was), Some(Some(_)));
         let default = self.default_of(table, column, to, was).filter(|_| has_default);
-        if let Some(sql_type) = self.type_of(to) {
+        let stays = self.known.column(table, column).is_some_and(|known| !changes_type(self.provider(), known, to));
+        let new_type = self.type_of(to).filter(|_| !stays);
+        let is_new = new_type.is_some();
+        if let Some(sql_type) = new_type {
             // The old default may not go over into the new type.
             if default.is_some() {
                 clauses.push(format!("ALTER COLUMN {quoted} DROP DEFAULT"));
             }
-            clauses.push(format!("ALTER COLUMN {quoted} TYPE {sql_type} USING {quoted}::{sql_type}"));
+            let using = self.using(table, column, to, was, &sql_type);
+            let using = using.map(|using| format!(" USING {using}")).unwrap_or_default();
+            clauses.push(format!("ALTER COLUMN {quoted} TYPE {sql_type}{using}"));
         }
         if let Some(is_nullable) = to.is_nullable {
             let word = if is_nullable { "DROP" } else { "SET" };
@@ -109,7 +133,7 @@ impl Generator<'_, '_> {
         }
         match default {
             Some(Some(expression)) => clauses.push(format!("ALTER COLUMN {quoted} SET DEFAULT {expression}")),
-            Some(None) if self.type_of(to).is_none() => clauses.push(format!("ALTER COLUMN {quoted} DROP DEFAULT")),
+            Some(None) if !is_new => clauses.push(format!("ALTER COLUMN {quoted} DROP DEFAULT")),
             _ => {}
         }
         if !clauses.is_empty() {
@@ -117,6 +141,25 @@ impl Generator<'_, '_> {
             self.clause(table, clauses.join(separator), vec![Touch::alters(column)]);
         }
         self.change_comment(table, column, to);
+    }
+
+    /// How PostgreSQL gets the values of the new type.
+    fn using(
+        &self,
+        table: &ObjectName,
+        column: &str,
+        to: &Traits,
+        was: Option<&Traits>,
+        sql_type: &str,
+    ) -> Option<String> {
+        let (provider, quoted) = (self.provider(), self.dialect.quote(column));
+        let kind = to.kind.as_ref().filter(|_| !to.native.contains_key(&provider));
+        let Some(kind) = kind else { return Some(format!("{quoted}::{sql_type}")) };
+        let known = match self.known.column(table, column) {
+            Some(known) => Some(&known.kind).filter(|_| !known.native.contains_key(&provider)),
+            None => was.filter(|was| !was.native.contains_key(&provider)).and_then(|was| was.kind.as_ref()),
+        };
+        conversion::using(known, kind, &quoted, sql_type)
     }
 
     /// What has to be known besides what changes, for servers that take a column's whole definition.
@@ -134,6 +177,10 @@ impl Generator<'_, '_> {
         let quoted = self.dialect.quote(column);
         if self.type_of(to).is_none() && to.is_nullable.is_none() && to.comment.is_none() {
             let clause = match self.default_of(table, column, to, was) {
+                // MySQL takes a literal for no expression there, even between parentheses.
+                Some(Some(expression)) if expression.starts_with("('") || expression.starts_with("(X'") => {
+                    format!("ALTER COLUMN {quoted} SET DEFAULT (CONCAT{expression})")
+                }
                 Some(Some(expression)) => format!("ALTER COLUMN {quoted} SET DEFAULT {expression}"),
                 _ => format!("ALTER COLUMN {quoted} DROP DEFAULT"),
             };

@@ -71,6 +71,13 @@ impl Assembly<'_> {
                     last.alone.get_or_insert(Effect::Idempotent);
                 }
             }
+            Piece::Drop { table, sql, with } => {
+                self.close();
+                self.statement(at, &sql, is_fresh);
+                if let Some(last) = self.statements.last_mut() {
+                    last.rebuild = Some(TableRebuild { table, edits: vec![TableEdit::DropTable { with }] });
+                }
+            }
             Piece::Raw(statements) => {
                 self.close();
                 self.statements.extend(statements);

@@ -3,7 +3,7 @@
 use super::super::dialect::Comments;
 use super::super::model::Traits;
 use super::Generator;
-use crate::domain::ObjectName;
+use crate::domain::{ObjectName, TableEdit};
 
 impl Generator<'_, '_> {
     /// Writes a comment on something that has none.
@@ -19,10 +19,7 @@ impl Generator<'_, '_> {
     /// Writes a column's new comment, unless it is known to have that one.
     pub(super) fn change_comment(&mut self, table: &ObjectName, column: &str, to: &Traits) {
         let Some(comment) = &to.comment else { return };
-        let known = self.known.column(table, column).map(|known| &known.comment);
-        // Nothing but a comment that is known can be found in a table's SQL.
-        let is_nowhere = known.is_none() && comment.is_none() && self.dialect.comments == Comments::Remark;
-        if known == Some(comment) || is_nowhere {
+        if self.known.column(table, column).is_some_and(|known| known.comment == *comment) {
             return;
         }
         match self.dialect.comments {
@@ -31,9 +28,12 @@ impl Generator<'_, '_> {
             // It is part of the column's definition.
             Comments::Clause => {}
             Comments::Remark => {
-                let at = self.at();
-                let hint = "say with 'providers' where it is for; here comments stand in the table's own SQL";
-                self.unable(at, "a comment can't be changed", hint);
+                let words = match comment {
+                    Some(_) => format!("comment on column {column}"),
+                    None => format!("no comment on column {column}"),
+                };
+                let remark = comment.as_deref().map(|comment| remark(comment).trim_start().to_owned());
+                self.edit(table, TableEdit::SetComment { column: column.to_owned(), remark }, words);
             }
         }
     }

@@ -8,6 +8,7 @@ mod data;
 mod index;
 mod table;
 mod touch;
+mod whole;
 
 use std::collections::HashSet;
 
@@ -32,14 +33,16 @@ pub(super) fn generate(
         dialect: of(provider),
         file,
         operation: None,
+        later: &[],
         fresh: HashSet::new(),
         known,
         unkeyed: None,
         made: Vec::new(),
         problems: Vec::new(),
     };
-    for operation in operations {
+    for (index, operation) in operations.iter().enumerate() {
         generator.operation = Some(operation);
+        generator.later = operations.get(index + 1..).unwrap_or_default();
         generator.check(operation);
         generator.operation(operation);
         generator.known.learn(provider, operation);
@@ -89,6 +92,12 @@ enum Piece {
         edit: TableEdit,
         words: String,
     },
+    /// Dropping a table that nothing may refer to but the tables that are dropped after it.
+    Drop {
+        table: ObjectName,
+        sql: String,
+        with: Vec<String>,
+    },
     /// Statements that are ready.
     Raw(Vec<Statement>),
 }
@@ -97,6 +106,8 @@ struct Generator<'a, 'k> {
     dialect: &'static Dialect,
     file: &'a str,
     operation: Option<&'a Operation>,
+    /// The operations after it.
+    later: &'a [Operation],
     /// Tables made by this migration: nobody waits for them, and they hold nothing.
     fresh: HashSet<ObjectName>,
     /// The tables as they are before the operation.
@@ -132,6 +143,14 @@ impl<'a> Generator<'a, '_> {
             What::Delete { table, filter } => self.delete(table, filter.as_ref()),
             What::Sql(raw) => self.raw(raw),
         }
+    }
+
+    /// The tables that operations after this one drop.
+    fn dropped_later(&self) -> impl Iterator<Item = &'a ObjectName> + use<'a> {
+        self.later.iter().filter_map(|each| match &each.what {
+            What::DropTable { table } => Some(table),
+            _ => None,
+        })
     }
 
     /// The columns of a table, as far as they are known.
@@ -253,6 +272,12 @@ impl<'a> Generator<'a, '_> {
 
     /// An SQL text for this server.
     fn sql(&mut self, text: &SqlText, columns: &[&str]) -> String {
+        let dialect = self.dialect;
+        self.sql_with(text, columns, |name| dialect.quote(name))
+    }
+
+    /// The same, where `written` says how names are written in a general text.
+    fn sql_with(&mut self, text: &SqlText, columns: &[&str], written: impl Fn(&str) -> String) -> String {
         match text.of(self.provider()) {
             None => {
                 let hint = format!("add '{}: …', or 'sql: …' for all the others", self.provider());
@@ -260,7 +285,7 @@ impl<'a> Generator<'a, '_> {
                 String::new()
             }
             Some((own, false)) => own.to_owned(),
-            Some((general, true)) => match translate(self.dialect, general, columns) {
+            Some((general, true)) => match translate(self.dialect, general, columns, written) {
                 Ok(sql) => sql,
                 Err(wrong) => {
                     let message = format!("{}: the SQL can't be used: {wrong}", self.word());

@@ -1,6 +1,7 @@
 //! Tables, their columns and constraints.
 
 use super::super::dialect::{Comments, Dialect};
+use super::super::known::padded;
 use super::super::literal;
 use super::super::model::{Action, Column, Constraint, ConstraintKind, Generated, Identity, Rule, Table, Value};
 use super::super::types::LogicalType;
@@ -14,6 +15,8 @@ struct Surroundings<'t> {
     table: &'t ObjectName,
     /// The names of the table's columns, as far as they are known.
     columns: Vec<&'t str>,
+    /// Those of them that are `char` on MySQL and MariaDB.
+    padded: Vec<String>,
     /// The primary key's name when the column is all of it and has to say so itself.
     primary: Option<String>,
     /// Whether the column is added to a table, whose rows have to get its default.
@@ -31,7 +34,8 @@ impl Generator<'_, '_> {
         let mut lines = Vec::new();
         for column in &columns {
             let primary = self.takes_primary(column, &mut constraints);
-            let around = Surroundings { table: &table.name, columns: names.clone(), primary, is_added: false };
+            let padded = self.padded(table);
+            let around = Surroundings { table: &table.name, columns: names.clone(), padded, primary, is_added: false };
             lines.push(self.column_line(column, &around));
         }
         for constraint in constraints {
@@ -89,6 +93,11 @@ impl Generator<'_, '_> {
                 None
             }
         }
+    }
+
+    fn padded(&self, table: &Table) -> Vec<String> {
+        let is_needed = self.provider() == Provider::MySql;
+        padded(table).filter(|_| is_needed).map(str::to_owned).collect()
     }
 
     fn column_line(&mut self, column: &Column, around: &Surroundings<'_>) -> (String, Option<String>) {
@@ -151,7 +160,12 @@ impl Generator<'_, '_> {
     }
 
     fn generated(&mut self, sql_type: &str, generated: &Generated, around: &Surroundings<'_>) -> String {
-        let expression = self.sql(&generated.expression, &around.columns);
+        // MariaDB computes nothing that it keeps from a char column as it stands.
+        let (dialect, padded) = (self.dialect, around.padded.clone());
+        let expression = self.sql_with(&generated.expression, &around.columns, |name| {
+            let quoted = dialect.quote(name);
+            if padded.iter().any(|each| each == name) { format!("RTRIM({quoted})") } else { quoted }
+        });
         match self.provider() {
             Provider::SqlServer => {
                 format!("AS ({expression}){}", if generated.is_stored { " PERSISTED" } else { "" })
@@ -223,30 +237,17 @@ impl Generator<'_, '_> {
         if action == Action::Restrict && !self.dialect.has_restrict { Action::Nothing.sql() } else { action.sql() }
     }
 
-    pub(super) fn drop_table(&mut self, table: &ObjectName) {
-        let name = self.object(table);
-        self.whole(format!("DROP TABLE {name}"));
-    }
-
-    pub(super) fn rename_table(&mut self, table: &ObjectName, to: &str) {
-        let at = self.at();
-        let (quoted, literal) = (self.column_name(at, to), self.dialect.text(to));
-        let name = self.dialect.object(table);
-        let table_text = self.dialect.text(&name);
-        let values = [("to", quoted.as_str()), ("to_text", literal.as_str()), ("table_text", table_text.as_str())];
-        self.change(self.dialect.rename_table, table, &values, Vec::new());
-        if self.fresh.remove(table) {
-            self.fresh.insert(ObjectName { schema: table.schema.clone(), name: to.to_owned() });
-        }
-    }
-
     pub(super) fn add_column(&mut self, table: &ObjectName, column: &Column, constraints: &[Constraint]) {
         let known = self.columns_of(table);
         let columns = known.iter().map(String::as_str).chain([column.name.as_str()]).collect();
-        let around = Surroundings { table, columns, primary: None, is_added: true };
+        let padded = self.known.table(table).map(|table| self.padded(table)).unwrap_or_default();
+        let around = Surroundings { table, columns, padded, primary: None, is_added: true };
         if column.identity.is_some() && matches!(self.provider(), Provider::Sqlite | Provider::MySql) {
             self.unable(column.at, "an identity column can't be added to a table", "make a new table with it");
             return;
+        }
+        if self.provider() == Provider::MySql && matches!(column.default, Some(Value::Uuid)) {
+            return self.add_with_uuids(table, column, &around, constraints);
         }
         let (line, remark) = self.column_line(column, &around);
         let needs_rebuild = self.provider() == Provider::Sqlite && !fits_plain_add(column, constraints);
@@ -266,9 +267,32 @@ impl Generator<'_, '_> {
             self.clause_or(table, clause, touches, edit);
         }
         self.comment_on(table, Some(&column.name), column.comment.as_deref());
+        self.added_constraints(table, column, constraints);
+    }
+
+    fn added_constraints(&mut self, table: &ObjectName, column: &Column, constraints: &[Constraint]) {
         for constraint in constraints {
             self.constraint_of(table, constraint, self.operation.is_some_and(|each| each.is_online), &[&column.name]);
         }
+    }
+
+    /// MySQL with a binary log adds no column whose default is another in every row: the rows get theirs in between.
+    fn add_with_uuids(
+        &mut self,
+        table: &ObjectName,
+        column: &Column,
+        around: &Surroundings<'_>,
+        constraints: &[Constraint],
+    ) {
+        let empty = Column { default: None, is_nullable: true, ..column.clone() };
+        let (line, _) = self.column_line(&empty, around);
+        let add = render(self.dialect.add_column, &[("definition", &line)]);
+        self.clause(table, add, vec![Touch::adds(&column.name)]);
+        let (name, quoted) = (self.object(table), self.dialect.quote(&column.name));
+        self.rows(format!("UPDATE {name} SET {quoted} = UUID()"));
+        let (line, _) = self.column_line(column, around);
+        self.clause(table, format!("MODIFY COLUMN {line}"), vec![Touch::alters(&column.name)]);
+        self.added_constraints(table, column, constraints);
     }
 
     /// A column that is added by a rebuild, and what that is in words.

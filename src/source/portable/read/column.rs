@@ -74,11 +74,8 @@ impl Reader<'_> {
     pub(super) fn fitting(&mut self, at: At, kind: &LogicalType, value: Value) -> Option<Value> {
         let wrong = match (&value, kind) {
             (Value::Null, _) => return None,
-            (Value::Sql(_), _) => None,
-            (Value::Flag(_), LogicalType::Bool) => None,
-            (_, LogicalType::Bool) => Some("a bool is true or false"),
-            (Value::Text(_) | Value::Flag(_), kind) if kind.is_number() => Some("this type takes a number"),
-            (_, LogicalType::Bytes) => Some("bytes have no literal that all servers share"),
+            (Value::Number(_), LogicalType::Bool) => Some("a bool is true or false"),
+            (Value::Text(_), kind) if kind.is_number() => Some("this type takes a number"),
             _ => literal::wrong(kind, &value),
         };
         if let Some(wrong) = wrong {

@@ -44,7 +44,7 @@ impl Reader<'_> {
             }
         }
         let comment = self.text(fields, "comment").map(str::to_owned);
-        let table = Table { name: name?, columns, constraints, indexes, comment };
+        let table = Table { name: name?, columns, constraints, indexes, comment, holds_rows: false };
         self.check_table(fields.at, &table);
         Some(table)
     }

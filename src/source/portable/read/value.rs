@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::super::super::problem::shown;
 use super::super::fields::{Fields, Reader, instead};
 use super::super::keys::{MYSQL_OPTIONS, NATIVE, SQL_TEXT};
+use super::super::literal::is_number;
 use super::super::model::{MySqlOptions, Only, SqlText, Value};
 use super::super::types::LogicalType;
 use super::super::yaml::{At, Kind, Node};
@@ -204,40 +205,6 @@ impl Reader<'_> {
         MySqlOptions {
             algorithm: self.word(&inner, "algorithm", &["DEFAULT", "INSTANT", "INPLACE", "COPY"]),
             lock: self.word(&inner, "lock", &["DEFAULT", "NONE", "SHARED", "EXCLUSIVE"]),
-        }
-    }
-}
-
-/// Whether a text is a number as JSON writes it: `0010` is none.
-pub(super) fn is_number(text: &str) -> bool {
-    let unsigned = text.strip_prefix('-').unwrap_or(text);
-    let (mantissa, exponent) = match unsigned.find(['e', 'E']) {
-        Some(at) => (unsigned.get(..at).unwrap_or_default(), unsigned.get(at + 1..)),
-        None => (unsigned, None),
-    };
-    let (whole, part) = match mantissa.split_once('.') {
-        Some((whole, part)) => (whole, Some(part)),
-        None => (mantissa, None),
-    };
-    let digits = |text: &str| !text.is_empty() && text.len() <= 60 && text.bytes().all(|byte| byte.is_ascii_digit());
-    let exponent = exponent.map(|text| text.strip_prefix(['+', '-']).unwrap_or(text));
-    digits(whole)
-        && (whole == "0" || !whole.starts_with('0'))
-        && part.is_none_or(digits)
-        && exponent.is_none_or(|text| digits(text) && text.len() <= 3)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_number;
-
-    #[test]
-    fn only_what_json_calls_a_number_is_one() {
-        for yes in ["0", "-1", "12.50", "1e3", "1.5E-10"] {
-            assert!(is_number(yes), "{yes}");
-        }
-        for no in ["", "-", "0010", "1.", ".5", "1e", "0x1f", "1_000", "NaN", "1e9999"] {
-            assert!(!is_number(no), "{no}");
         }
     }
 }

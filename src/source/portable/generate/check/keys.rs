@@ -1,5 +1,6 @@
 //! What can be a key or stand in an index, and how large a row may be.
 
+use super::super::super::known::says;
 use super::super::super::model::{Column, Constraint, IndexWhat, Rule, Table, Traits, What};
 use super::super::super::types::LogicalType;
 use super::super::super::yaml::At;
@@ -18,7 +19,10 @@ impl Generator<'_, '_> {
         let at = constraint.at;
         let columns = super::columns_of(&constraint.rule);
         let mut bytes = 0;
-        let is_index = matches!(constraint.rule, Rule::Primary(_) | Rule::Unique(_));
+        // InnoDB makes an index of the columns of a foreign key, too.
+        let is_mysql = self.provider() == Provider::MySql;
+        let is_index = matches!(constraint.rule, Rule::Primary(_) | Rule::Unique(_))
+            || (is_mysql && matches!(constraint.rule, Rule::Foreign(_)));
         for name in columns {
             if self.has_column(at, table, name) && is_index {
                 bytes += self.check_indexed(at, table, name);
@@ -27,7 +31,7 @@ impl Generator<'_, '_> {
         self.check_index_size(at, bytes);
         match &constraint.rule {
             Rule::Primary(names) => self.check_primary(at, table, names),
-            Rule::Foreign(key) => self.check_actions(table, constraint, key),
+            Rule::Foreign(key) => self.check_foreign(table, constraint, key),
             _ => {}
         }
     }
@@ -50,7 +54,7 @@ impl Generator<'_, '_> {
     pub(super) fn check_indexed(&mut self, at: At, table: &Table, name: &str) -> u64 {
         let Some(column) = table.columns.iter().find(|each| each.name == name) else { return 0 };
         let provider = self.provider();
-        if column.native.contains_key(&provider) || column.generated.is_some() {
+        if column.native.contains_key(&provider) {
             return 0;
         }
         let is_large = match provider {
@@ -151,7 +155,11 @@ impl Generator<'_, '_> {
             Rule::Primary(names) => is_over(names),
             Rule::Unique(names) => is_over(names) && !grows,
             Rule::Foreign(key) => is_over(&key.columns),
-            Rule::Check { .. } => false,
+            Rule::Check { expression, .. } => {
+                says(expression, Some(Provider::SqlServer), &known.name)
+                    && !grows
+                    && changes_type(Provider::SqlServer, known, to)
+            }
         });
         let indexes = table.indexes.iter().filter(|each| {
             let is_it = |part: &super::super::super::model::IndexPart| matches!(&part.what, IndexWhat::Column(name) if *name == known.name);
@@ -180,11 +188,16 @@ fn is_numbered(table: &Table, column: &Column) -> bool {
 
 /// Whether type or nullability become others than they are.
 pub(in super::super) fn changes_definition(provider: Provider, known: &Column, to: &Traits) -> bool {
+    changes_type(provider, known, to) || to.is_nullable.is_some_and(|nullable| nullable != known.is_nullable)
+}
+
+/// Whether the type becomes another than it is.
+pub(in super::super) fn changes_type(provider: Provider, known: &Column, to: &Traits) -> bool {
     let native = known.native.get(&provider);
     let kind = to.kind.as_ref().is_some_and(|kind| kind.sql(provider) != known.kind.sql(provider) || native.is_some());
     let own = to.native.get(&provider).is_some_and(|own| native != Some(own));
     let is_same_own = to.native.get(&provider).is_some_and(|own| native == Some(own));
-    own || (kind && !is_same_own) || to.is_nullable.is_some_and(|nullable| nullable != known.is_nullable)
+    own || (kind && !is_same_own)
 }
 
 /// What a value takes in an index of MySQL at most.

@@ -1,17 +1,23 @@
 //! What can be told before anything runs: operations that a server would refuse or, worse, understand in its own way.
 
+mod altered;
 mod cascade;
+mod foreign;
 mod keys;
 mod names;
+mod referred;
 
-pub(super) use self::keys::changes_definition;
+pub(super) use self::keys::{changes_definition, changes_type};
+
+use std::collections::BTreeMap;
 
 use super::super::fields::instead;
-use super::super::known::{columns_of, for_one, says};
+use super::super::known::{columns_of, for_one, padded, says};
 use super::super::literal;
 use super::super::model::{
-    Column, Constraint, ConstraintKind, Index, IndexWhat, Operation, Rule, Table, Traits, Value, What,
+    Column, Constraint, ConstraintKind, Index, IndexWhat, Operation, Rule, SqlText, Table, Value, What,
 };
+use super::super::types::LogicalType;
 use super::super::yaml::At;
 use super::Generator;
 use crate::domain::{ObjectName, Provider};
@@ -30,9 +36,13 @@ impl Generator<'_, '_> {
                 }
             }
             What::AddConstraint { table, constraint } => {
-                if let Some(table) = self.known.table(table).cloned() {
+                if let Some(mut table) = self.known.table(table).cloned() {
                     self.check_constraint(&table, constraint);
                     self.check_rule_name(&table, constraint);
+                    if matches!(constraint.rule, Rule::Check { .. }) {
+                        table.constraints.push(constraint.clone());
+                        self.check_keys_of(constraint.at, &table);
+                    }
                 }
             }
             What::DropColumn { table, column, .. } => self.check_dropped(at, table, column),
@@ -42,7 +52,14 @@ impl Generator<'_, '_> {
                 let new = ObjectName { schema: table.schema.clone(), name: to.clone() };
                 self.check_table_name(at, &new, Some(table));
             }
-            What::DropConstraint { table, kind: ConstraintKind::Primary, .. } => self.check_dropped_key(at, table),
+            What::DropTable { table } => self.check_dropped_table(at, table),
+            What::DropIndex { table, name } => self.check_dropped_index(at, table, name),
+            What::DropConstraint { table, name, kind } => {
+                if *kind == ConstraintKind::Primary {
+                    self.check_dropped_key(at, table);
+                }
+                self.check_dropped_constraint(at, table, name.as_deref(), *kind);
+            }
             What::Insert { table, rows } => rows.iter().for_each(|row| self.check_values(at, table, row)),
             What::Update { table, set, .. } => self.check_values(at, table, set),
             _ => {}
@@ -58,6 +75,7 @@ impl Generator<'_, '_> {
         self.check_table_name(at, &table.name, None);
         for (index, column) in table.columns.iter().enumerate() {
             self.check_column_name(column.at, table.columns.get(..index).unwrap_or_default(), &column.name);
+            self.check_column(table, column);
         }
         for constraint in &table.constraints {
             self.check_constraint(table, constraint);
@@ -74,12 +92,44 @@ impl Generator<'_, '_> {
     fn check_new_column(&mut self, table: &ObjectName, column: &Column, constraints: &[Constraint]) {
         let Some(mut table) = self.known.table(table).cloned() else { return };
         self.check_column_name(column.at, &table.columns, &column.name);
+        self.check_column(&table, column);
+        if table.holds_rows && !column.is_nullable && column.default.is_none() && column.identity.is_none() {
+            let message =
+                format!("the rows that migrations have put into {} have no value for '{}'", table.name, column.name);
+            self.unable(column.at, message, "add a default, or 'nullable: true' and an update");
+        }
         table.columns.push(column.clone());
         for constraint in constraints {
             self.check_constraint(&table, constraint);
             self.check_rule_name(&table, constraint);
         }
+        if column.generated.is_some() || constraints.iter().any(|each| matches!(each.rule, Rule::Check { .. })) {
+            let mut whole = table.clone();
+            whole.constraints.extend(constraints.iter().cloned());
+            self.check_keys_of(column.at, &whole);
+        }
         self.check_size(column.at, &table);
+    }
+
+    fn check_column(&mut self, table: &Table, column: &Column) {
+        if let Some(default) = &column.default {
+            self.check_value(column.at, "default", &column.kind, &column.native, default);
+        }
+        if let Some(generated) = &column.generated {
+            self.check_padded(table, &generated.expression);
+        }
+    }
+
+    /// MariaDB computes nothing that it keeps from a `char` column, whose trailing spaces a setting decides about.
+    fn check_padded(&mut self, table: &Table, expression: &SqlText) {
+        let Some(own) = expression.own.get(&Provider::MySql).filter(|_| self.provider() == Provider::MySql) else {
+            return;
+        };
+        let read = padded(table).find(|name| says(expression, Some(Provider::MySql), name));
+        if let Some(name) = read.filter(|_| !own.to_lowercase().contains("rtrim")) {
+            let message = format!("MariaDB computes nothing from '{name}', which is char(36), as it stands");
+            self.unable(expression.at, message, format!("write RTRIM({})", self.dialect.quote(name)));
+        }
     }
 
     fn check_column_name(&mut self, at: At, before: &[Column], name: &str) {
@@ -160,6 +210,7 @@ impl Generator<'_, '_> {
             }
         }
         used.extend(self.computed_from(&table, column));
+        used.extend(self.keys_to(&table.name, column));
         if !used.is_empty() {
             let message = format!("the column '{column}' is used by {}", used.join(", "));
             self.unable(at, message, "drop what uses the column first");
@@ -202,40 +253,6 @@ impl Generator<'_, '_> {
         }
     }
 
-    fn check_altered(&mut self, at: At, table: &ObjectName, column: &str, to: &Traits, was: Option<&Traits>) {
-        let Some(table) = self.known.table(table).cloned() else { return };
-        if !self.has_column(at, &table, column) {
-            return;
-        }
-        let Some(known) = table.columns.iter().find(|each| each.name == column) else { return };
-        for said in [Some(to), was].into_iter().flatten().filter_map(|traits| traits.identity) {
-            if said.is_some() != known.identity.is_some() {
-                let is = if known.identity.is_some() { "is an identity column" } else { "is no identity column" };
-                self.unable(at, format!("'{column}' {is}, which can't be changed"), "say what it is");
-            }
-        }
-        if known.identity.is_some() {
-            let kind_is_whole = to.kind.as_ref().is_none_or(super::super::types::LogicalType::is_whole);
-            if matches!(to.default, Some(Some(_))) || to.is_nullable == Some(true) || !kind_is_whole {
-                let hint = "an identity column stays a whole number, without a default and without NULL";
-                self.unable(at, format!("'{column}' is an identity column"), hint);
-            }
-        }
-        if known.generated.is_some() && self.provider() != Provider::Postgres {
-            let message = format!("'{column}' is a generated column, which can't be altered there");
-            self.unable(at, message, "drop the column and add it again");
-        }
-        let is_key = table.constraints.iter().any(|each| match &each.rule {
-            Rule::Primary(columns) => columns.iter().any(|each| each == column),
-            _ => false,
-        });
-        if is_key && to.is_nullable == Some(true) {
-            let message = format!("'{column}' is part of the primary key, which is never NULL");
-            self.unable(at, message, "drop the primary key first");
-        }
-        self.check_altered_type(at, &table, known, to);
-    }
-
     fn check_values(&mut self, at: At, table: &ObjectName, values: &[(String, Value)]) {
         let Some(table) = self.known.table(table).cloned() else { return };
         for (name, value) in values {
@@ -243,12 +260,29 @@ impl Generator<'_, '_> {
                 continue;
             }
             let Some(column) = table.columns.iter().find(|each| each.name == *name) else { continue };
-            if column.native.contains_key(&self.provider()) {
+            if column.generated.is_some() {
+                self.unable(at, format!("'{name}' is a generated column, whose value is computed"), "leave it out");
                 continue;
             }
-            if let Some(wrong) = literal::wrong(&column.kind, value) {
-                self.unable(at, format!("the value of '{name}' does not fit its type: {wrong}"), "mend the value");
-            }
+            self.check_value(at, &format!("value of '{name}'"), &column.kind, &column.native, value);
+        }
+    }
+
+    /// Says what keeps a value from standing in a column of this type.
+    fn check_value(
+        &mut self,
+        at: At,
+        what: &str,
+        kind: &LogicalType,
+        native: &BTreeMap<Provider, String>,
+        value: &Value,
+    ) {
+        let provider = self.provider();
+        if native.contains_key(&provider) {
+            return;
+        }
+        if let Some(wrong) = literal::wrong(kind, value).or_else(|| literal::wrong_on(provider, kind, value)) {
+            self.unable(at, format!("the {what} does not fit the type: {wrong}"), "mend the value");
         }
     }
 }
