@@ -205,13 +205,13 @@ impl HeadOffice {
     }
 
     /// The branches of a run that are not finished and still registered, with their positions and states, from after
-    /// `after_position` (0 for the beginning) on, at most `limit`.
+    /// `after_position` (0 for the beginning) on, at most `limit`. One that is stored unreadably is an error by itself.
     pub async fn unfinished(
         &self,
         id: RunId,
         after_position: i64,
         limit: u32,
-    ) -> Result<Vec<(i64, Branch, KnownState)>, StoreError> {
+    ) -> Result<Vec<(i64, Result<(Branch, KnownState), StoreError>)>, StoreError> {
         let sql = format!(
             "SELECT r.position, {}, {} FROM \
              (SELECT position, branch_id AS member FROM run_branches \
@@ -225,7 +225,8 @@ impl HeadOffice {
         let rows = self.db().rows(&sql, args![id, after_position, limit]).await?;
         let read = |row: &super::value::Row| {
             let position = row.of("run_branches", "position").int("position")?;
-            Ok((position, codec::branch(row)?, KnownState::read(row, now)?))
+            let found = codec::branch(row).and_then(|branch| Ok((branch, KnownState::read(row, now)?)));
+            Ok((position, found))
         };
         rows.iter().map(read).collect()
     }
