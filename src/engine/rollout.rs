@@ -16,7 +16,7 @@ use super::recorder::{Book, Recorder};
 use super::shared::Shared;
 use crate::domain::{Branch, EventBody, OutcomeStatus, Run, RunKind};
 use crate::provider::Endpoint;
-use crate::store::{Ending, KnownState, StoreError};
+use crate::store::{Ending, KnownState, StoreError, Unfinished};
 
 /// How many branches are read from head office at once.
 const PAGE: u32 = 256;
@@ -210,7 +210,7 @@ struct Found {
 /// their places are counted as skipped at the run's end.
 struct Queue {
     position: i64,
-    page: VecDeque<(i64, Result<(Branch, KnownState), StoreError>)>,
+    page: VecDeque<Unfinished>,
     read: Instant,
     exhausted: bool,
 }

@@ -64,6 +64,10 @@ pub struct RunsFilter {
     pub branch: Option<BranchId>,
 }
 
+/// A branch of a run that is not finished: its position, and the branch with its state. One that is stored unreadably is an
+/// error by itself, and keeps nobody from the others.
+pub type Unfinished = (i64, Result<(Branch, KnownState), StoreError>);
+
 /// How many branches one statement adds to a run.
 const CHUNK: usize = 256;
 
@@ -205,13 +209,8 @@ impl HeadOffice {
     }
 
     /// The branches of a run that are not finished and still registered, with their positions and states, from after
-    /// `after_position` (0 for the beginning) on, at most `limit`. One that is stored unreadably is an error by itself.
-    pub async fn unfinished(
-        &self,
-        id: RunId,
-        after_position: i64,
-        limit: u32,
-    ) -> Result<Vec<(i64, Result<(Branch, KnownState), StoreError>)>, StoreError> {
+    /// `after_position` (0 for the beginning) on, at most `limit`.
+    pub async fn unfinished(&self, id: RunId, after_position: i64, limit: u32) -> Result<Vec<Unfinished>, StoreError> {
         let sql = format!(
             "SELECT r.position, {}, {} FROM \
              (SELECT position, branch_id AS member FROM run_branches \
