@@ -68,7 +68,7 @@ impl Jobs {
                 Looked::Unknown => {}
             }
         }
-        let seen = branch.update_time;
+        let (seen, newest) = (branch.update_time, known.token);
         let mut floor = 0;
         loop {
             if let Some(reason) = halt.reason() {
@@ -83,6 +83,8 @@ impl Jobs {
                 // Another replica found the branch due at the same moment, and does the same work.
                 Ok(Acquire::Held(_)) if self.run.kind == RunKind::AutoMigrate => return self.skip(&branch).await,
                 Ok(Acquire::Held(lease)) => return self.refuse(&branch, held(&branch, &lease), begun).await,
+                // Removed since it was read: as if that had been before the run came to it.
+                Ok(Acquire::Gone) if !self.run.kind.names_one_branch() => return self.skip(&branch).await,
                 Ok(Acquire::Gone) => return self.refuse(&branch, gone(&branch), begun).await,
                 Err(error) => {
                     let ended = self.refuse(&branch, no_head_office(&branch, &error), begun).await;
@@ -90,6 +92,13 @@ impl Jobs {
                     return ended;
                 }
             };
+            if !branch.is_active && !self.run.kind.names_one_branch() {
+                // Made inactive since it was read.
+                if let Err(error) = shared.store.release(branch.id, token, &before).await {
+                    tracing::warn!(%error, "the lease could not be given up; it runs out by itself");
+                }
+                return self.skip(&branch).await;
+            }
             if let Some(ended) = self.leave_undone(&branch, &before, token, begun).await {
                 return ended;
             }
@@ -98,8 +107,9 @@ impl Jobs {
             let mut report = Report::default();
             let known = catalogue.of(branch.provider);
             let leased = self.leased(token, &before);
-            // The connection may lead elsewhere since.
-            let opened = opened.take().filter(|_| branch.update_time == seen);
+            // The connection may lead elsewhere since; and if somebody has had a lease since, the branch is not what it was,
+            // nor a failure to reach it what would be met now.
+            let opened = opened.take().filter(|_| branch.update_time == seen && token - 1 == newest);
             let attempt = self.attempt(&branch, &catalogue, &halt);
             let attempt = attempt.migrate(&leased, opened, &mut report);
             // A fault of ours counts against the branch too, or it would be met again without end.

@@ -16,7 +16,7 @@ use super::recorder::{Book, Recorder};
 use super::shared::Shared;
 use crate::domain::{Branch, EventBody, OutcomeStatus, Run, RunKind};
 use crate::provider::Endpoint;
-use crate::store::{Ending, KnownState, StoreError};
+use crate::store::{Ending, KnownState, StoreError, Unfinished};
 
 /// How many branches are read from head office at once.
 const PAGE: u32 = 256;
@@ -115,6 +115,15 @@ async fn walk(jobs: &Arc<Jobs>, limit: usize, stop_on_error: bool, mut failed: b
             continue;
         }
         let Some(found) = queue.next(jobs).await? else { break };
+        let found = match found {
+            Ok(found) => found,
+            // One unreadable row does not keep the others from their turn.
+            Err(error) => {
+                tracing::error!(run = %jobs.run.id, %error, "a branch could not be read from head office");
+                failed = true;
+                continue;
+            }
+        };
         turns.spawn(place_and_turn(Arc::clone(jobs), Arc::clone(&places), found));
     }
     while let Some(ended) = turns.join_next().await {
@@ -201,7 +210,7 @@ struct Found {
 /// their places are counted as skipped at the run's end.
 struct Queue {
     position: i64,
-    page: VecDeque<(i64, Branch, KnownState)>,
+    page: VecDeque<Unfinished>,
     read: Instant,
     exhausted: bool,
 }
@@ -211,15 +220,15 @@ impl Queue {
         Self { position: 0, page: VecDeque::new(), read: Instant::now(), exhausted: false }
     }
 
-    async fn next(&mut self, jobs: &Jobs) -> Result<Option<Found>, StoreError> {
+    async fn next(&mut self, jobs: &Jobs) -> Result<Option<Result<Found, StoreError>>, StoreError> {
         if self.page.is_empty() && !self.exhausted {
             self.read = Instant::now();
             let next = || jobs.shared.store.unfinished(jobs.run.id, self.position, PAGE);
             self.page = patiently(&jobs.halt, next).await?.into();
             self.exhausted = self.page.is_empty();
         }
-        let Some((position, branch, known)) = self.page.pop_front() else { return Ok(None) };
+        let Some((position, found)) = self.page.pop_front() else { return Ok(None) };
         self.position = position;
-        Ok(Some(Found { branch, known, read: self.read }))
+        Ok(Some(found.map(|(branch, known)| Found { branch, known, read: self.read })))
     }
 }

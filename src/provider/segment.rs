@@ -285,7 +285,7 @@ impl Session {
         let code = &*error.error.code;
         let half_done = match (&statement.alone, &self.sql.dialect.untransacted) {
             // It runs alone only because of the tables that it changes.
-            (None, Some(how)) => !how.untouched.contains(&code),
+            (None, Some(how)) => broken.purpose.is_some() && !how.untouched.contains(&code),
             _ => (self.sql.dialect.probes.half_done)(&statement.sql, code),
         };
         if !broken.answered || half_done {

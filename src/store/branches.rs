@@ -2,7 +2,7 @@ use super::db::Tx;
 use super::error::is_unique_violation;
 use super::filter::Query;
 use super::value::{args, json};
-use super::{HeadOffice, Page, Paged, StoreError, codec};
+use super::{HeadOffice, Page, Paged, StoreError, codec, states};
 use crate::domain::{Branch, BranchCode, BranchId, BranchRef, BranchState, Selector};
 
 /// Which branches to list. The default means all.
@@ -103,7 +103,7 @@ impl HeadOffice {
             if !same_database {
                 next = BranchState::new(branch.id);
             }
-            tx.run(codec::WRITE_STATE, codec::state_args(&next)?).await?;
+            states::begin_anew(&mut tx, &next).await?;
         }
         if let Some(conflict) = conflict(&mut tx, branch, fingerprint).await? {
             return Err(conflict);

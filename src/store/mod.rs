@@ -45,7 +45,7 @@ pub use outbox::{Message, MessageFilter, MessageState};
 pub use outcomes::{Finished, Next};
 pub use page::{Page, Paged};
 pub use run_end::{Ending, RunCounts};
-pub use runs::{CreatedRun, KeptRun, NewRun, RunsFilter, Scope};
+pub use runs::{CreatedRun, KeptRun, NewRun, RunsFilter, Scope, Unfinished};
 pub use sealed::SealedBranch;
 pub use states::{KnownState, StatusFilter};
 pub use undo::FixedUndo;

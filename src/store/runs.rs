@@ -64,6 +64,10 @@ pub struct RunsFilter {
     pub branch: Option<BranchId>,
 }
 
+/// A branch of a run that is not finished: its position, and the branch with its state. One that is stored unreadably is an
+/// error by itself, and keeps nobody from the others.
+pub type Unfinished = (i64, Result<(Branch, KnownState), StoreError>);
+
 /// How many branches one statement adds to a run.
 const CHUNK: usize = 256;
 
@@ -206,12 +210,7 @@ impl HeadOffice {
 
     /// The branches of a run that are not finished and still registered, with their positions and states, from after
     /// `after_position` (0 for the beginning) on, at most `limit`.
-    pub async fn unfinished(
-        &self,
-        id: RunId,
-        after_position: i64,
-        limit: u32,
-    ) -> Result<Vec<(i64, Branch, KnownState)>, StoreError> {
+    pub async fn unfinished(&self, id: RunId, after_position: i64, limit: u32) -> Result<Vec<Unfinished>, StoreError> {
         let sql = format!(
             "SELECT r.position, {}, {} FROM \
              (SELECT position, branch_id AS member FROM run_branches \
@@ -225,7 +224,8 @@ impl HeadOffice {
         let rows = self.db().rows(&sql, args![id, after_position, limit]).await?;
         let read = |row: &super::value::Row| {
             let position = row.of("run_branches", "position").int("position")?;
-            Ok((position, codec::branch(row)?, KnownState::read(row, now)?))
+            let found = codec::branch(row).and_then(|branch| Ok((branch, KnownState::read(row, now)?)));
+            Ok((position, found))
         };
         rows.iter().map(read).collect()
     }

@@ -118,7 +118,7 @@ impl HeadOffice {
             return Err(StoreError::Leased(lease));
         }
         let next = state.retried();
-        tx.run(codec::WRITE_STATE, codec::state_args(&next)?).await?;
+        begin_anew(&mut tx, &next).await?;
         tx.commit().await?;
         Ok(Some(next))
     }
@@ -227,6 +227,15 @@ impl Query {
         }
         self
     }
+}
+
+/// Writes a state with which everything that was known of the branch is void. The token rises, so that what a look under way
+/// has seen is not written: on PostgreSQL, a statement that waited for this row sees it as it is now, but all others as
+/// they were when it began.
+pub(super) async fn begin_anew(tx: &mut Tx, next: &BranchState) -> Result<(), StoreError> {
+    tx.run(codec::WRITE_STATE, codec::state_args(next)?).await?;
+    let void = "UPDATE branch_states SET lease_token = lease_token + 1 WHERE branch_id = $1";
+    tx.run(void, args![next.branch_id]).await.map(drop)
 }
 
 /// The state after a look.

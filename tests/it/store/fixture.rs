@@ -6,7 +6,9 @@ use branchkeeper::domain::{
     Branch, BranchCode, BranchId, BranchOutcome, BranchState, Clock, Connection, EventBody, ManualClock, OutcomeStatus,
     Provider, Run, RunId, RunKind, RunRequest, ServerConnection, SqliteConnection, Time,
 };
-use branchkeeper::store::{Acquire, Batch, CreatedRun, Finished, HeadOffice, Location, NewRun, Next, Scope};
+use branchkeeper::store::{
+    Acquire, Batch, CreatedRun, Finished, HeadOffice, KnownState, Location, NewRun, Next, Scope,
+};
 use tempfile::TempDir;
 
 use crate::support::{self, Database};
@@ -128,6 +130,13 @@ impl Fixture {
             branches.push(self.add(&format!("BR{number:05}")).await);
         }
         branches
+    }
+
+    /// The run's unfinished branches, all of which are readable.
+    pub(crate) async fn unfinished(&self, id: RunId, after: i64, limit: u32) -> Vec<(i64, Branch, KnownState)> {
+        let left = self.office.unfinished(id, after, limit).await.unwrap();
+        let readable = left.into_iter().map(|(position, found)| (position, found.unwrap()));
+        readable.map(|(position, (branch, known))| (position, branch, known)).collect()
     }
 
     pub(crate) async fn state(&self, branch: &Branch) -> BranchState {

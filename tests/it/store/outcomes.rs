@@ -1,5 +1,5 @@
 use branchkeeper::domain::{Branch, BranchState, MigrationStatus, OutcomeStatus, RunKind};
-use branchkeeper::store::{Finished, KnownState, Next};
+use branchkeeper::store::{Finished, KnownState, Next, StoreError};
 
 use super::fixture::{Fixture, TTL, batch, finished, outcome, over_both_backends};
 
@@ -7,8 +7,10 @@ over_both_backends!(
     what_was_only_seen_is_recorded_without_a_lease,
     what_was_seen_before_a_lease_is_not_recorded,
     what_was_seen_before_a_change_is_not_recorded,
+    what_was_seen_before_a_state_was_made_void_is_not_recorded,
     many_outcomes_are_written_at_once,
     a_removed_branch_has_no_turn,
+    an_unreadable_branch_is_no_fault_of_the_others,
 );
 
 async fn known(f: &Fixture, branch: &Branch) -> KnownState {
@@ -55,6 +57,21 @@ async fn what_was_seen_before_a_lease_is_not_recorded(f: Fixture) {
     assert!(expired.state.lease.is_none() && !expired.is_free);
     f.office.record(batch(run.id, Vec::new(), vec![seen(&branch, expired)])).await.unwrap();
     assert_eq!(f.state(&branch).await.status, MigrationStatus::Pending);
+}
+
+async fn what_was_seen_before_a_state_was_made_void_is_not_recorded(f: Fixture) {
+    let branch = f.add("BR001").await;
+    let run = f.run(RunKind::ApplyAll, std::slice::from_ref(&branch)).await;
+    let before = known(&f, &branch).await;
+    f.office.retry(branch.id).await.unwrap().unwrap();
+    f.office.record(batch(run.id, Vec::new(), vec![seen(&branch, before)])).await.unwrap();
+    assert_eq!(f.state(&branch).await.status, MigrationStatus::Pending, "somebody wants it looked at anew");
+
+    // The branch's row alone does not tell: a statement that waits for the state's row may still see it as it was.
+    let before = known(&f, &branch).await;
+    f.office.update_branch(&branch, "elsewhere").await.unwrap();
+    f.office.record(batch(run.id, Vec::new(), vec![seen(&branch, before)])).await.unwrap();
+    assert_eq!(f.state(&branch).await.status, MigrationStatus::Pending, "it was another database");
 }
 
 async fn what_was_seen_before_a_change_is_not_recorded(f: Fixture) {
@@ -106,7 +123,16 @@ async fn a_removed_branch_has_no_turn(f: Fixture) {
     let branches = f.add_many(3).await;
     let run = f.run(RunKind::ApplyAll, &branches).await;
     f.office.delete_branch(branches[0].id).await.unwrap();
-    let left = f.office.unfinished(run.id, 0, 1).await.unwrap();
+    let left = f.unfinished(run.id, 0, 1).await;
     assert_eq!(left.len(), 1, "a page is not empty because branches are gone");
     assert_eq!(left[0].1.id, branches[1].id);
+}
+
+async fn an_unreadable_branch_is_no_fault_of_the_others(f: Fixture) {
+    let branches = f.add_many(2).await;
+    let run = f.run(RunKind::ApplyAll, &branches).await;
+    f.tamper(&format!("UPDATE branch_states SET status = 'Paused' WHERE branch_id = '{}'", branches[0].id)).await;
+    let left = f.office.unfinished(run.id, 0, 10).await.unwrap();
+    assert!(matches!(left[0], (1, Err(StoreError::Corrupt { .. }))), "{left:?}");
+    assert_eq!(left[1].1.as_ref().unwrap().0.id, branches[1].id);
 }
