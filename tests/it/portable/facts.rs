@@ -29,7 +29,7 @@ pub(super) async fn facts(place: &mut Place) -> BTreeSet<String> {
 }
 
 /// The comments in a SQLite table's text, which follows its name in a line of its own.
-fn comments(text: &str) -> Vec<String> {
+pub(super) fn comments(text: &str) -> Vec<String> {
     let (table, sql) = text.split_once('\n').unwrap_or_default();
     let comment = |line: &str| {
         let (before, comment) = line.rsplit_once(" /* ")?;
