@@ -204,6 +204,7 @@ impl Place {
                 .await
             {
                 let name = table.split(':').next().unwrap_or_default();
+                all.extend(super::facts::comments(&table.replacen(": ", "\n", 1)));
                 all.extend(checks(&table).into_iter().map(|check| format!("check of {name}: {check}")));
             }
         }

@@ -21,9 +21,22 @@ pub(super) async fn facts(place: &mut Place) -> BTreeSet<String> {
     if place.provider() == Provider::Sqlite {
         let tables = "SELECT sql FROM sqlite_master WHERE type = 'table' AND sql LIKE '%CHECK%'";
         all.extend(place.lines(tables).await.iter().flat_map(|sql| checks(sql)));
+        let tables = "SELECT name || '\n' || sql FROM sqlite_schema WHERE type = 'table' AND sql LIKE '%/* %'";
+        all.extend(place.lines(tables).await.iter().flat_map(|text| comments(text)));
     }
     all.retain(|line| !line.is_empty() && !line.contains("__MigrationsHistory"));
     all
+}
+
+/// The comments in a SQLite table's text, which follows its name in a line of its own.
+pub(super) fn comments(text: &str) -> Vec<String> {
+    let (table, sql) = text.split_once('\n').unwrap_or_default();
+    let comment = |line: &str| {
+        let (before, comment) = line.rsplit_once(" /* ")?;
+        let column = if before.starts_with("CREATE") { "" } else { before.split('"').nth(1)? };
+        Some(format!("comment {table}.{column} {}", comment.split_once(" */")?.0))
+    };
+    sql.lines().filter_map(comment).collect()
 }
 
 /// The names of a SQLite table's checks, which are in its text only.

@@ -8,6 +8,7 @@ mod interrupted;
 mod keys;
 mod model;
 mod more;
+mod nonsense;
 mod pages;
 mod patterns;
 mod plan;

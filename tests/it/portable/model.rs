@@ -44,7 +44,7 @@ struct Column {
 struct Table {
     name: String,
     columns: Vec<Column>,
-    /// Constraints and indexes by the operation that drops them, their names, and the operation that makes them again.
+    /// Constraints and indexes by the operation that drops them, their names with what else that says, and the operation that makes them again.
     parts: Vec<(&'static str, String, String)>,
     /// Whether a view reads it or a key refers to it.
     is_used: bool,
@@ -118,6 +118,12 @@ impl Model {
             text.push_str("        Id2: { type: string(20) }\n");
             text.push_str("        Next: { type: int, generated: Id + 1, stored: true }\n");
         }
+        if self.random.random_bool(0.4) {
+            let stored = if self.random.random() { ", stored: true" } else { "" };
+            text.push_str("        Base: { type: uuid, nullable: true }\n");
+            let expression = "{ sql: '\"Base\" IS NOT NULL', sqlserver: 'CASE WHEN [Base] IS NULL THEN 0 ELSE 1 END' }";
+            let _ = writeln!(text, "        Is set: {{ type: bool, generated: {expression}{stored} }}");
+        }
         for column in &columns {
             let _ = writeln!(text, "        {}: {{ {} }}", quoted(&column.name), Self::traits(column));
         }
@@ -181,11 +187,19 @@ impl Model {
                 let unique = self.random.random_bool(0.3);
                 let order = if self.random.random_bool(0.5) { " desc" } else { "" };
                 let column = self.indexed(at, free);
+                let second = if self.random.random_bool(0.3) { ", Id desc" } else { "" };
+                let (filter, only) = match self.random.random_range(0..4) {
+                    // A column that is renamed later on would be named in the condition.
+                    0 => (", where: '\"Id\" > 0'", ", providers: [sqlite, postgres, sqlserver]"),
+                    1 => (", include: [Id]", ", providers: [postgres, sqlserver]"),
+                    _ => ("", ""),
+                };
+                let second = if filter.contains("include") { "" } else { second };
                 let text = format!(
-                    "create_index: {{ table: {table}, name: {}, columns: [\"{column}{order}\"], unique: {unique} }}",
+                    "create_index: {{ table: {table}, name: {}, columns: [\"{column}{order}\"{second}], unique: {unique}{filter}{only} }}",
                     quoted(&name)
                 );
-                self.tables[at].parts.push(("drop_index", name, text.clone()));
+                self.tables[at].parts.push(("drop_index", quoted(&name) + only, text.clone()));
                 Some((text, None))
             }
             5 => {
@@ -193,7 +207,7 @@ impl Model {
                 let column = self.indexed(at, free);
                 let text =
                     format!("add_unique: {{ table: {table}, name: {}, columns: [\"{column}\"] }}", quoted(&name));
-                self.tables[at].parts.push(("drop_unique", name, text.clone()));
+                self.tables[at].parts.push(("drop_unique", quoted(&name), text.clone()));
                 Some((text, None))
             }
             6 => {
@@ -203,7 +217,7 @@ impl Model {
                     "add_check: {{ table: {table}, name: {}, check: '\"{column}\" IS NOT NULL OR 1 > 0' }}",
                     quoted(&name)
                 );
-                self.tables[at].parts.push(("drop_check", name, text.clone()));
+                self.tables[at].parts.push(("drop_check", quoted(&name), text.clone()));
                 Some((text, None))
             }
             7 => {
@@ -237,7 +251,7 @@ impl Model {
                 }
                 let part = self.random.random_range(0..parts);
                 let (word, name, again) = self.tables[at].parts.remove(part);
-                Some((format!("{word}: {{ table: {table}, name: {} }}", quoted(&name)), Some(again)))
+                Some((format!("{word}: {{ table: {table}, name: {name} }}"), Some(again)))
             }
             10 => {
                 // Any other would come back as the last.

@@ -82,6 +82,8 @@ async fn a_rebuild_is_planned_as_the_sql_that_runs() {
         "{all:?}"
     );
     assert!(rebuild.iter().all(|each| each.transactional && each.transaction == rebuild[0].transaction), "{all:?}");
+    let tells = |each: &&pb::PlannedStatement| each.note.contains("does what lines 3 and 4 say");
+    assert!(rebuild.iter().all(tells), "each part tells of all its operations: {all:?}");
     assert!(all.warnings.is_empty(), "{:?}", all.warnings);
 
     // With the first applied, the rest is the same, and has the same digest each time.

@@ -180,6 +180,8 @@ impl Programs {
             }
         } else {
             line.extend([flag("datadir", &data), flag("socket", &folder.join("socket"))]);
+            // A server that starts removes what others of its kind have in a folder that they share.
+            line.push(flag("tmpdir", folder));
             line.extend([flag("pid-file", &folder.join("pid")), flag("init-file", &account_file(account, folder))]);
             line.extend([format!("--port={port}").into(), "--bind-address=127.0.0.1".into()]);
             for setting in

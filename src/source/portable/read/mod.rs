@@ -223,7 +223,7 @@ impl Reader<'_> {
             "add_unique" => Rule::Unique(self.names(fields, "columns")?),
             "add_check" => {
                 let expression = self.sql(fields, "check")?;
-                if name.is_none() {
+                if fields.get("name").is_none() {
                     self.problem(
                         at,
                         "a check that is added needs a name",

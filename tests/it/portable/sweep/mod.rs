@@ -140,9 +140,12 @@ async fn run_all(
     wrong.into_iter().map(|error| format!("{}: {error}", place.name())).collect()
 }
 
+/// By what is said, and which providers say it, the places and their types.
+type Said<'c> = BTreeMap<(String, BTreeSet<Provider>), BTreeMap<&'c str, BTreeSet<&'c str>>>;
+
 /// Every refusal once, with the places and types that it is for.
 fn written(cases: &[Case], refused: &BTreeMap<Provider, BTreeMap<usize, Problems>>) -> String {
-    let mut by_message: BTreeMap<(String, BTreeSet<Provider>), BTreeMap<&str, BTreeSet<&str>>> = BTreeMap::new();
+    let mut by_message = Said::new();
     for (number, case) in cases.iter().enumerate() {
         let mut messages: BTreeMap<String, BTreeSet<Provider>> = BTreeMap::new();
         for (provider, found) in refused {
