@@ -34,8 +34,9 @@ impl Attempt<'_> {
                     failure.error.hint = settle_together(self.branch, &statements);
                     break;
                 }
-                Err(error) if number == TRIES => {
+                Err(error) if number == TRIES || self.halt.hard().is_cancelled() => {
                     tracing::error!(%error, "the journal could not be told of statements that a person has to settle");
+                    break;
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the journal could not be told yet of statements that a person has to settle");

@@ -170,7 +170,7 @@ impl From<StoreError> for EngineError {
             StoreError::DatabaseTaken { by } => Self::DatabaseTaken { by },
             StoreError::RequestIdReused(id) => Self::RequestIdReused(id),
             StoreError::BadPageToken => Self::BadPageToken,
-            StoreError::Unavailable(detail) => Self::HeadOffice(detail),
+            StoreError::Unavailable(detail) | StoreError::Contended(detail) => Self::HeadOffice(detail),
             other => Self::internal(other),
         }
     }

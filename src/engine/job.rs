@@ -36,6 +36,9 @@ pub(super) struct Jobs {
     pub(super) resumed: bool,
 }
 
+/// For how long a connection that a look has made is of use: others may end one that is idle.
+const STALE: Duration = Duration::from_secs(10);
+
 /// The places that a branch takes while it is worked on: one on its server, one in the run.
 pub(super) type Places = (OwnedSemaphorePermit, OwnedSemaphorePermit);
 
@@ -64,11 +67,12 @@ impl Jobs {
                     let (token, update_time) = (known.token, branch.update_time);
                     return self.finish(&branch, outcome, Next::Seen { token, update_time, state: next.into() }).await;
                 }
-                Looked::Due(found) => opened = Some(found),
+                Looked::Due(found) => opened = Some(*found),
                 Looked::Unknown => {}
             }
         }
-        let (seen, newest) = (branch.update_time, known.token);
+        let (seen, newest, looked) = (branch.update_time, known.token, Instant::now());
+        let mut places = Some(places);
         let mut floor = 0;
         loop {
             if let Some(reason) = halt.reason() {
@@ -78,7 +82,14 @@ impl Jobs {
             let shared = &self.shared;
             let lease = shared.settings.lease;
             let mut asked = Instant::now();
-            let (branch, before, token) = match self.acquire(&branch, &halt, floor, &mut asked).await {
+            let acquired = self.acquire(&branch, &halt, floor, &mut asked).await;
+            if !matches!(acquired, Ok(Acquire::Granted { .. })) || looked.elapsed() > STALE {
+                opened = None;
+            }
+            if !matches!(acquired, Ok(Acquire::Granted { .. })) {
+                places = None;
+            }
+            let (branch, before, token) = match acquired {
                 Ok(Acquire::Granted { branch, state_before, token }) => (branch, state_before, token),
                 // Another replica found the branch due at the same moment, and does the same work.
                 Ok(Acquire::Held(_)) if self.run.kind == RunKind::AutoMigrate => return self.skip(&branch).await,

@@ -20,9 +20,15 @@ pub(super) enum Looked {
     /// There is nothing to do, which is all that the run wants to know of the branch.
     UpToDate,
     /// A lease is needed: there is something to do, or a failure to be recorded. The connection is of use for that.
-    Due(Result<Opened, Broken>),
+    Due(Box<Result<Opened, Broken>>),
     /// A lease is needed, and everything has to be begun anew.
     Unknown,
+}
+
+impl Looked {
+    fn due(opened: Result<Opened, Broken>) -> Self {
+        Self::Due(Box::new(opened))
+    }
 }
 
 /// Whether a look may come before the lease: where nobody has one, and the run wants nothing that has to be found out
@@ -36,23 +42,23 @@ impl Attempt<'_> {
     pub(super) async fn look(&self, report: &mut Report) -> Looked {
         let endpoint = match self.endpoint() {
             Ok(endpoint) => endpoint,
-            Err(broken) => return Looked::Due(Err(broken)),
+            Err(broken) => return Looked::due(Err(broken)),
         };
         let mut opened = match Session::connect(&endpoint, &self.settings.provider).await {
             // To create it is a change.
             Err(error) if error.kind == ErrorKind::DatabaseMissing => return Looked::Unknown,
-            Err(error) => return Looked::Due(Err(self.broken(error))),
+            Err(error) => return Looked::due(Err(self.broken(error))),
             Ok(session) => match self.read(session).await {
                 Ok(opened) => opened,
-                Err(broken) => return Looked::Due(Err(broken)),
+                Err(broken) => return Looked::due(Err(broken)),
             },
         };
-        let Ok(plan) = self.plan(&opened.ledger, report) else { return Looked::Due(Ok(opened)) };
+        let Ok(plan) = self.plan(&opened.ledger, report) else { return Looked::due(Ok(opened)) };
         let wanted = async |opened: &mut Opened| {
             self.check_digest(&mut opened.session, &opened.ledger, &plan, report).await.is_ok()
         };
         if !plan.is_empty() || !wanted(&mut opened).await {
-            return Looked::Due(Ok(opened));
+            return Looked::due(Ok(opened));
         }
         report.see(self.catalogue, &opened.ledger, self.run_id);
         self.tell_start(&plan);

@@ -19,7 +19,9 @@ where
     let mut pause = Duration::from_millis(100);
     loop {
         match ask().await {
-            Err(StoreError::Unavailable(detail)) if Instant::now() + pause < give_up && !halt.hard().is_cancelled() => {
+            Err(StoreError::Unavailable(detail) | StoreError::Contended(detail))
+                if Instant::now() + pause < give_up && !halt.hard().is_cancelled() =>
+            {
                 tracing::warn!(detail, "head office is away; waiting for it");
                 tokio::select! {
                     () = sleep(pause) => {}

@@ -9,6 +9,9 @@ pub enum StoreError {
     /// failed like this took effect is not known.
     #[error("head office does not answer: {0}")]
     Unavailable(String),
+    /// Another transaction stood in the way, and nothing was written. The same call works later.
+    #[error("head office was in use: {0}")]
+    Contended(String),
     /// No branch has this id.
     #[error("there is no branch '{0}' in head office")]
     NotFound(String),
@@ -91,6 +94,7 @@ pub enum StoreError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Unavailable,
+    Contended,
     Damaged,
     Internal,
 }
@@ -119,6 +123,7 @@ impl From<sqlx::Error> for StoreError {
                 };
                 match kind {
                     Kind::Unavailable => Self::Unavailable(text),
+                    Kind::Contended => Self::Contended(text),
                     Kind::Damaged => Self::Damaged(text),
                     Kind::Internal => Self::Internal(text),
                 }
@@ -139,8 +144,10 @@ impl From<sqlx::Error> for StoreError {
 fn postgres_kind(code: &str) -> Kind {
     match code {
         "XX001" | "XX002" => Kind::Damaged,
-        // Serialization failures, deadlocks, read-only standby, and locks or statements that ran out of time.
-        "40001" | "40P01" | "25006" | "55P03" | "3D000" => Kind::Unavailable,
+        // Serialization failures and deadlocks: the server has undone the transaction.
+        "40001" | "40P01" => Kind::Contended,
+        // Read-only standby, and locks or statements that ran out of time.
+        "25006" | "55P03" | "3D000" => Kind::Unavailable,
         // Connection, authentication, resources, operator intervention, system errors.
         _ if ["08", "28", "53", "57", "58"].iter().any(|class| code.starts_with(class)) => Kind::Unavailable,
         _ => Kind::Internal,
@@ -164,9 +171,10 @@ mod tests {
 
     #[test]
     fn codes_are_told_apart() {
-        for code in ["57P01", "57014", "53300", "08006", "28P01", "40P01", "3D000"] {
+        for code in ["57P01", "57014", "53300", "08006", "28P01", "55P03", "3D000"] {
             assert_eq!(postgres_kind(code), Kind::Unavailable, "{code}");
         }
+        assert_eq!((postgres_kind("40P01"), postgres_kind("40001")), (Kind::Contended, Kind::Contended));
         assert_eq!(postgres_kind("42601"), Kind::Internal);
         for code in ["5", "517", "13", "778", "14"] {
             assert_eq!(sqlite_kind(code), Kind::Unavailable, "{code}");

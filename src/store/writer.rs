@@ -17,6 +17,8 @@ use crate::domain::{BranchId, BranchState, Clock, Routes, Time};
 
 /// How many commands wait before callers do.
 pub(super) const QUEUE: usize = 1024;
+/// How often a command is tried that stands in another replica's way.
+const TRIES: usize = 3;
 /// The most commands in one transaction.
 const GROUP: usize = 256;
 
@@ -170,6 +172,16 @@ async fn one_by_one(db: &Db, jobs: &mut Vec<Job>, now: Time) {
 }
 
 async fn alone(db: &Db, command: &Command, now: Time) -> Result<Reply, StoreError> {
+    for _ in 1..TRIES {
+        match once(db, command, now).await {
+            Err(StoreError::Contended(_)) => {}
+            ended => return ended,
+        }
+    }
+    once(db, command, now).await
+}
+
+async fn once(db: &Db, command: &Command, now: Time) -> Result<Reply, StoreError> {
     let mut tx = db.begin().await?;
     let reply = command.run(&mut tx, now).await?;
     tx.commit().await?;
