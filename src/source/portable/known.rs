@@ -8,7 +8,6 @@ use super::expression::names_in;
 use super::model::{
     Column, Constraint, ConstraintKind, ForeignKey, IndexWhat, Operation, Rule, SqlText, Table, Traits, What,
 };
-use super::types::LogicalType;
 use crate::domain::{ObjectName, Provider};
 
 /// Something that has a name: on which table, and of what kind, where an index is `None`.
@@ -30,6 +29,8 @@ pub(in super::super) struct Known<'b> {
     odd: Vec<ObjectName>,
     /// The tables that have, or had, an index or constraint of this name.
     parts: HashMap<String, Vec<ObjectName>>,
+    /// The tables that have, or had, a foreign key to this one.
+    referring: HashMap<ObjectName, Vec<ObjectName>>,
 }
 
 impl<'b> Known<'b> {
@@ -100,6 +101,14 @@ impl<'b> Known<'b> {
     }
 
     fn note_parts(&mut self, table: &Table) {
+        for constraint in &table.constraints {
+            if let Rule::Foreign(key) = &constraint.rule {
+                let tables = self.referring.entry(key.table.clone()).or_default();
+                if !tables.contains(&table.name) {
+                    tables.push(table.name.clone());
+                }
+            }
+        }
         let names = table.constraints.iter().map(|each| &each.name).chain(table.indexes.iter().map(|each| &each.name));
         for name in names.flatten() {
             let tables = self.parts.entry(name.clone()).or_default();
@@ -131,8 +140,7 @@ impl<'b> Known<'b> {
 
     /// Changes the foreign keys that refer to a table.
     fn redirect(&mut self, to: &ObjectName, change: impl Fn(&mut ForeignKey)) {
-        let refers = |table: &&Table| table.constraints.iter().any(|each| each.rule.refers_to(to));
-        let names: Vec<ObjectName> = self.tables().into_iter().filter(refers).map(|table| table.name.clone()).collect();
+        let names: Vec<ObjectName> = self.tables_referring(to).into_iter().cloned().collect();
         for name in names {
             self.change(&name, |table| {
                 for constraint in &mut table.constraints {
@@ -155,7 +163,15 @@ impl<'b> Known<'b> {
                 _ => None,
             })
         };
-        self.tables().into_iter().flat_map(keys).collect()
+        self.tables_referring(to).into_iter().filter_map(|name| self.table(name)).flat_map(keys).collect()
+    }
+
+    fn tables_referring(&self, to: &ObjectName) -> Vec<&ObjectName> {
+        let mut all = self.base.map(|base| base.tables_referring(to)).unwrap_or_default();
+        all.extend(self.referring.get(to).into_iter().flatten());
+        all.sort();
+        all.dedup();
+        all
     }
 
     /// Forgets every table that a text in a server's own words names.
@@ -285,12 +301,6 @@ fn columns_mut(rule: &mut Rule) -> &mut [String] {
         Rule::Foreign(key) => &mut key.columns,
         Rule::Check { .. } => &mut [],
     }
-}
-
-/// The columns that MySQL and MariaDB keep as `char`.
-pub(super) fn padded(table: &Table) -> impl Iterator<Item = &str> {
-    let is_char = |each: &&Column| each.kind == LogicalType::Uuid && !each.native.contains_key(&Provider::MySql);
-    table.columns.iter().filter(is_char).map(|each| each.name.as_str())
 }
 
 /// Whether an expression may be about a column.

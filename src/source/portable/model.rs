@@ -251,6 +251,14 @@ impl Action {
     }
 }
 
+impl Table {
+    /// The columns that MySQL and MariaDB keep as `char`.
+    pub(super) fn padded(&self) -> impl Iterator<Item = &str> {
+        let is_char = |each: &&Column| each.kind == LogicalType::Uuid && !each.native.contains_key(&Provider::MySql);
+        self.columns.iter().filter(is_char).map(|each| each.name.as_str())
+    }
+}
+
 impl SqlText {
     /// The text for a provider, and whether it is the general one.
     pub(super) fn of(&self, provider: Provider) -> Option<(&str, bool)> {
@@ -266,10 +274,6 @@ impl RawSql {
 }
 
 impl Rule {
-    pub(super) fn refers_to(&self, table: &ObjectName) -> bool {
-        matches!(self, Self::Foreign(key) if key.table == *table)
-    }
-
     pub(super) fn kind(&self) -> ConstraintKind {
         match self {
             Self::Primary(_) => ConstraintKind::Primary,

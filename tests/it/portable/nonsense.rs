@@ -97,7 +97,7 @@ async fn values_are_what_they_say_in_rows_and_as_defaults() {
         let _ = writeln!(text, "        D{number}: {{ type: {kind}, nullable: true, default: {value} }}");
         let _ = write!(row, ", R{number}: {value}");
     }
-    let _ = write!(text, "  - insert: {{ table: T, rows: [{{ {row} }}] }}\n");
+    let _ = writeln!(text, "  - insert: {{ table: T, rows: [{{ {row} }}] }}");
     let made = catalogue(&[("1_Values.yaml", &text)]).unwrap_or_else(|problems| panic!("{problems}"));
     for mut place in Place::all().await {
         place.up(&made).await;

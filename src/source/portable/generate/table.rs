@@ -1,7 +1,6 @@
 //! Tables, their columns and constraints.
 
 use super::super::dialect::{Comments, Dialect};
-use super::super::known::padded;
 use super::super::literal;
 use super::super::model::{Action, Column, Constraint, ConstraintKind, Generated, Identity, Rule, Table, Value};
 use super::super::types::LogicalType;
@@ -97,7 +96,7 @@ impl Generator<'_, '_> {
 
     fn padded(&self, table: &Table) -> Vec<String> {
         let is_needed = self.provider() == Provider::MySql;
-        padded(table).filter(|_| is_needed).map(str::to_owned).collect()
+        table.padded().filter(|_| is_needed).map(str::to_owned).collect()
     }
 
     fn column_line(&mut self, column: &Column, around: &Surroundings<'_>) -> (String, Option<String>) {

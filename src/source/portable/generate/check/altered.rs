@@ -87,19 +87,15 @@ impl Generator<'_, '_> {
     /// Says that a foreign key is over the column or refers to it: InnoDB changes no type then, PostgreSQL to none that the
     /// other side can't be compared with.
     fn check_referring(&mut self, at: At, table: &Table, column: &str) {
-        let known = self.known.tables();
-        let of = |each: &Table| {
-            let found = each.constraints.iter().filter(|constraint| match &constraint.rule {
-                Rule::Foreign(key) => {
-                    let refers = key.table == table.name && key.target.iter().any(|name| name == column);
-                    let is_over = each.name == table.name && key.columns.iter().any(|name| name == column);
-                    refers || is_over
-                }
-                _ => false,
-            });
-            found.filter_map(|constraint| constraint.name.clone()).collect::<Vec<_>>()
-        };
-        let keys: Vec<String> = known.into_iter().flat_map(of).collect();
+        let own = table
+            .constraints
+            .iter()
+            .filter(|each| matches!(&each.rule, Rule::Foreign(key) if key.columns.iter().any(|name| name == column)));
+        let referring = self.known.referring(&table.name).into_iter();
+        let others = referring.filter(|(.., key)| key.target.iter().any(|name| name == column));
+        let mut keys: Vec<String> =
+            own.chain(others.map(|(_, constraint, _)| constraint)).filter_map(|each| each.name.clone()).collect();
+        keys.dedup();
         if !keys.is_empty() {
             let message = format!("'{column}' can't be changed while the foreign key {} is about it", keys.join(", "));
             self.unable(at, message, "drop the key first, and add it again when both sides have the new type");

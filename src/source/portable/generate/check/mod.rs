@@ -12,7 +12,7 @@ pub(super) use self::keys::{changes_definition, changes_type};
 use std::collections::BTreeMap;
 
 use super::super::fields::instead;
-use super::super::known::{columns_of, for_one, padded, says};
+use super::super::known::{columns_of, for_one, says};
 use super::super::literal;
 use super::super::model::{
     Column, Constraint, ConstraintKind, Index, IndexWhat, Operation, Rule, SqlText, Table, Value, What,
@@ -125,7 +125,7 @@ impl Generator<'_, '_> {
         let Some(own) = expression.own.get(&Provider::MySql).filter(|_| self.provider() == Provider::MySql) else {
             return;
         };
-        let read = padded(table).find(|name| says(expression, Some(Provider::MySql), name));
+        let read = table.padded().find(|name| says(expression, Some(Provider::MySql), name));
         if let Some(name) = read.filter(|_| !own.to_lowercase().contains("rtrim")) {
             let message = format!("MariaDB computes nothing from '{name}', which is char(36), as it stands");
             self.unable(expression.at, message, format!("write RTRIM({})", self.dialect.quote(name)));
