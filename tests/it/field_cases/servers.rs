@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use sqlx::{ConnectOptions, Executor};
 
 use super::{MARKS, branch_on, eventually, number_on, station_for};
-use crate::support::{Database, Server, Station, apply_all, ended, finished, pb, postgres, status_of};
+use crate::support::{Database, Proxy, Server, Station, apply_all, ended, finished, pb, postgres, status_of};
 
 const MARK: &str = "CREATE TABLE audit (n INTEGER);\nINSERT INTO audit VALUES (1);\n";
 
@@ -31,9 +31,12 @@ impl Limited {
         Self { role, databases: made, server }
     }
 
-    async fn register(&self, station: &Station) {
+    /// Registers the databases, reached by this port.
+    async fn register(&self, station: &Station, port: u16) {
         for (index, database) in self.databases.iter().enumerate() {
-            let branch = branch_on(&format!("BR{index:03}"), database, |server| server.username = self.role.clone());
+            let branch = branch_on(&format!("BR{index:03}"), database, |server| {
+                (server.username, server.port) = (self.role.clone(), port.into());
+            });
             station.register(branch).await;
         }
     }
@@ -60,15 +63,12 @@ async fn a_full_server_is_waited_for() {
     station.variable("BRANCH_PASSWORD", "limited");
     station.migration("1_Audit.sql", MARK);
     station.start().await;
-    limited.register(&station).await;
+    let proxy = Proxy::to(&server.host, server.port).await;
+    limited.register(&station, proxy.port()).await;
     let program = limited.connect().await;
     let run = apply_all(&station, pb::ApplyAllRequest::default());
     let leave = async {
-        eventually("the branches are begun", async || {
-            let begun = status_of(&station, "BR000").await.status() == pb::MigrationStatus::InProgress;
-            begun.then_some(())
-        })
-        .await;
+        eventually("the server is asked for connections", async || (proxy.accepted() > 5).then_some(())).await;
         sqlx::Connection::close(program).await.unwrap();
     };
     let (events, ()) = tokio::join!(run, leave);
@@ -94,7 +94,7 @@ async fn a_server_that_stays_full_counts_as_no_failure() {
     station.set("RETRY__MAX_BACKOFF", "200ms");
     station.migration("1_Audit.sql", MARK);
     station.start().await;
-    limited.register(&station).await;
+    limited.register(&station, server.port).await;
     let program = limited.connect().await;
     for _ in 0..4 {
         let begun = Instant::now();
