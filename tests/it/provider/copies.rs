@@ -44,11 +44,12 @@ async fn a_copy_has_the_structure_and_nothing_else(fixture: Fixture) {
 async fn leftovers_are_dropped_unless_somebody_uses_them(fixture: Fixture) {
     fixture.create().await;
     let left = format!("branchkeeper_dry_run_left{}", uuid::Uuid::new_v4().simple());
-    fixture.value(&format!("CREATE DATABASE `{left}`")).await;
-    // Of a process that lives: somebody holds the lock of the copy's name.
+    // Of a process that lives: somebody holds the lock of the copy's name, as always from before it is made. Dry runs of other
+    // tests look for leftovers, too.
     let mut holder = fixture.database().server.mysql_connect_to(&fixture.database().name).await;
     let lock = format!("SELECT GET_LOCK('bk {}', 0)", left.trim_start_matches("branchkeeper_dry_run_"));
     sqlx::raw_sql(sqlx::AssertSqlSafe(lock)).execute(&mut holder).await.unwrap();
+    fixture.value(&format!("CREATE DATABASE `{left}`")).await;
     let one = planned("1_one", [sql("SELECT 1")]);
     let find = format!("SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = '{left}'");
     rehearse(&fixture, &[&one], &mut Notes::default()).await.unwrap();
