@@ -1,4 +1,4 @@
-//! One branch's turn in a run: lease, attempt, next state, record.
+//! One branch's turn in a run: look, lease, attempt, next state, record.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -83,11 +83,9 @@ impl Jobs {
             let lease = shared.settings.lease;
             let mut asked = Instant::now();
             let acquired = self.acquire(&branch, &halt, floor, &mut asked).await;
-            if !matches!(acquired, Ok(Acquire::Granted { .. })) || looked.elapsed() > STALE {
-                opened = None;
-            }
             if !matches!(acquired, Ok(Acquire::Granted { .. })) {
-                places = None;
+                // Others need not wait until it is recorded that nothing comes of this.
+                (opened, places) = (None, None);
             }
             let (branch, before, token) = match acquired {
                 Ok(Acquire::Granted { branch, state_before, token }) => (branch, state_before, token),
@@ -105,9 +103,7 @@ impl Jobs {
             };
             if !branch.is_active && !self.run.kind.names_one_branch() {
                 // Made inactive since it was read.
-                if let Err(error) = shared.store.release(branch.id, token, &before).await {
-                    tracing::warn!(%error, "the lease could not be given up; it runs out by itself");
-                }
+                self.give_up(branch.id, token, &before).await;
                 return self.skip(&branch).await;
             }
             if let Some(ended) = self.leave_undone(&branch, &before, token, begun).await {
@@ -120,7 +116,8 @@ impl Jobs {
             let leased = self.leased(token, &before);
             // The connection may lead elsewhere since; and if somebody has had a lease since, the branch is not what it was,
             // nor a failure to reach it what would be met now.
-            let opened = opened.take().filter(|_| branch.update_time == seen && token - 1 == newest);
+            let is_as_seen = branch.update_time == seen && token - 1 == newest && looked.elapsed() < STALE;
+            let opened = opened.take().filter(|_| is_as_seen);
             let attempt = self.attempt(&branch, &catalogue, &halt);
             let attempt = attempt.migrate(&leased, opened, &mut report);
             // A fault of ours counts against the branch too, or it would be met again without end.
@@ -224,9 +221,7 @@ impl Jobs {
             return None;
         }
         let next = before.clone().held(before.hold.clone(), known);
-        if let Err(error) = shared.store.release(branch.id, token, &next).await {
-            tracing::warn!(%error, "the lease could not be given up; it runs out by itself");
-        }
+        self.give_up(branch.id, token, &next).await;
         Some(match unasked {
             true => self.skip(branch).await,
             false => self.refuse(branch, undone_since(branch, hold), begun).await,
@@ -269,6 +264,13 @@ impl Jobs {
         Leased { claim, held: before.hold.as_ref(), since: shared.clock.now() }
     }
 
+    /// Gives the lease up without recording anything of the branch's turn.
+    async fn give_up(&self, branch: BranchId, token: i64, next: &BranchState) {
+        if let Err(error) = self.shared.store.release(branch, token, next).await {
+            tracing::warn!(%error, "the lease could not be given up; it runs out by itself");
+        }
+    }
+
     /// Records that the branch's turn ended before a lease was had.
     async fn refuse(&self, branch: &Branch, failure: Failure, begun: Instant) -> OutcomeStatus {
         let report = Report { failure: Some(failure), ..Report::default() };
@@ -287,10 +289,7 @@ impl Jobs {
         if stopping && ended == OutcomeStatus::Refused {
             // The run goes on elsewhere or later, so the branch keeps its place in it; only the lease is given up.
             if let Next::Leased { token, state } = next {
-                let next = BranchState { next_attempt_time: None, ..*state };
-                if let Err(error) = self.shared.store.release(branch.id, token, &next).await {
-                    tracing::warn!(%error, "the lease could not be given up; it runs out by itself");
-                }
+                self.give_up(branch.id, token, &BranchState { next_attempt_time: None, ..*state }).await;
             }
             return ended;
         }
