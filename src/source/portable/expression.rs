@@ -89,6 +89,41 @@ fn flag(word: &str) -> Option<&'static str> {
     }
 }
 
+/// Whether the text is a condition rather than a value, as far as it shows outside of `CASE` and of calls. SQL Server tells the
+/// two apart: <https://learn.microsoft.com/sql/t-sql/language-elements/search-condition-transact-sql>.
+pub(super) fn is_condition(text: &str) -> bool {
+    let (mut cases, mut calls, mut word) = (0usize, Vec::new(), "");
+    let mut rest = text;
+    while let Some(ch) = rest.chars().next() {
+        if ch == '\'' || ch == '"' {
+            (rest, word) = (quoted(rest, ch).map_or("", |(_, after)| after), "");
+            continue;
+        }
+        let length = match ch {
+            _ if ch.is_alphabetic() || ch == '_' => {
+                rest.find(|c: char| !c.is_alphanumeric() && c != '_' && c != '$').unwrap_or(rest.len())
+            }
+            _ => ch.len_utf8(),
+        };
+        let (this, after) = rest.split_at(length);
+        let is = |words: &[&str]| words.iter().any(|each| this.eq_ignore_ascii_case(each));
+        match ch {
+            '(' => calls.push(!word.is_empty()),
+            ')' => drop(calls.pop()),
+            _ if is(&["case"]) => cases += 1,
+            _ if is(&["end"]) => cases = cases.saturating_sub(1),
+            _ if cases > 0 || calls.contains(&true) => {}
+            _ if is(&["=", "<", ">", "is", "like", "in", "between", "and", "or", "not", "exists"]) => return true,
+            _ => {}
+        }
+        if !ch.is_whitespace() {
+            word = if ch.is_alphabetic() || ch == '_' { this } else { "" };
+        }
+        rest = after;
+    }
+    false
+}
+
 /// The names that stand in an SQL text: words and what is between double quotes or backticks, in lower case. Keywords are
 /// among them, which does no harm where names are only compared.
 pub(super) fn names_in(text: &str) -> Vec<String> {
@@ -131,7 +166,7 @@ pub(super) fn quoted(text: &str, quote: char) -> Option<(String, &str)> {
 #[cfg(test)]
 mod tests {
     use super::super::dialect::{Dialect, of};
-    use super::names_in;
+    use super::{is_condition, names_in};
     use crate::domain::Provider;
 
     fn translate(dialect: &Dialect, text: &str, columns: &[&str]) -> Result<String, String> {
@@ -161,6 +196,18 @@ mod tests {
         assert_eq!(on(Provider::MySql, "a = true").unwrap(), "a = true");
         assert!(on(Provider::SqlServer, "a IS NOT TRUE").is_err());
         assert!(on(Provider::SqlServer, "a = 1 OR true").is_err());
+    }
+
+    #[test]
+    fn conditions_are_told_from_values() {
+        for text in ["a > 1", "(a = b)", "\"c\" IS NULL", "NOT a", "a AND b", "length(a) <> 0", "a in (1)"] {
+            assert!(is_condition(text), "{text}");
+        }
+        for text in
+            ["a", "a + 1", "'a > 1'", "\"a=b\"", "CASE WHEN a > 1 THEN 1 ELSE 0 END", "iif(a > 1, 1, 0)", "(a) * 2"]
+        {
+            assert!(!is_condition(text), "{text}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub(super) use self::keys::{changes_definition, changes_type};
 
 use std::collections::BTreeMap;
 
+use super::super::expression::is_condition;
 use super::super::fields::instead;
 use super::super::known::{columns_of, for_one, says};
 use super::super::literal;
@@ -117,6 +118,16 @@ impl Generator<'_, '_> {
         }
         if let Some(generated) = &column.generated {
             self.check_padded(table, &generated.expression);
+            self.check_is_value(&generated.expression);
+        }
+    }
+
+    /// SQL Server computes no value from a condition. What is in its own words is not looked into.
+    fn check_is_value(&mut self, expression: &SqlText) {
+        let Some((text, true)) = expression.of(self.provider()) else { return };
+        if self.provider() == Provider::SqlServer && is_condition(text) {
+            let hint = "give it words of its own: 'sqlserver: CASE WHEN … THEN 1 ELSE 0 END'";
+            self.unable(expression.at, "a condition is no value there", hint);
         }
     }
 
