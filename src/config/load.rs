@@ -98,7 +98,7 @@ impl Loader {
     }
 
     fn variable(&mut self, name: &str, value: &str) {
-        let Some(rest) = name.strip_prefix(PREFIX) else { return };
+        let Some(rest) = name.strip_prefix(PREFIX) else { return self.misspelt(name) };
         let key = rest.replace("__", ".").to_ascii_lowercase();
         if find(&key).is_some() {
             return self.set(&key, Raw::Text(value), || name.to_owned());
@@ -111,6 +111,18 @@ impl Loader {
             shorten(name, 80),
             format!("unknown key '{}'; did you mean '{PREFIX}{meant}'?", shorten(&key, 80)),
         );
+    }
+
+    /// One underscore where two belong is easily written, and whoever did so would take the setting for made. Other variables
+    /// are none of ours.
+    fn misspelt(&mut self, name: &str) {
+        let Some((_, rest)) = name.split_once('_').filter(|(word, _)| PREFIX.trim_end_matches('_') == *word) else {
+            return;
+        };
+        if rest.contains("__") && find(&rest.replace("__", ".").to_ascii_lowercase()).is_some() {
+            let message = format!("is no setting; did you mean '{PREFIX}{rest}'?");
+            self.problem(shorten(name, 80), message);
+        }
     }
 
     fn file(&mut self, file: ConfigFile<'_>) {

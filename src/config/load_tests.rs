@@ -213,6 +213,11 @@ fn variables_are_checked_like_the_file() {
         error,
         "BRANCHKEEPER__LOCK__LEASES: unknown key 'lock.leases'; did you mean 'BRANCHKEEPER__LOCK__LEASE'?"
     );
+    let error = from_variables(&[("BRANCHKEEPER_LOCK__LEASE", "5s")]).unwrap_err().to_string();
+    assert_eq!(error, "BRANCHKEEPER_LOCK__LEASE: is no setting; did you mean 'BRANCHKEEPER__LOCK__LEASE'?");
+    for other in ["BRANCHKEEPER_SERVICE_HOST", "BRANCHKEEPER_LOCK__KEY", "BRANCHKEEPERS_LOCK__LEASE"] {
+        assert!(from_variables(&[(other, "x")]).is_ok(), "{other}");
+    }
     let error = from_variables(&[("BRANCHKEEPER_LISTEN", "here")]).unwrap_err().to_string();
     assert!(error.starts_with("BRANCHKEEPER_LISTEN: server.listen: 'here' is not an address"), "{error}");
 }
