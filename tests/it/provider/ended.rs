@@ -41,7 +41,9 @@ async fn abandon(fixture: &Fixture, planned: &Planned, begin: usize, name: &str)
 }
 
 async fn until_changed(fixture: &Fixture, name: &str) {
+    let begun = Instant::now();
     while !fixture.has_change(name).await {
+        assert!(begun.elapsed() < Duration::from_secs(60), "there is no {name}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
