@@ -1,10 +1,10 @@
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use branchkeeper::domain::{Migration, Provider};
 
-use crate::floor::Times;
 use crate::support::pb::run_event::Event;
 use crate::support::pb::{ApplyAllRequest, CreateBranchRequest, StatusRequest};
 use crate::support::{Database, Product, Server, Station, server_branch, sqlite_branch};
@@ -24,19 +24,19 @@ pub(crate) enum Kind {
     Server(&'static Server),
 }
 
-pub(crate) fn sqlite(size: usize) -> Fleet {
-    Fleet { kind: Kind::Sqlite, size }
-}
-
-pub(crate) fn on(server: &'static Server, size: usize) -> Fleet {
-    Fleet { kind: Kind::Server(server), size }
-}
-
 fn sample() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("branch_migrations")
 }
 
 impl Fleet {
+    pub(crate) fn sqlite(size: usize) -> Self {
+        Self { kind: Kind::Sqlite, size }
+    }
+
+    pub(crate) fn on(server: &'static Server, size: usize) -> Self {
+        Self { kind: Kind::Server(server), size }
+    }
+
     pub(crate) fn size(&self) -> usize {
         self.size
     }
@@ -83,35 +83,67 @@ pub(crate) fn station() -> Station {
     station
 }
 
-/// Migrates a fleet of new branches through the service, then again when nothing is left to do.
-pub(crate) async fn turn(fleet: &Fleet) -> Times {
-    let mut station = station();
-    let databases = fleet.fresh_databases().await;
-    if let Kind::Server(server) = fleet.kind {
-        station.variable("BRANCH_PASSWORD", &server.password);
-    }
-    station.start().await;
-    let mut client = station.branches().await;
-    for index in 0..fleet.size() {
-        let code = format!("BR{index:05}");
-        let branch = match fleet.kind {
-            Kind::Sqlite => sqlite_branch(&code),
-            Kind::Server(server) => {
-                let database = databases.get(index).unwrap();
-                server_branch(&code, server, &database.name, "env:BRANCH_PASSWORD")
-            }
-        };
-        client.create_branch(CreateBranchRequest { branch: Some(branch) }).await.unwrap();
-    }
-    let fresh = apply_all(&station, fleet.size, 4).await;
-    let current = apply_all(&station, fleet.size, 0).await;
-    Times { fresh, current }
+/// The service, and the branches that it has migrated.
+pub(crate) struct Ours<'a> {
+    pub(crate) fleet: &'a Fleet,
+    pub(crate) station: Station,
+    /// The databases on a server, in the order of the branches.
+    pub(crate) databases: Vec<Database>,
+    turns: usize,
 }
 
-async fn apply_all(station: &Station, branches: usize, migrations: usize) -> Duration {
+impl<'a> Ours<'a> {
+    pub(crate) async fn start(fleet: &'a Fleet) -> Self {
+        let mut station = station();
+        if let Kind::Server(server) = fleet.kind {
+            station.variable("BRANCH_PASSWORD", &server.password);
+        }
+        station.start().await;
+        Self { fleet, station, databases: Vec::new(), turns: 0 }
+    }
+
+    /// How many branches there are.
+    pub(crate) fn size(&self) -> usize {
+        self.turns * self.fleet.size
+    }
+
+    /// Migrates a fleet of new branches.
+    pub(crate) async fn fresh(&mut self) -> Duration {
+        let first = self.size();
+        self.databases.extend(self.fleet.fresh_databases().await);
+        let label = HashMap::from([("turn".to_owned(), self.turns.to_string())]);
+        let mut client = self.station.branches().await;
+        for index in first..first + self.fleet.size {
+            let code = code(index);
+            let mut branch = match self.fleet.kind {
+                Kind::Sqlite => sqlite_branch(&code),
+                Kind::Server(server) => {
+                    server_branch(&code, server, &self.databases[index].name, "env:BRANCH_PASSWORD")
+                }
+            };
+            branch.labels.clone_from(&label);
+            client.create_branch(CreateBranchRequest { branch: Some(branch) }).await.unwrap();
+        }
+        self.turns += 1;
+        let request = ApplyAllRequest { labels: label, ..ApplyAllRequest::default() };
+        apply_all(&self.station, request, self.fleet.size, 4).await
+    }
+
+    /// Migrates all of them again, when nothing is left to do.
+    pub(crate) async fn current(&self) -> Duration {
+        apply_all(&self.station, ApplyAllRequest::default(), self.size(), 0).await
+    }
+}
+
+/// The code of a branch by its number.
+pub(crate) fn code(index: usize) -> String {
+    format!("BR{index:05}")
+}
+
+async fn apply_all(station: &Station, request: ApplyAllRequest, branches: usize, migrations: usize) -> Duration {
     let mut client = station.migrations().await;
     let begun = Instant::now();
-    let mut stream = client.apply_all(ApplyAllRequest::default()).await.unwrap().into_inner();
+    let mut stream = client.apply_all(request).await.unwrap().into_inner();
     let mut applied = 0;
     while let Some(message) = stream.message().await.unwrap() {
         match message.event.unwrap().event {
@@ -119,6 +151,7 @@ async fn apply_all(station: &Station, branches: usize, migrations: usize) -> Dur
             Some(Event::RunFinished(end)) => {
                 let result = end.result.unwrap();
                 assert!(result.success, "{:?}", result.errors.first());
+                assert_eq!(result.branches_succeeded as usize, branches);
             }
             _ => {}
         }
@@ -136,7 +169,7 @@ pub(crate) async fn memory_with_registered(count: usize) -> u64 {
         let mut client = station.branches().await;
         registering.spawn(async move {
             for index in (part..count).step_by(16) {
-                let branch = Some(sqlite_branch(&format!("BR{index:05}")));
+                let branch = Some(sqlite_branch(&code(index)));
                 client.create_branch(CreateBranchRequest { branch }).await.unwrap();
             }
         });

@@ -1,80 +1,84 @@
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, SqlSafeStr};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::fleet::{Fleet, Kind, PARALLEL};
+use crate::fleet::{Fleet, Kind, Ours, PARALLEL, code};
 use crate::support::{Product, Server, sqlserver};
 use branchkeeper::domain::Provider;
 use branchkeeper::source::split;
 
-/// How long each part of a turn took.
-pub(crate) struct Times {
-    pub(crate) fresh: Duration,
-    pub(crate) current: Duration,
-}
+/// Which migrations a database has.
+const LEDGER: &str = "SELECT migration_id, checksum FROM __MigrationsHistory ORDER BY sequence";
 
-/// Migrates a fleet of new databases with the driver alone, then asks each one question.
-pub(crate) async fn turn(fleet: &Fleet) -> Times {
-    match &fleet.kind {
+/// Migrates a fleet of new databases with the driver alone.
+pub(crate) async fn fresh(fleet: &Fleet) -> Duration {
+    let scripts = Arc::new(fleet.scripts());
+    match fleet.kind {
         Kind::Sqlite => {
             let folder = crate::support::temp_dir();
             let place = Arc::new(folder.path().to_owned());
-            let scripts = Arc::new(fleet.scripts());
-            let options = |place: &std::path::Path, index: usize| {
-                let file = place.join(format!("{index}/{index}.db"));
-                sqlx::sqlite::SqliteConnectOptions::new().filename(file).create_if_missing(true)
-            };
-            let fresh = {
-                let place = Arc::clone(&place);
-                timed(fleet.size(), move |index| {
-                    let (place, scripts) = (Arc::clone(&place), Arc::clone(&scripts));
-                    async move {
-                        std::fs::create_dir_all(place.join(index.to_string())).unwrap();
-                        let mut connection = options(&place, index).connect().await.unwrap();
-                        for script in scripts.iter() {
-                            let text = format!("BEGIN;\n{script};\nCOMMIT;");
-                            connection.execute(sqlx::raw_sql(AssertSqlSafe(text).into_sql_str())).await.unwrap();
-                        }
-                        connection.close().await.unwrap();
-                    }
-                })
-                .await
-            };
-            let current = timed(fleet.size(), move |index| {
-                let place = Arc::clone(&place);
+            timed(fleet.size(), move |index| {
+                let (place, scripts) = (Arc::clone(&place), Arc::clone(&scripts));
                 async move {
-                    let mut connection = options(&place, index).connect().await.unwrap();
-                    sqlx::query("SELECT name FROM sqlite_master").fetch_all(&mut connection).await.unwrap();
+                    let file = place.join(format!("{index}/{index}.db"));
+                    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+                    let mut connection = sqlite(&file).create_if_missing(true).connect().await.unwrap();
+                    for script in scripts.iter() {
+                        let text = format!("BEGIN;\n{script};\nCOMMIT;");
+                        connection.execute(sqlx::raw_sql(AssertSqlSafe(text).into_sql_str())).await.unwrap();
+                    }
                     connection.close().await.unwrap();
                 }
             })
-            .await;
-            Times { fresh, current }
+            .await
         }
         Kind::Server(server) => {
-            let server: &'static Server = server;
             let databases = fleet.fresh_databases().await;
             let names: Arc<Vec<String>> = Arc::new(databases.iter().map(|database| database.name.clone()).collect());
-            let scripts = Arc::new(fleet.scripts());
-            let fresh = {
-                let names = Arc::clone(&names);
-                timed(fleet.size(), move |index| {
-                    let (names, scripts) = (Arc::clone(&names), Arc::clone(&scripts));
-                    async move { migrate(server, &names[index], &scripts).await }
-                })
-                .await
-            };
-            let current = timed(fleet.size(), move |index| {
-                let names = Arc::clone(&names);
-                async move { look(server, &names[index]).await }
+            timed(fleet.size(), move |index| {
+                let (names, scripts) = (Arc::clone(&names), Arc::clone(&scripts));
+                async move { migrate(server, &names[index], &scripts).await }
             })
-            .await;
-            Times { fresh, current }
+            .await
         }
     }
+}
+
+/// Asks the databases that were migrated which migrations they have, with the driver alone.
+pub(crate) async fn current(ours: &Ours<'_>) -> Duration {
+    match ours.fleet.kind {
+        Kind::Sqlite => {
+            let files: Arc<Vec<_>> =
+                Arc::new((0..ours.size()).map(|index| ours.station.sqlite_file(&code(index))).collect());
+            timed(ours.size(), move |index| {
+                let files = Arc::clone(&files);
+                async move {
+                    let mut connection = sqlite(&files[index]).connect().await.unwrap();
+                    assert_eq!(sqlx::query(LEDGER).fetch_all(&mut connection).await.unwrap().len(), 4);
+                    connection.close().await.unwrap();
+                }
+            })
+            .await
+        }
+        Kind::Server(server) => {
+            let names: Arc<Vec<String>> =
+                Arc::new(ours.databases.iter().map(|database| database.name.clone()).collect());
+            timed(ours.size(), move |index| {
+                let names = Arc::clone(&names);
+                async move { assert_eq!(look(server, &names[index]).await, 4) }
+            })
+            .await
+        }
+    }
+}
+
+fn sqlite(file: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new().filename(file)
 }
 
 /// Runs the scripts: each in a transaction where that means something, statement by statement where the server takes no
@@ -115,24 +119,27 @@ async fn migrate(server: &'static Server, database: &str, scripts: &[String]) {
     }
 }
 
-/// Asks one question.
-async fn look(server: &'static Server, database: &str) {
+/// Asks one question, and says how many rows the answer has.
+async fn look(server: &'static Server, database: &str) -> usize {
     match server.product {
         Product::Postgres => {
             let mut connection = server.connect_to(database).await;
-            let question = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'";
-            sqlx::query(question).fetch_all(&mut connection).await.unwrap();
+            let question = LEDGER.replace("__MigrationsHistory", "\"__MigrationsHistory\"");
+            let rows = sqlx::query(AssertSqlSafe(question)).fetch_all(&mut connection).await.unwrap();
             connection.close().await.unwrap();
+            rows.len()
         }
         Product::MariaDb | Product::MySql => {
             let mut connection = mysql(server, database).await;
-            connection.execute(sqlx::raw_sql("SHOW TABLES")).await.unwrap();
+            let rows = connection.fetch_all(sqlx::raw_sql(LEDGER)).await.unwrap();
             connection.close().await.unwrap();
+            rows.len()
         }
         Product::SqlServer => {
             let mut connection = sqlserver::connect(server, database).await.unwrap();
-            sqlserver::rows(&mut connection, "SELECT name FROM sys.tables").await.unwrap();
+            let rows = sqlserver::rows(&mut connection, LEDGER).await.unwrap();
             connection.close().await.unwrap();
+            rows.len()
         }
     }
 }

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use crate::support::Product;
 use crate::trips::Trips;
 
 /// The limit of resident memory with 10,000 registered branches.
@@ -45,6 +46,20 @@ pub(crate) struct Report {
 }
 
 impl Report {
+    /// What is worse than it is wanted to be.
+    pub(crate) fn misses(&self) -> Vec<String> {
+        let slow = self.comparisons.iter().filter(|each| each.ratio() < each.wanted);
+        let mut misses: Vec<String> = slow.map(|each| each.name.clone()).collect();
+        misses
+            .extend(self.trips.iter().filter(|(_, trips)| trips.current > 1).map(|(name, _)| format!("{name}: trips")));
+        let postgres = |(name, trips): &&(&str, Trips)| *name == Product::Postgres.name() && trips.migration > 3.0;
+        misses.extend(self.trips.iter().filter(postgres).map(|(name, _)| format!("{name}: trips of a migration")));
+        if self.memory_bytes > MEMORY_LIMIT {
+            misses.push("memory".into());
+        }
+        misses
+    }
+
     /// Prints the table, then the same as one line of JSON.
     pub(crate) fn print(&self) {
         println!("{:<36} {:>10} {:>12} {:>7} {:>7}", "", "floor", "branchkeeper", "ratio", "wanted");

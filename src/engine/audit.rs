@@ -17,13 +17,13 @@ impl Manager {
         self.leave(caller, action, subject, "", detail, "ok").await;
     }
 
-    /// Leaves an entry about a run that was begun.
-    pub(super) async fn audit_run(&self, caller: &Caller, run: &Run) {
+    /// The entry about a run that is being begun.
+    pub(super) fn entry_of_run(&self, caller: &Caller, run: &Run) -> AuditEntry {
         let mut detail = serde_json::to_value(&run.request).unwrap_or_default();
         if let Value::Object(fields) = &mut detail {
             fields.insert("branches".into(), run.branches_total.into());
         }
-        self.leave(caller, run.kind.as_str(), &caller.subject(), &run.id.to_string(), detail, "ok").await;
+        self.entry(caller, run.kind.as_str(), &caller.subject(), &run.id.to_string(), detail, "ok")
     }
 
     /// Leaves an entry about a call that was to change something and did not, unless the call has left one.
@@ -35,11 +35,26 @@ impl Manager {
         if !caller.keep() {
             return;
         }
+        let entry = self.entry(caller, action, subject, run, detail, outcome);
+        if let Err(error) = self.0.store.audit(entry).await {
+            tracing::error!(action, subject, who = %caller.name, outcome, %error, "an audit entry could not be written");
+        }
+    }
+
+    fn entry(
+        &self,
+        caller: &Caller,
+        action: &str,
+        subject: &str,
+        run: &str,
+        detail: Value,
+        outcome: &str,
+    ) -> AuditEntry {
         let detail = match detail {
             Value::Null => String::new(),
             some => crate::domain::shorten(&some.to_string(), MAX_DETAIL),
         };
-        let entry = AuditEntry {
+        AuditEntry {
             sequence: 0,
             time: self.now(),
             who: caller.name.clone(),
@@ -52,9 +67,6 @@ impl Manager {
             detail,
             outcome: outcome.to_owned(),
             hash: String::new(),
-        };
-        if let Err(error) = self.0.store.audit(entry).await {
-            tracing::error!(action, subject, who = %caller.name, outcome, %error, "an audit entry could not be written");
         }
     }
 

@@ -56,6 +56,11 @@ impl Caller {
         self.with(|note| !std::mem::replace(&mut note.kept, true))
     }
 
+    /// Whether the call has its entry in the audit record.
+    pub(super) fn is_kept(&self) -> bool {
+        self.with(|note| note.kept)
+    }
+
     fn with<T>(&self, work: impl FnOnce(&mut Note) -> T) -> T {
         work(&mut self.note.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -7,14 +7,16 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::halt::Halt;
 use super::patience::patiently;
-use crate::domain::{BranchOutcome, Clock, EventBody, MigrationStatus, RunId, Time};
+use crate::domain::{BranchOutcome, Clock, EventBody, MigrationStatus, Run, RunId, Time};
 use crate::store::{Batch, Finished, HeadOffice, Next};
 
 /// The most entries written in one transaction.
 const MAX_BATCH: usize = 512;
-/// How long the writer waits for other branches of the run to come to an end as well. Nothing waits for it meanwhile, and
+/// How long the writer waits for other branches of the run to come to an end as well. No work waits for it meanwhile, and
 /// what is written together costs little more than what is written alone.
-const GATHER: Duration = Duration::from_millis(5);
+const GATHER: Duration = Duration::from_millis(25);
+/// How many ends are enough to be written at once: fewer than the rollout has on their way.
+const ENOUGH: usize = 32;
 /// A branch with which a run is through.
 pub(super) struct Finish {
     /// What came of it.
@@ -58,8 +60,9 @@ pub(super) struct Book {
 }
 
 impl Recorder {
-    /// Starts writing. The task ends when all recorders of the run are dropped and the queue is written.
-    pub(super) fn start(book: Book, clock: Arc<dyn Clock>) -> (Self, tokio::task::JoinHandle<()>) {
+    /// Starts writing. The task ends when all recorders of the run are dropped and the queue is written, or the run is over
+    /// because all of its branches have come to an end; then it gives the run.
+    pub(super) fn start(book: Book, clock: Arc<dyn Clock>) -> (Self, tokio::task::JoinHandle<Option<Run>>) {
         let (queue, entries) = mpsc::unbounded_channel();
         (Self { queue, clock }, tokio::spawn(book.keep(entries)))
     }
@@ -80,12 +83,17 @@ impl Recorder {
 }
 
 impl Book {
-    async fn keep(mut self, mut entries: mpsc::UnboundedReceiver<Entry>) {
+    async fn keep(mut self, mut entries: mpsc::UnboundedReceiver<Entry>) -> Option<Run> {
         let mut taken = Vec::with_capacity(MAX_BATCH);
         while entries.recv_many(&mut taken, MAX_BATCH).await > 0 {
             self.gather(&mut entries, &mut taken).await;
-            let mut batch =
-                Batch { run_id: self.run_id, owner: self.owner.clone(), events: Vec::new(), finished: Vec::new() };
+            let mut batch = Batch {
+                run_id: self.run_id,
+                owner: self.owner.clone(),
+                events: Vec::new(),
+                finished: Vec::new(),
+                ends: false,
+            };
             let mut waiting = Vec::new();
             for entry in taken.drain(..) {
                 match entry {
@@ -99,19 +107,23 @@ impl Book {
                     }
                 }
             }
-            if !self.write(batch).await {
-                return;
-            }
+            batch.ends = !waiting.is_empty() && self.branches_done >= self.branches_total && !self.halt.is_cancelled();
+            let ended = self.write(batch).await?;
             for written in waiting {
                 let _ = written.send(());
             }
+            if ended.is_some() {
+                return ended;
+            }
         }
+        None
     }
 
-    /// Takes what other branches have to record at about the same time; no longer than until all have come to an end.
+    /// Takes what other branches have to record at about the same time; no longer than until all have come to an end, or
+    /// enough of them.
     async fn gather(&self, entries: &mut mpsc::UnboundedReceiver<Entry>, taken: &mut Vec<Entry>) {
         let until = tokio::time::Instant::now() + GATHER;
-        while self.gathers && self.are_under_way(taken) && taken.len() < MAX_BATCH {
+        while self.gathers && taken.len() < MAX_BATCH && self.are_more_to_come(taken) {
             let room = MAX_BATCH - taken.len();
             match tokio::time::timeout_at(until, entries.recv_many(taken, room)).await {
                 Ok(1..) => {}
@@ -120,31 +132,33 @@ impl Book {
         }
     }
 
-    /// Whether there are branches whose end is neither recorded nor in `taken`.
-    fn are_under_way(&self, taken: &[Entry]) -> bool {
+    /// Whether there are branches whose end is neither recorded nor in `taken`, and those in `taken` are not enough.
+    fn are_more_to_come(&self, taken: &[Entry]) -> bool {
         let ended = taken.iter().filter(|entry| matches!(entry, Entry::Finish(..))).count();
-        u32::try_from(ended).unwrap_or(u32::MAX).saturating_add(self.branches_done) < self.branches_total
+        let all = u32::try_from(ended).unwrap_or(u32::MAX).saturating_add(self.branches_done);
+        ended < ENOUGH && all < self.branches_total
     }
 
-    /// Writes a batch, with patience while head office is away. False when the run is given up: the branches' ledgers keep
-    /// what was done, and the run is taken up again later.
-    async fn write(&mut self, batch: Batch) -> bool {
+    /// Writes a batch, with patience while head office is away; gives the run where it is over with this. `None` when the
+    /// run is given up: the branches' ledgers keep what was done, and the run is taken up again later.
+    async fn write(&mut self, batch: Batch) -> Option<Option<Run>> {
         let batch = Arc::new(batch);
         match patiently(&self.halt, || self.store.record_after(Arc::clone(&batch), self.newest)).await {
             Ok(recorded) => {
-                if let Some(newest) = recorded.events.last() {
-                    self.newest = newest.sequence;
-                    self.sequence.send_replace(newest.sequence);
+                let last = recorded.events.last().map(|event| event.sequence);
+                if let Some(newest) = recorded.ended.as_ref().map(|run| run.last_sequence).or(last) {
+                    self.newest = newest;
+                    self.sequence.send_replace(newest);
                 }
                 for branch in recorded.lost {
                     tracing::warn!(run = %self.run_id, %branch, "the lease was lost before the outcome was recorded");
                 }
-                true
+                Some(recorded.ended.map(|run| *run))
             }
             Err(error) => {
                 tracing::error!(run = %self.run_id, %error, "the run cannot be recorded any more; its work stops");
                 self.halt.abandon();
-                false
+                None
             }
         }
     }

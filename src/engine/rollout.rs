@@ -16,7 +16,7 @@ use super::recorder::{Book, Recorder};
 use super::shared::Shared;
 use crate::domain::{Branch, EventBody, OutcomeStatus, Run, RunKind};
 use crate::provider::Endpoint;
-use crate::store::{Ending, KnownState, StoreError, Unfinished};
+use crate::store::{Ending, KnownState, RunCounts, StoreError, Unfinished};
 
 /// How many branches are read from head office at once.
 const PAGE: u32 = 256;
@@ -29,17 +29,14 @@ pub(super) async fn execute(shared: Arc<Shared>, run: Run, halt: Halt, sequence:
     let id = run.id;
     // A run that was taken up may meet leases that its last process has left.
     let resumed = run.start_time.is_some();
-    let so_far = match patiently(&halt, || shared.store.counts(id)).await {
-        Ok(counts) => counts,
-        Err(error) => {
-            return tracing::error!(run = %id, %error, "the run could not be begun; it will be taken up again");
-        }
-    };
-    let run = match patiently(&halt, || shared.store.start_run(id, &shared.owner)).await {
-        Ok(run) => run,
-        Err(error) => {
-            return tracing::error!(run = %id, %error, "the run could not be begun; it will be taken up again");
-        }
+    let so_far = match resumed {
+        false => RunCounts::default(),
+        true => match patiently(&halt, || shared.store.counts(id)).await {
+            Ok(counts) => counts,
+            Err(error) => {
+                return tracing::error!(run = %id, %error, "the run could not be begun; it will be taken up again");
+            }
+        },
     };
     let limit = run.request.max_parallel.map_or(shared.settings.parallel, |most| most as usize).max(1);
     let stop_on_error = run.request.stop_on_error;
@@ -65,8 +62,12 @@ pub(super) async fn execute(shared: Arc<Shared>, run: Run, halt: Halt, sequence:
     let kind = jobs.run.kind;
     drop(jobs);
     // The writer ends when the last recorder is gone and everything is written.
-    if let Err(error) = writing.await {
+    let ended = writing.await.unwrap_or_else(|error| {
         tracing::error!(run = %id, %error, "the writer of the run's events failed");
+        None
+    });
+    if let Some(run) = ended {
+        return tell_end(&run);
     }
     match walked {
         Err(error) => tracing::error!(run = %id, %error, "the run was interrupted; it will be taken up again"),
@@ -85,17 +86,21 @@ pub(super) async fn execute(shared: Arc<Shared>, run: Run, halt: Halt, sequence:
             }
             match patiently(&halt, || shared.store.end_run(id, &shared.owner, ending)).await {
                 Ok(run) => {
-                    let result = run.result.clone().unwrap_or_default();
-                    tracing::info!(
-                        run = %id, state = %run.state, succeeded = result.branches_succeeded,
-                        failed = result.branches_failed, skipped = result.branches_skipped, "run over"
-                    );
+                    tell_end(&run);
                     sequence.send_replace(run.last_sequence);
                 }
                 Err(error) => tracing::error!(run = %id, %error, "the run's end could not be recorded"),
             }
         }
     }
+}
+
+fn tell_end(run: &Run) {
+    let result = run.result.clone().unwrap_or_default();
+    tracing::info!(
+        run = %run.id, state = %run.state, succeeded = result.branches_succeeded, failed = result.branches_failed,
+        skipped = result.branches_skipped, "run over"
+    );
 }
 
 /// Gives every unfinished branch of the run its turn, `limit` at a time.
@@ -225,7 +230,7 @@ impl Queue {
             self.read = Instant::now();
             let next = || jobs.shared.store.unfinished(jobs.run.id, self.position, PAGE);
             self.page = patiently(&jobs.halt, next).await?.into();
-            self.exhausted = self.page.is_empty();
+            self.exhausted = self.page.len() < PAGE as usize;
         }
         let Some((position, found)) = self.page.pop_front() else { return Ok(None) };
         self.position = position;

@@ -159,11 +159,12 @@ impl Manager {
     ) -> Result<Run, EngineError> {
         let new = NewRun { kind, requested_by: caller.name.clone(), request_id, request, scope };
         let shared = &self.0;
-        match shared.store.create_run(new, &shared.owner, shared.settings.lease).await? {
+        let entry = |run: &Run| (!caller.is_kept()).then(|| self.entry_of_run(caller, run));
+        match shared.store.create_run(new, &shared.owner, shared.settings.lease, entry).await? {
             CreatedRun::Existing(run) => Ok(run),
             CreatedRun::New(run) => {
+                caller.keep();
                 self.begin(run.clone(), false);
-                self.audit_run(caller, &run).await;
                 Ok(run)
             }
         }

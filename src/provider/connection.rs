@@ -182,7 +182,7 @@ impl Connection {
         statements: impl Iterator<Item = &'s str>,
     ) -> Option<(usize, usize, &'static str)> {
         match self {
-            Self::MySql(wire) => wire.quoting.misread(statements),
+            Self::MySql(wire) => wire.misread(statements),
             Self::Sqlite(_) | Self::Postgres(_) | Self::SqlServer(_) => None,
         }
     }

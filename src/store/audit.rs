@@ -69,11 +69,17 @@ pub(super) fn entry(row: &super::value::Row) -> Result<AuditEntry, StoreError> {
     })
 }
 
+impl AuditEntry {
+    /// The entry with its time as exact as head office keeps it.
+    pub(super) fn in_micros(self) -> Self {
+        Self { time: super::head_office::to_micros(self.time), ..self }
+    }
+}
+
 impl HeadOffice {
     /// Appends an entry to the record; its sequence and hash are given here.
     pub async fn audit(&self, entry: AuditEntry) -> Result<(), StoreError> {
-        let entry = AuditEntry { time: super::head_office::to_micros(entry.time), ..entry };
-        self.write(Command::Audit { entry: Box::new(entry) }).await?.done().map(drop)
+        self.write(Command::Audit { entry: Box::new(entry.in_micros()) }).await?.done().map(drop)
     }
 
     /// A part of the record, the newest entry first.

@@ -28,14 +28,14 @@ const READERS: u32 = 4;
 /// Prepared statements kept per connection; there are fewer different ones.
 const STATEMENTS: usize = 128;
 
-/// How many rows one statement takes when there are many.
-const MANY: usize = 64;
-/// How many rows one statement takes at most when there are fewer than that; each number is a statement of its own.
+/// How many rows one statement takes when there are many, and when there are fewer than that.
+const MANY: [usize; 2] = [64, 32];
+/// How many rows one statement takes at most when there are fewer still; each number is a statement of its own.
 const FEW: usize = 16;
 
 /// How many of the `left` rows the next statement takes.
 pub(super) fn portion(left: usize) -> usize {
-    if left >= MANY { MANY } else { left.min(FEW) }
+    MANY.into_iter().find(|many| left >= *many).unwrap_or(left.min(FEW))
 }
 
 /// The database, whichever it is.
@@ -94,6 +94,8 @@ impl Db {
             // A lease or an outcome that was reported must not be lost with the power.
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(CONNECT_LIMIT)
+            // What is sorted fits; a file for it costs more than the sorting.
+            .pragma("temp_store", "memory")
             .foreign_keys(true)
             .statement_cache_capacity(STATEMENTS)
             .disable_statement_logging();

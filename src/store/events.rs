@@ -6,8 +6,8 @@ use super::head_office::to_micros;
 use super::outcomes::{self, Finished};
 use super::value::{Row, args, json};
 use super::writer::{Command, Reply};
-use super::{HeadOffice, StoreError, codec, notices};
-use crate::domain::{BranchId, Event, EventBody, Routes, RunId, Time};
+use super::{Ending, HeadOffice, StoreError, codec, notices, run_end};
+use crate::domain::{BranchId, Event, EventBody, Routes, Run, RunId, RunState, Time};
 
 /// What one replica records of a run in one step: all of it or nothing.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub struct Batch {
     pub events: Vec<(Time, EventBody)>,
     /// The branches that are finished with this.
     pub finished: Vec<Finished>,
+    /// Whether with these the run is through with all of its branches, and ends.
+    pub ends: bool,
 }
 
 /// What was recorded.
@@ -29,10 +31,14 @@ pub struct Recorded {
     pub events: Vec<Event>,
     /// Branches whose lease was no longer ours: their outcome is recorded, their state is not.
     pub lost: Vec<BranchId>,
+    /// The run, where it is over with this.
+    pub ended: Option<Box<Run>>,
 }
 
 impl HeadOffice {
-    /// Records a batch. Events get the numbers that follow the run's newest one.
+    /// Records a batch. Events get the numbers that follow the run's newest one. A run's first batch says that work on it
+    /// has begun; one that `ends` it does in the same transaction what [`HeadOffice::end_run`] does, unless there are
+    /// branches left whose turn has not come.
     ///
     /// # Errors
     /// [`StoreError::RunLost`] when the run is over or no longer its owner's; then nothing is recorded.
@@ -52,7 +58,7 @@ impl HeadOffice {
 
     async fn record_batch(&self, batch: Arc<Batch>, after: Option<i64>) -> Result<Recorded, StoreError> {
         let routes = self.routes();
-        let finishes = routes.is_some() && !batch.finished.is_empty();
+        let finishes = batch.ends || routes.is_some() && !batch.finished.is_empty();
         match self.write(Command::Record { batch, after, routes }).await? {
             Reply::Recorded(recorded) => {
                 if finishes {
@@ -92,32 +98,40 @@ pub(super) async fn record(
     now: Time,
 ) -> Result<Recorded, StoreError> {
     let bodies: Vec<_> = batch.events.iter().map(|(time, body)| (to_micros(*time), body.clone())).collect();
-    let events = match after {
-        None => append(tx, batch.run_id, &batch.owner, bodies).await?,
-        Some(after) => match append_after(tx, batch.run_id, &batch.owner, after, bodies).await? {
-            Some(events) => events,
-            None => return Ok(Recorded { events: recorded_before(tx, batch, after).await?, lost: Vec::new() }),
-        },
+    let begun = bodies.first().map_or(now, |(time, _)| *time);
+    let events = match append(tx, batch.run_id, &batch.owner, after, begun, bodies).await? {
+        Some(events) => events,
+        None => return recorded_before(tx, batch, after.unwrap_or_default()).await,
     };
     outcomes::record_rows(tx, batch.run_id, &batch.finished).await?;
     let told = outcomes::write_states(tx, &batch.finished).await?;
     if let Some(routes) = routes.filter(|_| !told.turns.is_empty()) {
         notices::tell(tx, routes, &told.turns, Some(batch.run_id), now).await?;
     }
-    Ok(Recorded { events, lost: told.lost })
+    let ended = match batch.ends && !run_end::is_open(tx, batch.run_id).await? {
+        true => Some(run_end::end(tx, batch.run_id, &batch.owner, Ending::Done, routes, now).await?.into()),
+        false => None,
+    };
+    Ok(Recorded { events, lost: told.lost, ended })
 }
 
-/// The events of a batch that was recorded already.
+/// What a batch came to that was recorded already.
 ///
 /// # Errors
 /// [`StoreError::RunLost`]; [`StoreError::Internal`] when the run's newest event is not the batch's last.
-async fn recorded_before(tx: &mut Tx, batch: &Batch, after: i64) -> Result<Vec<Event>, StoreError> {
+async fn recorded_before(tx: &mut Tx, batch: &Batch, after: i64) -> Result<Recorded, StoreError> {
     let run_id = batch.run_id;
-    let select = "SELECT id, last_sequence FROM runs WHERE id = $1 AND owner = $2 AND end_time IS NULL";
-    let row = tx.row(select, args![run_id, batch.owner.as_str()]).await?.ok_or(StoreError::RunLost(run_id))?;
-    let newest = row.of("runs", "id").int("last_sequence")?;
+    let select = format!("SELECT {} FROM runs WHERE id = $1 AND owner = $2", codec::RUN);
+    let row = tx.row(&select, args![run_id, batch.owner.as_str()]).await?.ok_or(StoreError::RunLost(run_id))?;
+    let run = codec::run(&row)?;
+    let is_over = run.end_time.is_some();
+    if is_over && !batch.ends {
+        return Err(StoreError::RunLost(run_id));
+    }
     let count = i64::try_from(batch.events.len()).unwrap_or(i64::MAX);
-    if after.checked_add(count) != Some(newest) {
+    // The last event of a run is that of its end.
+    if after.checked_add(count).and_then(|sum| sum.checked_add(is_over.into())) != Some(run.last_sequence) {
+        let newest = run.last_sequence;
         return Err(StoreError::internal(format!("run {run_id} has {newest} events where {after} were expected")));
     }
     let numbered = |(sequence, (time, body)): (i64, &(Time, EventBody))| Event {
@@ -126,33 +140,28 @@ async fn recorded_before(tx: &mut Tx, batch: &Batch, after: i64) -> Result<Vec<E
         time: to_micros(*time),
         body: body.clone(),
     };
-    Ok((after + 1..).zip(&batch.events).map(numbered).collect())
+    let events = (after + 1..).zip(&batch.events).map(numbered).collect();
+    Ok(Recorded { events, lost: Vec::new(), ended: is_over.then(|| run.into()) })
 }
 
-/// Appends events to a run that is still its owner's, and locks the run's row until the transaction ends.
+/// Appends events to a run that is still its owner's, and locks the run's row until the transaction ends. `None`, and
+/// nothing is written, where the run's newest event has another number than `after`. Work on a run that had not begun has
+/// `begun` with this.
 pub(super) async fn append(
     tx: &mut Tx,
     run_id: RunId,
     owner: &str,
-    bodies: Vec<(Time, EventBody)>,
-) -> Result<Vec<Event>, StoreError> {
-    let number = "UPDATE runs SET last_sequence = last_sequence + $3 \
-                  WHERE id = $1 AND owner = $2 AND end_time IS NULL RETURNING id, last_sequence";
-    let row = tx.row(number, args![run_id, owner, count(&bodies)]).await?.ok_or(StoreError::RunLost(run_id))?;
-    insert(tx, run_id, &row, bodies).await
-}
-
-/// As [`append`], for a run whose newest event has the number `after`; `None`, and nothing is written, for any other.
-async fn append_after(
-    tx: &mut Tx,
-    run_id: RunId,
-    owner: &str,
-    after: i64,
+    after: Option<i64>,
+    begun: Time,
     bodies: Vec<(Time, EventBody)>,
 ) -> Result<Option<Vec<Event>>, StoreError> {
-    let number = "UPDATE runs SET last_sequence = last_sequence + $3 \
-                  WHERE id = $1 AND owner = $2 AND end_time IS NULL AND last_sequence = $4 RETURNING id, last_sequence";
-    let Some(row) = tx.row(number, args![run_id, owner, count(&bodies), after]).await? else { return Ok(None) };
+    let number = "UPDATE runs SET last_sequence = last_sequence + $3, state = $4, start_time = COALESCE(start_time, $5) \
+                  WHERE id = $1 AND owner = $2 AND end_time IS NULL AND last_sequence = COALESCE($6, last_sequence) \
+                  RETURNING id, last_sequence";
+    let values = args![run_id, owner, count(&bodies), RunState::Running.as_str(), begun, after];
+    let Some(row) = tx.row(number, values).await? else {
+        return if after.is_some() { Ok(None) } else { Err(StoreError::RunLost(run_id)) };
+    };
     insert(tx, run_id, &row, bodies).await.map(Some)
 }
 

@@ -2,7 +2,7 @@ use super::db::Tx;
 use super::value::{Row, args, json};
 use super::{HeadOffice, StoreError, codec, events, outbox};
 use crate::domain::{
-    EventBody, MigrationId, MigrationResult, Notification, OutcomeStatus, Run, RunId, RunKind, RunState, Time,
+    EventBody, MigrationId, MigrationResult, Notification, OutcomeStatus, Routes, Run, RunId, RunKind, RunState, Time,
 };
 
 /// Why a run ends.
@@ -50,44 +50,61 @@ impl HeadOffice {
     /// # Errors
     /// [`StoreError::RunLost`] when the run is over or not `owner`'s.
     pub async fn end_run(&self, id: RunId, owner: &str, ending: Ending) -> Result<Run, StoreError> {
-        let now = self.now();
+        let routes = self.routes();
         let mut tx = self.db().begin().await?;
-        // Locks the run, so that nobody records a further outcome.
-        let lock = format!(
-            "UPDATE runs SET last_sequence = last_sequence WHERE id = $1 AND owner = $2 AND end_time IS NULL \
-             RETURNING {}",
-            codec::RUN
-        );
-        let row = tx.row(&lock, args![id, owner]).await?.ok_or(StoreError::RunLost(id))?;
-        let run = codec::run(&row)?;
-        let open = "SELECT r.branch_id FROM run_branches r JOIN branches b ON b.id = r.branch_id \
-                    WHERE r.run_id = $1 AND r.status IS NULL LIMIT 1";
-        let missed = tx.row(open, args![id]).await?.is_some();
-        let skip = "UPDATE run_branches SET status = $2 WHERE run_id = $1 AND status IS NULL";
-        tx.run(skip, args![id, OutcomeStatus::Skipped.as_str()]).await?;
-        let result = result(&mut tx, &run, missed, now).await?;
-        let state = match ending {
-            _ if result.success => RunState::Succeeded,
-            Ending::Done => RunState::Failed,
-            Ending::Cancelled => RunState::Cancelled,
-        };
-        let last = EventBody::RunFinished { result: result.clone() };
-        events::append(&mut tx, id, owner, vec![(now, last)]).await?;
-        let end =
-            format!("UPDATE runs SET state = $2, result = $3, end_time = $4 WHERE id = $1 RETURNING {}", codec::RUN);
-        let row = tx.row(&end, args![id, state.as_str(), json(&result)?, now]).await?;
-        let run = codec::run(&row.ok_or(StoreError::RunLost(id))?)?;
-        if run.kind.names_one_branch() && refused_only(&mut tx, id).await? {
-            // Nothing was tried, so the same request sent again is to be tried, not answered with this.
-            tx.run("UPDATE runs SET request_id = NULL WHERE id = $1", args![id]).await?;
-        }
-        if let Some(routes) = self.routes().filter(|_| !run.request.dry_run) {
-            outbox::enqueue(&mut tx, &routes, &[Notification::of_run(&run, now)], now).await?;
-        }
+        let run = end(&mut tx, id, owner, ending, routes.as_deref(), self.now()).await?;
         tx.commit().await?;
         self.news().notify_one();
         Ok(run)
     }
+}
+
+/// See [`HeadOffice::end_run`].
+pub(super) async fn end(
+    tx: &mut Tx,
+    id: RunId,
+    owner: &str,
+    ending: Ending,
+    routes: Option<&Routes>,
+    now: Time,
+) -> Result<Run, StoreError> {
+    // Locks the run, so that nobody records a further outcome.
+    let lock = format!(
+        "UPDATE runs SET last_sequence = last_sequence WHERE id = $1 AND owner = $2 AND end_time IS NULL \
+         RETURNING {}",
+        codec::RUN
+    );
+    let row = tx.row(&lock, args![id, owner]).await?.ok_or(StoreError::RunLost(id))?;
+    let run = codec::run(&row)?;
+    let missed = is_open(tx, id).await?;
+    let skip = "UPDATE run_branches SET status = $2 WHERE run_id = $1 AND status IS NULL";
+    tx.run(skip, args![id, OutcomeStatus::Skipped.as_str()]).await?;
+    let result = result(tx, &run, missed, now).await?;
+    let state = match ending {
+        _ if result.success => RunState::Succeeded,
+        Ending::Done => RunState::Failed,
+        Ending::Cancelled => RunState::Cancelled,
+    };
+    let last = EventBody::RunFinished { result: result.clone() };
+    events::append(tx, id, owner, None, now, vec![(now, last)]).await?;
+    let end = format!("UPDATE runs SET state = $2, result = $3, end_time = $4 WHERE id = $1 RETURNING {}", codec::RUN);
+    let row = tx.row(&end, args![id, state.as_str(), json(&result)?, now]).await?;
+    let run = codec::run(&row.ok_or(StoreError::RunLost(id))?)?;
+    if run.kind.names_one_branch() && refused_only(tx, id).await? {
+        // Nothing was tried, so the same request sent again is to be tried, not answered with this.
+        tx.run("UPDATE runs SET request_id = NULL WHERE id = $1", args![id]).await?;
+    }
+    if let Some(routes) = routes.filter(|_| !run.request.dry_run) {
+        outbox::enqueue(tx, routes, &[Notification::of_run(&run, now)], now).await?;
+    }
+    Ok(run)
+}
+
+/// Whether there are branches of the run, still registered, whose turn has not come.
+pub(super) async fn is_open(tx: &mut Tx, id: RunId) -> Result<bool, StoreError> {
+    let open = "SELECT r.branch_id FROM run_branches r JOIN branches b ON b.id = r.branch_id \
+                WHERE r.run_id = $1 AND r.status IS NULL LIMIT 1";
+    Ok(tx.row(open, args![id]).await?.is_some())
 }
 
 async fn refused_only(tx: &mut Tx, id: RunId) -> Result<bool, StoreError> {

@@ -6,7 +6,7 @@ use super::filter::Query;
 use super::head_office::later;
 use super::value::{args, json};
 use super::writer::{Command, Reply};
-use super::{HeadOffice, KnownState, Page, Paged, StoreError, codec, page};
+use super::{AuditEntry, HeadOffice, KnownState, Page, Paged, StoreError, audit_chain, codec, page};
 use crate::domain::{
     Branch, BranchId, BranchRef, Checksum, RequestId, Run, RunId, RunKind, RunRequest, RunState, Selector, Time,
 };
@@ -72,12 +72,19 @@ pub type Unfinished = (i64, Result<(Branch, KnownState), StoreError>);
 const CHUNK: usize = 256;
 
 impl HeadOffice {
-    /// Persists a run with its branches, in one transaction. It is `owner`'s for `ttl`, and until
-    /// [`HeadOffice::keep_runs`] fails to say so in time. `owner` differs between any two processes.
+    /// Persists a run with its branches, and what is to be kept in the record of who did what about it, in one transaction.
+    /// It is `owner`'s for `ttl`, and until [`HeadOffice::keep_runs`] fails to say so in time. `owner` differs between any
+    /// two processes. Work on it has begun once something of it is recorded.
     ///
     /// # Errors
     /// [`StoreError::RequestIdReused`], [`StoreError::UnknownBranches`] with every code and id that does not exist.
-    pub async fn create_run(&self, run: NewRun, owner: &str, ttl: Duration) -> Result<CreatedRun, StoreError> {
+    pub async fn create_run(
+        &self,
+        run: NewRun,
+        owner: &str,
+        ttl: Duration,
+        entry: impl FnOnce(&Run) -> Option<AuditEntry>,
+    ) -> Result<CreatedRun, StoreError> {
         let fingerprint = fingerprint(&run)?;
         let now = self.now();
         let id = RunId::generate();
@@ -118,6 +125,9 @@ impl HeadOffice {
         {
             return Err(StoreError::UnknownBranches(ids.iter().map(BranchId::to_string).collect()));
         }
+        if let Some(entry) = entry(&created) {
+            audit_chain::append(&mut tx, &entry.in_micros()).await?;
+        }
         tx.commit().await?;
         Ok(CreatedRun::New(created))
     }
@@ -149,23 +159,6 @@ impl HeadOffice {
         let rows = self.db().rows(&query.sql, query.args).await?;
         let items = rows.iter().map(codec::run).collect::<Result<_, _>>()?;
         Ok(Paged::cut(items, page, &list, |run: &Run| page::time_key(run.create_time, run.id)))
-    }
-
-    /// Says that work on a run begins, or goes on after another replica died.
-    ///
-    /// # Errors
-    /// [`StoreError::RunLost`] when the run is over or not `owner`'s.
-    pub async fn start_run(&self, id: RunId, owner: &str) -> Result<Run, StoreError> {
-        let sql = format!(
-            "UPDATE runs SET state = $3, start_time = COALESCE(start_time, $4) \
-             WHERE id = $1 AND owner = $2 AND end_time IS NULL RETURNING {}",
-            codec::RUN
-        );
-        let mut tx = self.db().begin().await?;
-        let row = tx.row(&sql, args![id, owner, RunState::Running.as_str(), self.now()]).await?;
-        let run = codec::run(&row.ok_or(StoreError::RunLost(id))?)?;
-        tx.commit().await?;
-        Ok(run)
     }
 
     /// Asks for a run to be cancelled; its owner learns of it from [`HeadOffice::keep_runs`]. Nothing happens when it is

@@ -114,7 +114,7 @@ impl Engine {
             request: RunRequest::default(),
             scope: Scope::Branches(vec![branch.id]),
         };
-        match self.office.create_run(new, owner, life).await.unwrap() {
+        match self.office.create_run(new, owner, life, |_| None).await.unwrap() {
             CreatedRun::New(run) => run,
             CreatedRun::Existing(run) => panic!("{run:?}"),
         }
@@ -223,7 +223,8 @@ async fn a_dead_replica_s_lease_does_not_refuse_the_run_that_is_taken_up() {
     assert!(matches!(lease, Acquire::Granted { .. }));
     // Long enough to be begun before it is taken for dead, on a busy machine too.
     let run = engine.persisted("dead", &branch, Duration::from_secs(2)).await;
-    engine.office.start_run(run.id, "dead").await.unwrap();
+    let begun = Batch { run_id: run.id, owner: "dead".into(), events: Vec::new(), finished: Vec::new(), ends: false };
+    engine.office.record(begun).await.unwrap();
     let run = engine.over(&run).await;
     assert_eq!(run.state, RunState::Succeeded, "{:?}", run.result);
     engine.stop().await;
@@ -376,7 +377,9 @@ async fn stop_on_error_is_remembered_by_a_run_that_is_taken_up() {
         request: RunRequest { stop_on_error: true, ..RunRequest::default() },
         scope: Scope::Selector(Default::default()),
     };
-    let CreatedRun::New(run) = engine.office.create_run(new, "dead", Duration::ZERO).await.unwrap() else { panic!() };
+    let CreatedRun::New(run) = engine.office.create_run(new, "dead", Duration::ZERO, |_| None).await.unwrap() else {
+        panic!()
+    };
     let branch = engine.manager.branch(&first).await.unwrap();
     let outcome = BranchOutcome {
         branch_id: branch.id,
@@ -389,7 +392,7 @@ async fn stop_on_error_is_remembered_by_a_run_that_is_taken_up() {
         observed: None,
     };
     let finished = vec![Finished { outcome, next: Next::Same }];
-    let batch = Batch { run_id: run.id, owner: "dead".into(), events: Vec::new(), finished };
+    let batch = Batch { run_id: run.id, owner: "dead".into(), events: Vec::new(), finished, ends: false };
     engine.office.record(batch).await.unwrap();
     engine.start().await;
     let run = engine.over(&run).await;

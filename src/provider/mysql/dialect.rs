@@ -117,6 +117,12 @@ macro_rules! look_up {
     };
 }
 
+macro_rules! utf8 {
+    ($text:literal) => {
+        concat!("CAST(CONVERT(", $text, " USING utf8mb4) AS BINARY)")
+    };
+}
+
 const HOLDS: &str = "SET @branchkeeper_holds = COALESCE(IS_USED_LOCK('branchkeeper {key}') = CONNECTION_ID(), 0)";
 
 pub(in crate::provider) static DIALECT: Dialect = Dialect {
@@ -202,11 +208,26 @@ pub(in crate::provider) static DIALECT: Dialect = Dialect {
         // Creating a table has ended the transaction.
         "START TRANSACTION",
     ],
-    select_ledger: "SELECT LEFT(h.migration_id, {text}), LEFT(h.checksum, {text}), h.format, LEFT(h.state, {text}),
-  LEFT(h.statements_done, {journal}), h.statements_total, LEFT(h.intent, {text}),
-  DATE_FORMAT(h.applied_at, '%Y-%m-%dT%H:%i:%s.%fZ'), h.duration_us,
-  LEFT(h.product_version, {text}), LEFT(h.run_id, {text}), h.fence
-FROM {history} AS h ORDER BY h.sequence, h.migration_id LIMIT {rows}",
+    // As bytes: nothing is said yet of the characters in which the session wants its answers.
+    select_ledger: concat!(
+        "SELECT ",
+        utf8!("LEFT(h.migration_id, {text})"),
+        ", ",
+        utf8!("LEFT(h.checksum, {text})"),
+        ", h.format, ",
+        utf8!("LEFT(h.state, {text})"),
+        ", ",
+        utf8!("LEFT(h.statements_done, {journal})"),
+        ", h.statements_total, ",
+        utf8!("LEFT(h.intent, {text})"),
+        ", ",
+        utf8!("DATE_FORMAT(h.applied_at, '%Y-%m-%dT%H:%i:%s.%fZ')"),
+        ", h.duration_us, ",
+        utf8!("LEFT(h.product_version, {text})"),
+        ", ",
+        utf8!("LEFT(h.run_id, {text})"),
+        ", h.fence FROM {history} AS h ORDER BY h.sequence, h.migration_id LIMIT {rows}"
+    ),
     select_lock: "SELECT l.fence, l.owner, l.head_office, l.token, DATE_FORMAT(l.expires_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
   l.unit
 FROM {lock} AS l WHERE l.id = 1",

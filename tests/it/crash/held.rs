@@ -7,8 +7,8 @@ use sqlx::{ConnectOptions, Executor};
 use super::ten::{self, Place};
 use super::{applied_at_last, shared};
 use crate::support::{
-    Database, Product, Proxy, Server, Station, Way, apply, outcome, pb, refused, server_branch, sqlite_branch,
-    sqlserver, status_of,
+    Database, Product, Proxy, SESSIONS, Server, Station, Way, apply, outcome, pb, refused, server_branch,
+    sqlite_branch, sqlserver, status_of,
 };
 
 /// The lines before the statements.
@@ -123,7 +123,7 @@ async fn until(server: &'static Server, database: &str, waiting: bool) {
              WHERE r.database_id = DB_ID() AND r.session_id <> @@SPID AND t.text LIKE 'ALTER TABLE held%'"
             .to_owned(),
         _ => format!(
-            "SELECT COUNT(*) FROM information_schema.processlist WHERE db = '{database}' \
+            "SELECT COUNT(*) FROM {SESSIONS} WHERE db = '{database}' \
              AND command <> 'Sleep' AND info LIKE 'ALTER TABLE held%'"
         ),
     };

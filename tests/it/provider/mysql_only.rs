@@ -7,6 +7,7 @@ use branchkeeper::provider::{Claim, ErrorKind, Fate, Outcome};
 use sqlx::{AssertSqlSafe, Executor};
 
 use super::fixture::{Fixture, Notes, alone, claim, digests, intent, planned, progress, resumed, soon, sql, work};
+use crate::support::SESSIONS;
 
 on_mysql!(
     a_lost_lock_is_noticed_in_every_mode,
@@ -216,9 +217,9 @@ async fn a_killed_session_is_lost_and_its_lock_free(fixture: Fixture) {
     let run = session.run_segment(&fence, &lone, &Segment::Alone(0), true, &stop, &mut notes);
     let (result, ()) = tokio::join!(run, async {
         tokio::time::sleep(Duration::from_millis(500)).await;
-        let holder = "SELECT CAST(id AS CHAR) FROM information_schema.processlist \
-                      WHERE info LIKE 'CREATE TABLE a AS%' AND db = DATABASE()";
-        let id = fixture.value(holder).await.unwrap();
+        let holder =
+            format!("SELECT CAST(id AS CHAR) FROM {SESSIONS} WHERE info LIKE 'CREATE TABLE a AS%' AND db = DATABASE()");
+        let id = fixture.value(&holder).await.unwrap();
         fixture.value(&format!("KILL CONNECTION {id}")).await;
     });
     let error = result.unwrap_err();

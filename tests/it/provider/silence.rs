@@ -7,7 +7,7 @@ use branchkeeper::domain::{Effect, Segment};
 use branchkeeper::provider::{ErrorKind, ExecutionError, Outcome, Session};
 
 use super::fixture::{Fixture, Notes, alone, claim, intent, planned, progress, soon, work};
-use crate::support::Proxy;
+use crate::support::{Proxy, SESSIONS};
 
 on_mysql!(
     a_statement_that_takes_long_is_left_alone,
@@ -49,7 +49,7 @@ async fn run(
 fn running_as(text: &str) -> String {
     let pattern = text.replace('\'', "''");
     format!(
-        "SELECT CAST(id AS CHAR) FROM information_schema.processlist WHERE info LIKE '%{pattern}%' \
+        "SELECT CAST(id AS CHAR) FROM {SESSIONS} WHERE info LIKE '%{pattern}%' \
          AND db = DATABASE() AND id <> CONNECTION_ID()"
     )
 }

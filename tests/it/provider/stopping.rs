@@ -4,7 +4,7 @@ use branchkeeper::domain::{Effect, Segment};
 use branchkeeper::provider::{ErrorKind, Outcome, Stop, Work};
 
 use super::fixture::{Fixture, Notes, alone, intent, planned, progress, soon, sql, work};
-use crate::support::Product;
+use crate::support::{Product, SESSIONS};
 
 on_every_provider!(
     a_time_limit_stops_the_servers_work,
@@ -27,10 +27,9 @@ async fn still_runs(fixture: &Fixture) -> bool {
             "SELECT r.session_id FROM sys.dm_exec_requests AS r WHERE r.command = 'WAITFOR' AND r.database_id = DB_ID() \
              AND r.session_id <> @@SPID"
         }
-        Some(_) => {
-            "SELECT id FROM information_schema.processlist WHERE info LIKE '%SLEEP(300)%' AND db = DATABASE() \
-             AND id <> CONNECTION_ID()"
-        }
+        Some(_) => &format!(
+            "SELECT id FROM {SESSIONS} WHERE info LIKE '%SLEEP(300)%' AND db = DATABASE() AND id <> CONNECTION_ID()"
+        ),
     };
     fixture.value(running).await.is_some()
 }

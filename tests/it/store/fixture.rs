@@ -154,11 +154,16 @@ impl Fixture {
     /// A new run over these branches, owned by [`ME`].
     pub(crate) async fn run(&self, kind: RunKind, branches: &[Branch]) -> Run {
         let scope = Scope::Branches(branches.iter().map(|branch| branch.id).collect());
-        let run = self.office.create_run(new_run(kind, scope), ME, TTL).await.unwrap();
+        let run = self.office.create_run(new_run(kind, scope), ME, TTL, |_| None).await.unwrap();
         match run {
             CreatedRun::New(run) => run,
             CreatedRun::Existing(run) => panic!("the run {} is not new", run.id),
         }
+    }
+
+    /// Work on a run of [`ME`] begins.
+    pub(crate) async fn begin(&self, run: RunId) {
+        self.office.record(batch(run, Vec::new(), Vec::new())).await.unwrap();
     }
 }
 
@@ -220,7 +225,7 @@ pub(crate) fn finished(outcome: BranchOutcome) -> Finished {
 }
 
 pub(crate) fn batch(run_id: RunId, events: Vec<(Time, EventBody)>, finished: Vec<Finished>) -> Batch {
-    Batch { run_id, owner: ME.into(), events, finished }
+    Batch { run_id, owner: ME.into(), events, finished, ends: false }
 }
 
 /// An event that is always recorded.

@@ -31,16 +31,17 @@ async fn ten_thousand_branches_stay_quick(f: Fixture) {
 
     let begin = Instant::now();
     let scope = Scope::Selector(Selector::default());
-    let run = f.office.create_run(new_run(RunKind::ApplyAll, scope), ME, TTL).await.unwrap();
+    let run = f.office.create_run(new_run(RunKind::ApplyAll, scope), ME, TTL, |_| None).await.unwrap();
     assert!(matches!(run, CreatedRun::New(run) if run.branches_total == 10_000));
     let digests = [(Provider::Sqlite, Checksum::of_text("x"))];
     let due = f.office.due(&digests, 10_000).await.unwrap();
     assert_eq!(due.len(), 10_000);
-    let run = f.office.create_run(new_run(RunKind::AutoMigrate, Scope::Branches(due)), ME, TTL).await.unwrap();
+    let run =
+        f.office.create_run(new_run(RunKind::AutoMigrate, Scope::Branches(due)), ME, TTL, |_| None).await.unwrap();
     assert!(matches!(run, CreatedRun::New(run) if run.branches_total == 10_000));
     let codes = (0..10_000).map(|number| format!("BR{number:05}").parse().unwrap()).collect();
     let scope = Scope::Selector(Selector { branches: codes, ..Selector::default() });
-    let run = f.office.create_run(new_run(RunKind::ApplyAll, scope), ME, TTL).await.unwrap();
+    let run = f.office.create_run(new_run(RunKind::ApplyAll, scope), ME, TTL, |_| None).await.unwrap();
     assert!(matches!(run, CreatedRun::New(run) if run.branches_total == 10_000));
     assert!(begin.elapsed() < 3 * GENEROUS, "creating runs took {:?}", begin.elapsed());
 

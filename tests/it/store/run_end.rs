@@ -1,10 +1,11 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use branchkeeper::domain::{
-    BranchOutcome, EventBody, FailureClass, MigrationError, MigrationId, MigrationResult, OutcomeStatus, RunKind,
-    RunState,
+    Branch, BranchOutcome, EventBody, FailureClass, MigrationError, MigrationId, MigrationResult, OutcomeStatus,
+    RunKind, RunState,
 };
-use branchkeeper::store::{Ending, StoreError};
+use branchkeeper::store::{Batch, Ending, StoreError};
 
 use super::fixture::{Fixture, ME, batch, event, finished, outcome, over_both_backends};
 
@@ -12,6 +13,7 @@ over_both_backends!(
     a_result_is_drawn_up_from_the_outcomes,
     one_branch_lists_bare_migrations,
     an_ended_run_takes_nothing_more,
+    the_last_outcome_ends_a_run_in_the_same_step,
     endings_decide_the_state,
     lists_in_a_result_are_bounded,
 );
@@ -23,7 +25,7 @@ fn id(text: &str) -> MigrationId {
 async fn a_result_is_drawn_up_from_the_outcomes(f: Fixture) {
     let branches = f.add_many(5).await;
     let run = f.run(RunKind::ApplyAll, &branches).await;
-    f.office.start_run(run.id, ME).await.unwrap();
+    f.begin(run.id).await;
     let error = MigrationError::new(&branches[1].code, FailureClass::Sql, "syntax error");
     let locked = MigrationError::new(&branches[2].code, FailureClass::Locked, "held by replica-2");
     let outcomes = vec![
@@ -78,8 +80,32 @@ async fn an_ended_run_takes_nothing_more(f: Fixture) {
     let late = f.office.record(batch(run.id, vec![event(&branch.code, 1)], Vec::new())).await;
     assert!(matches!(late, Err(StoreError::RunLost(_))), "{late:?}");
     assert!(matches!(f.office.end_run(run.id, ME, Ending::Done).await, Err(StoreError::RunLost(_))));
-    assert!(matches!(f.office.start_run(run.id, ME).await, Err(StoreError::RunLost(_))));
     assert_eq!(f.office.events(run.id, 0, true, 10).await.unwrap().len(), 1);
+}
+
+async fn the_last_outcome_ends_a_run_in_the_same_step(f: Fixture) {
+    let branches = f.add_many(2).await;
+    let run = f.run(RunKind::ApplyAll, &branches).await;
+    let of = |branch: &Branch| {
+        let events = vec![event(&branch.code, 1)];
+        Batch { ends: true, ..batch(run.id, events, vec![finished(outcome(branch, OutcomeStatus::Succeeded))]) }
+    };
+    let recorded = f.office.record_after(of(&branches[0]).into(), 0).await.unwrap();
+    assert_eq!(recorded.ended, None, "one branch's turn has not come");
+    let last = Arc::new(of(&branches[1]));
+    let recorded = f.office.record_after(Arc::clone(&last), 1).await.unwrap();
+    let ended = recorded.ended.clone().expect("it is over");
+    assert_eq!((ended.state, ended.end_time, ended.last_sequence), (RunState::Succeeded, Some(f.now()), 3));
+    assert_eq!(f.office.run(run.id).await.unwrap().as_ref(), Some(&*ended));
+    let events = f.office.events(run.id, 1, false, 10).await.unwrap();
+    assert_eq!(events[..1], recorded.events[..]);
+    assert!(matches!(&events[1].body, EventBody::RunFinished { result } if result.branches_succeeded == 2));
+
+    // Its answer may have been lost: the same again changes nothing.
+    assert_eq!(f.office.record_after(last, 1).await.unwrap(), recorded);
+    let other = f.office.record_after(Arc::new(batch(run.id, Vec::new(), Vec::new())), 3).await;
+    assert!(matches!(other, Err(StoreError::RunLost(_))), "{other:?}");
+    assert_eq!(f.office.run(run.id).await.unwrap(), Some(*ended));
 }
 
 async fn endings_decide_the_state(f: Fixture) {

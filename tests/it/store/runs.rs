@@ -4,7 +4,7 @@ use std::time::Duration;
 use branchkeeper::domain::{
     BranchId, BranchRef, OutcomeStatus, RequestId, Run, RunId, RunKind, RunRequest, RunState, Selector,
 };
-use branchkeeper::store::{CreatedRun, Ending, NewRun, Page, RunsFilter, Scope, StoreError};
+use branchkeeper::store::{Batch, CreatedRun, Ending, NewRun, Page, RunsFilter, Scope, StoreError};
 
 use super::fixture::{
     Fixture, ME, TTL, batch, event, finished, labels, new_run, outcome, over_both_backends, statement_event,
@@ -54,7 +54,7 @@ async fn a_run_comes_back_as_it_was_asked_for(f: Fixture) {
         request: request(),
         ..new_run(RunKind::AutoMigrate, Scope::Branches(ids))
     };
-    let run = fresh(f.office.create_run(new, ME, TTL).await.unwrap());
+    let run = fresh(f.office.create_run(new, ME, TTL, |_| None).await.unwrap());
     assert_eq!((run.kind, run.state, run.branches_total), (RunKind::AutoMigrate, RunState::Queued, 2));
     assert_eq!((run.requested_by.as_str(), &run.request), ("ann", &request()));
     assert_eq!((run.create_time, run.start_time, run.end_time), (f.now(), None, None));
@@ -66,11 +66,14 @@ async fn a_run_comes_back_as_it_was_asked_for(f: Fixture) {
     assert_eq!(f.unfinished(run.id, 0, 1).await, left[..1]);
 
     f.clock.advance(Duration::from_secs(2));
-    let started = f.office.start_run(run.id, ME).await.unwrap();
+    f.begin(run.id).await;
+    let started = f.office.run(run.id).await.unwrap().unwrap();
     assert_eq!((started.state, started.start_time), (RunState::Running, Some(f.now())));
     f.clock.advance(Duration::from_secs(2));
-    assert_eq!(f.office.start_run(run.id, ME).await.unwrap(), started, "work that goes on began when it began");
-    assert!(matches!(f.office.start_run(run.id, "replica-2").await, Err(StoreError::RunLost(id)) if id == run.id));
+    f.begin(run.id).await;
+    assert_eq!(f.office.run(run.id).await.unwrap(), Some(started), "work that goes on began when it began");
+    let other = Batch { owner: "replica-2".into(), ..batch(run.id, Vec::new(), Vec::new()) };
+    assert!(matches!(f.office.record(other).await, Err(StoreError::RunLost(id)) if id == run.id));
 }
 
 async fn a_selector_means_active_branches(f: Fixture) {
@@ -80,7 +83,7 @@ async fn a_selector_means_active_branches(f: Fixture) {
     f.add("D").await;
     let run = async |selector: Selector| {
         let new = new_run(RunKind::ApplyAll, Scope::Selector(selector));
-        let run = fresh(f.office.create_run(new, ME, TTL).await.unwrap());
+        let run = fresh(f.office.create_run(new, ME, TTL, |_| None).await.unwrap());
         let left = f.unfinished(run.id, 0, 10).await;
         assert_eq!(run.branches_total as usize, left.len());
         left.into_iter().map(|(_, branch, _)| branch.id).collect::<Vec<_>>()
@@ -98,13 +101,13 @@ async fn unknown_branches_are_named(f: Fixture) {
     let gone = BranchId::generate();
     let branches = vec!["br001".parse().unwrap(), "BR009".parse().unwrap(), BranchRef::Id(gone)];
     let scope = Scope::Selector(Selector { branches, ..Selector::default() });
-    let error = f.office.create_run(new_run(RunKind::ApplyAll, scope), ME, TTL).await.unwrap_err();
+    let error = f.office.create_run(new_run(RunKind::ApplyAll, scope), ME, TTL, |_| None).await.unwrap_err();
     assert!(
         matches!(&error, StoreError::UnknownBranches(names) if *names == ["BR009".into(), gone.to_string()]),
         "{error}"
     );
     let scope = Scope::Branches(vec![gone]);
-    let error = f.office.create_run(new_run(RunKind::Apply, scope), ME, TTL).await.unwrap_err();
+    let error = f.office.create_run(new_run(RunKind::Apply, scope), ME, TTL, |_| None).await.unwrap_err();
     assert!(matches!(error, StoreError::UnknownBranches(_)), "{error}");
     assert_eq!(f.office.runs(&RunsFilter::default(), &Page::default()).await.unwrap().items, [], "nothing is left");
 }
@@ -116,14 +119,14 @@ async fn a_request_id_makes_one_run(f: Fixture) {
         ..new_run(RunKind::ApplyAll, Scope::Branches(ids.to_vec()))
     };
     let both = [branches[0].id, branches[1].id];
-    let first = fresh(f.office.create_run(new(&both), ME, TTL).await.unwrap());
-    f.office.start_run(first.id, ME).await.unwrap();
-    let again = f.office.create_run(new(&[both[1], both[0]]), "replica-2", TTL).await.unwrap();
+    let first = fresh(f.office.create_run(new(&both), ME, TTL, |_| None).await.unwrap());
+    f.begin(first.id).await;
+    let again = f.office.create_run(new(&[both[1], both[0]]), "replica-2", TTL, |_| None).await.unwrap();
     assert!(matches!(&again, CreatedRun::Existing(run) if run.id == first.id && run.state == RunState::Running));
     // The branches may be gone by then; the run is still the same.
     f.office.delete_branch(both[0]).await.unwrap();
     f.office.delete_branch(both[1]).await.unwrap();
-    assert!(matches!(f.office.create_run(new(&both), ME, TTL).await.unwrap(), CreatedRun::Existing(_)));
+    assert!(matches!(f.office.create_run(new(&both), ME, TTL, |_| None).await.unwrap(), CreatedRun::Existing(_)));
 
     let id: RequestId = "r-1".parse().unwrap();
     let different = [
@@ -133,7 +136,7 @@ async fn a_request_id_makes_one_run(f: Fixture) {
         NewRun { scope: Scope::Selector(Selector::default()), ..new(&both) },
     ];
     for new in different {
-        let result = f.office.create_run(new, ME, TTL).await;
+        let result = f.office.create_run(new, ME, TTL, |_| None).await;
         assert!(matches!(&result, Err(StoreError::RequestIdReused(reused)) if *reused == id), "{result:?}");
     }
 }
@@ -149,7 +152,9 @@ async fn the_same_request_at_once_makes_one_run(f: Fixture) {
                 request_id: Some("r-1".parse().unwrap()),
                 ..new_run(RunKind::ApplyAll, Scope::Branches(ids.clone()))
             };
-            tokio::spawn(async move { office.create_run(new, &format!("worker-{number}"), TTL).await.unwrap() })
+            tokio::spawn(
+                async move { office.create_run(new, &format!("worker-{number}"), TTL, |_| None).await.unwrap() },
+            )
         })
         .collect();
     let (mut new, mut runs) = (0, Vec::new());
@@ -269,7 +274,7 @@ async fn a_dead_run_is_claimed_once(f: Fixture) {
     assert_eq!(f.office.claim_dead_runs("replica-2", TTL, 10).await.unwrap(), []);
     f.clock.advance(TTL / 2);
     let extra = NewRun { requested_by: String::new(), ..new_run(RunKind::Apply, Scope::Branches(vec![branch.id])) };
-    fresh(f.office.create_run(extra, "replica-3", TTL).await.unwrap());
+    fresh(f.office.create_run(extra, "replica-3", TTL, |_| None).await.unwrap());
     // Its own dead runs are not given back to a replica: its tasks may still be at them.
     assert_eq!(f.office.claim_dead_runs(ME, TTL, 10).await.unwrap(), []);
 

@@ -28,7 +28,7 @@ pub(crate) use calls::{apply, apply_all, details, ended, finished, outcome, refu
 pub(crate) use channel::Channel;
 pub(crate) use overheard::Overheard;
 pub(crate) use pooler::Pooler;
-pub(crate) use product::Product;
+pub(crate) use product::{Product, SESSIONS};
 pub(crate) use program::{Listener, Program};
 pub(crate) use proxy::{Fate, Proxy, Way};
 pub(crate) use raw::Raw;

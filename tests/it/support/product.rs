@@ -10,6 +10,11 @@ use std::time::Duration;
 
 use super::private::{Account, CERTIFICATE, KEY, run};
 
+/// MySQL's and MariaDB's list of sessions. MySQL's usual one can't be read while any session runs a text with an emoji in
+/// it, such as another test's.
+pub(crate) const SESSIONS: &str =
+    "/*!80022 performance_schema.processlist */ /*M!100000 information_schema.processlist */";
+
 /// A kind of server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Product {
