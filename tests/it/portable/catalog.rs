@@ -282,11 +282,11 @@ const POSTGRES: [&str; 5] = [
         identity_generation, generation_expression), ' | ' ORDER BY ordinal_position)
      FROM information_schema.columns WHERE table_schema = current_schema() GROUP BY table_name",
     "SELECT format('constraint of %s: %s %s valid=%s', conrelid::regclass, conname, pg_get_constraintdef(oid), convalidated)
-     FROM pg_constraint WHERE connamespace = current_schema()::regnamespace",
+     FROM pg_constraint WHERE connamespace = quote_ident(current_schema())::regnamespace",
     "SELECT indexdef FROM pg_indexes WHERE schemaname = current_schema()",
     "SELECT 'view ' || viewname || ' ' || definition FROM pg_views WHERE schemaname = current_schema()",
     "SELECT format('comment %s.%s: %s', c.relname, a.attname, d.description) FROM pg_description d JOIN pg_class c ON c.oid = d.objoid
-     AND d.classoid = 'pg_class'::regclass LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = nullif(d.objsubid, 0) WHERE c.relnamespace = current_schema()::regnamespace",
+     AND d.classoid = 'pg_class'::regclass LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = nullif(d.objsubid, 0) WHERE c.relnamespace = quote_ident(current_schema())::regnamespace",
 ];
 
 const MYSQL_COLUMNS: &str =

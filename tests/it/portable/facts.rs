@@ -72,12 +72,12 @@ const SQLITE: [&str; 7] = [
 const POSTGRES: [&str; 8] = [
     "SELECT concat('type ', c.relname, '.', a.attname, ' ', format_type(a.atttypid, a.atttypmod))
      FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
-     WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped",
-    "SELECT concat('check ', conname) FROM pg_constraint WHERE contype = 'c' AND connamespace = current_schema()::regnamespace
+     WHERE c.relnamespace = quote_ident(current_schema())::regnamespace AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped",
+    "SELECT concat('check ', conname) FROM pg_constraint WHERE contype = 'c' AND connamespace = quote_ident(current_schema())::regnamespace
      UNION ALL SELECT concat('comment ', c.relname, '.', a.attname, ' ', d.description) FROM pg_description d
      JOIN pg_class c ON c.oid = d.objoid AND d.classoid = 'pg_class'::regclass AND c.relkind = 'r'
      LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.objsubid AND d.objsubid > 0
-     WHERE c.relnamespace = current_schema()::regnamespace",
+     WHERE c.relnamespace = quote_ident(current_schema())::regnamespace",
     "SELECT CASE table_type WHEN 'VIEW' THEN 'view ' ELSE 'table ' END || table_name FROM information_schema.tables
      WHERE table_schema = current_schema()",
     "SELECT concat('column ', c.table_name, '.', c.column_name, CASE c.is_nullable WHEN 'NO' THEN ' not null' END,
@@ -89,12 +89,12 @@ const POSTGRES: [&str; 8] = [
         (SELECT string_agg(a.attname, ', ' ORDER BY k.n) FROM unnest(c.conkey) WITH ORDINALITY k (id, n)
          JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.id))
      FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid
-     WHERE c.contype IN ('p', 'u') AND c.connamespace = current_schema()::regnamespace",
+     WHERE c.contype IN ('p', 'u') AND c.connamespace = quote_ident(current_schema())::regnamespace",
     "SELECT format('unique %s (%s)', t.relname, (SELECT string_agg(coalesce(a.attname, 'expression'), ', ' ORDER BY n)
         FROM generate_series(1, i.indnkeyatts) n
         LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[n - 1] AND a.attnum > 0))
      FROM pg_index i JOIN pg_class t ON t.oid = i.indrelid
-     WHERE i.indisunique AND NOT i.indisprimary AND t.relnamespace = current_schema()::regnamespace
+     WHERE i.indisunique AND NOT i.indisprimary AND t.relnamespace = quote_ident(current_schema())::regnamespace
        AND NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conindid = i.indexrelid AND contype = 'u')",
     "SELECT concat('index ', t.relname, '.', x.relname, ' (', (SELECT string_agg(
             CASE i.indkey[n - 1] WHEN 0 THEN 'expression' ELSE a.attname END
@@ -103,7 +103,7 @@ const POSTGRES: [&str; 8] = [
          LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[n - 1]), ')',
         CASE WHEN i.indnatts > i.indnkeyatts THEN ' and more' END, CASE WHEN i.indpred IS NOT NULL THEN ' where' END)
      FROM pg_index i JOIN pg_class t ON t.oid = i.indrelid JOIN pg_class x ON x.oid = i.indexrelid
-     WHERE t.relnamespace = current_schema()::regnamespace
+     WHERE t.relnamespace = quote_ident(current_schema())::regnamespace
        AND NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conindid = i.indexrelid AND contype IN ('p', 'u'))",
     "SELECT format('key %s (%s) to %s (%s) delete %s update %s', t.relname,
         (SELECT string_agg(a.attname, ', ' ORDER BY k.n) FROM unnest(c.conkey) WITH ORDINALITY k (id, n)
@@ -113,7 +113,7 @@ const POSTGRES: [&str; 8] = [
         m.words[strpos('arcnd', c.confdeltype::text)], m.words[strpos('arcnd', c.confupdtype::text)])
      FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid JOIN pg_class p ON p.oid = c.confrelid,
         (SELECT ARRAY['NO ACTION', 'RESTRICT', 'CASCADE', 'SET NULL', 'SET DEFAULT'] AS words) m
-     WHERE c.contype = 'f' AND c.connamespace = current_schema()::regnamespace",
+     WHERE c.contype = 'f' AND c.connamespace = quote_ident(current_schema())::regnamespace",
 ];
 
 const MYSQL_TABLES: &str = "SELECT CONCAT(IF(table_type = 'VIEW', 'view ', 'table '), table_name)

@@ -11,6 +11,7 @@ use super::fixture::{Fixture, Notes, planned, soon, sql, work};
 on_mysql!(
     users_databases_and_hosts_that_do_not_fit_are_told_apart,
     a_full_server_is_asked_again,
+    what_a_server_tells_new_sessions_does_not_garble_the_ledger,
     foreign_replies_are_refused,
     the_version_names_the_product,
 );
@@ -63,6 +64,31 @@ async fn users_databases_and_hosts_that_do_not_fit_are_told_apart(mut fixture: F
     ] {
         assert!(matches!(error.kind, ErrorKind::Authentication | ErrorKind::Sql), "{error:?}");
         assert!(error.hint.contains(&account.0), "{error:?}");
+    }
+    account.drop(&fixture).await;
+}
+
+async fn what_a_server_tells_new_sessions_does_not_garble_the_ledger(mut fixture: Fixture) {
+    let account = Account::of(&mut fixture, "").await;
+    let (mut session, fence) = fixture.locked().await;
+    let one = planned("1_one", [sql("SELECT 1")]);
+    session.run_atomic(&fence, &[work(&one)], true, &soon(), &mut Notes::default()).await.unwrap();
+    session.close().await;
+    fixture.value("UPDATE \"__MigrationsHistory\" SET migration_id = '1_Größe_Ж'").await;
+
+    // Not for administrators, as whom the other tests connect.
+    let user = &account.0;
+    let told = format!("SET character_set_results = IF(CURRENT_USER() LIKE '{user}@%', 'latin1', 'utf8mb4')");
+    fixture.value(&format!("SET GLOBAL init_connect = '{}'", told.replace('\'', "''"))).await;
+    let mut session = Session::connect(&fixture.endpoint(), &fixture.settings).await.unwrap();
+    let first = session.ledger().await.unwrap();
+    let again = session.ledger().await.unwrap();
+    // The session has its own settings since something else was asked.
+    session.tables().await.unwrap();
+    let settled = session.ledger().await.unwrap();
+    fixture.value("SET GLOBAL init_connect = ''").await;
+    for ledger in [first, again, settled] {
+        assert!(ledger.is_applied("1_Größe_Ж"), "{ledger:?}");
     }
     account.drop(&fixture).await;
 }
