@@ -12,6 +12,7 @@ use super::error::EngineError;
 use super::manager::Manager;
 use super::notifications;
 use super::readiness::Readiness;
+use super::runs::Origin;
 use super::settings::OnStartup;
 use crate::domain::{Branch, BranchId, BranchRef, Checksum, Provider, RunKind, RunRequest};
 use crate::provider::Endpoint;
@@ -96,7 +97,7 @@ async fn keep(manager: &Manager) -> Result<(), EngineError> {
             Some(_) => {}
             None => {
                 let run = shared.store.run(id).await?.filter(|run| !run.state.is_over());
-                if run.is_some_and(|run| manager.begin(run, cancel_requested)) {
+                if run.is_some_and(|run| manager.begin(run, Origin::TakenUp { cancelled: cancel_requested })) {
                     tracing::info!(run = %id, "work on the run is taken up");
                 }
             }

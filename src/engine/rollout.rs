@@ -13,6 +13,7 @@ use super::halt::Halt;
 use super::job::Jobs;
 use super::patience::patiently;
 use super::recorder::{Book, Recorder};
+use super::runs::Origin;
 use super::shared::Shared;
 use crate::domain::{Branch, EventBody, OutcomeStatus, Run, RunKind};
 use crate::provider::Endpoint;
@@ -25,10 +26,10 @@ const FRESH: Duration = Duration::from_secs(1);
 
 /// Works on `run` until every branch has had its turn, the run is cancelled, or the service stops. In the last case the
 /// run stays open in head office, to be taken up again.
-pub(super) async fn execute(shared: Arc<Shared>, run: Run, halt: Halt, sequence: watch::Sender<i64>) {
+pub(super) async fn execute(shared: Arc<Shared>, run: Run, origin: Origin, halt: Halt, sequence: watch::Sender<i64>) {
     let id = run.id;
-    // A run that was taken up may meet leases that its last process has left.
-    let resumed = run.start_time.is_some();
+    // A run that was taken up may meet leases that its last process has left, even if that has recorded nothing yet.
+    let resumed = origin != Origin::New;
     let so_far = match resumed {
         false => RunCounts::default(),
         true => match patiently(&halt, || shared.store.counts(id)).await {

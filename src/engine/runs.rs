@@ -56,6 +56,16 @@ pub struct ApplyAllCommand {
     pub request_id: Option<RequestId>,
 }
 
+/// Where a run comes from that this process is to work on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// It was asked for just now.
+    New,
+    /// Another process, or an earlier life of this one, has had it, and may have begun it. One that somebody wants cancelled
+    /// is only brought to its end.
+    TakenUp { cancelled: bool },
+}
+
 impl Manager {
     /// Migrates one branch; answers when the run is over.
     pub async fn apply(&self, command: ApplyCommand, caller: &Caller) -> Result<Run, EngineError> {
@@ -164,27 +174,26 @@ impl Manager {
             CreatedRun::Existing(run) => Ok(run),
             CreatedRun::New(run) => {
                 caller.keep();
-                self.begin(run.clone(), false);
+                self.begin(run.clone(), Origin::New);
                 Ok(run)
             }
         }
     }
 
-    /// Works on a run of which this process is the owner, in a task of its own. One that somebody wants `cancelled` is only
-    /// brought to its end. False when this process works on it already.
-    pub(super) fn begin(&self, run: Run, cancelled: bool) -> bool {
+    /// Works on a run of which this process is the owner, in a task of its own. False when this process works on it already.
+    pub(super) fn begin(&self, run: Run, origin: Origin) -> bool {
         let shared = std::sync::Arc::clone(&self.0);
         let halt = Halt::new(&shared.soft, &shared.hard);
         let (news, sequence) = watch::channel(run.last_sequence);
         let id = run.id;
-        if cancelled {
+        if origin == (Origin::TakenUp { cancelled: true }) {
             halt.cancel();
         }
         if !shared.active.insert(id, ActiveRun { halt: halt.clone(), sequence }) {
             return false;
         }
         self.0.tasks.spawn(async move {
-            rollout::execute(std::sync::Arc::clone(&shared), run, halt, news).await;
+            rollout::execute(std::sync::Arc::clone(&shared), run, origin, halt, news).await;
             shared.active.remove(id);
             // Branches that failed are due again some time, which the orchestrator does not know yet.
             shared.wake.notify_one();
