@@ -21,6 +21,7 @@ mod server;
 mod service;
 pub(crate) mod skip;
 pub(crate) mod sqlserver;
+pub(crate) mod tds;
 
 pub(crate) use authority::Authority;
 pub(crate) use branchkeeper::rpc::proto as pb;
