@@ -26,6 +26,8 @@ on_sqlserver!(
     encryption_is_what_was_asked_for,
     a_schema_has_to_be_the_users_own,
     a_commit_whose_answer_is_lost_is_in_doubt,
+    letters_are_told_apart_where_the_database_does,
+    ids_are_told_apart_to_the_letter,
 );
 
 async fn run(fixture: &Fixture, statements: impl IntoIterator<Item = Statement>) -> Result<(), ExecutionError> {
@@ -253,6 +255,34 @@ async fn encryption_is_what_was_asked_for(mut fixture: Fixture) {
     let error = Session::connect(&fixture.endpoint(), &fixture.settings).await.err().unwrap();
     assert_eq!(error.kind, ErrorKind::Unreachable, "nobody knows who signed the test server's certificate: {error:?}");
     assert!(error.message.contains("no encrypted connection") && !error.message.contains("Config::"), "{error}");
+}
+
+async fn letters_are_told_apart_where_the_database_does(mut fixture: Fixture) {
+    if fixture.is_kept_from(Gap::Collations, "a database that tells upper from lower case").await {
+        return;
+    }
+    let server = fixture.database().server;
+    let made = support::Database { server, name: server.unique_name() };
+    fixture.value(&format!("CREATE DATABASE {} COLLATE Latin1_General_100_CS_AS", made.name)).await;
+    fixture.server_mut().database = made.name.clone();
+    let (mut session, fence) = fixture.locked().await;
+    let tables =
+        ["CREATE TABLE Sales (a int, A int)", "CREATE TABLE SALES (a int)", "INSERT INTO Sales (A) VALUES (1)"];
+    let one = planned("1_one", tables.map(sql));
+    session.run_atomic(&fence, &[work(&one)], true, &soon(), &mut Notes::default()).await.unwrap();
+    assert!(session.ledger().await.unwrap().is_applied("1_one"));
+    let tables = session.tables().await.unwrap();
+    let holds = |name: &str| tables.holds(&ObjectName::bare(name));
+    assert!(tables.exact && holds("Sales") && holds("SALES") && !holds("sales"), "{:?}", tables.names);
+}
+
+/// Whatever the database makes of letters.
+async fn ids_are_told_apart_to_the_letter(fixture: Fixture) {
+    let (mut session, fence) = fixture.locked().await;
+    let both = ["1_one", "1_ONE"].map(|id| planned(id, [sql("SELECT 1")]));
+    session.run_atomic(&fence, &both.each_ref().map(work), true, &soon(), &mut Notes::default()).await.unwrap();
+    let ledger = session.ledger().await.unwrap();
+    assert!(ledger.is_applied("1_one") && ledger.is_applied("1_ONE") && !ledger.is_applied("1_One"), "{ledger:?}");
 }
 
 async fn a_schema_has_to_be_the_users_own(mut fixture: Fixture) {

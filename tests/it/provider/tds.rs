@@ -4,7 +4,7 @@
 use std::net::UdpSocket;
 use std::time::Duration;
 
-use branchkeeper::domain::{Connection, Provider, ServerConnection, SslMode};
+use branchkeeper::domain::{Connection, ObjectName, Provider, ServerConnection, SslMode};
 use branchkeeper::provider::{
     Endpoint, ErrorKind, ExecutionError, Fence, Outcome, ProviderError, Session, Settings, create,
 };
@@ -238,6 +238,19 @@ async fn a_missing_database_is_made_from_master() {
     create(&endpoint(server.clone()), &settings()).await.unwrap();
     connect(server).await.unwrap();
     assert_eq!(counterpart.logins().last().unwrap().database, name);
+}
+
+/// Whether letter case matters is the database's to say.
+#[tokio::test]
+async fn tables_are_compared_as_the_database_compares_them() {
+    for (exact, holds) in [("0", true), ("1", false)] {
+        let row = [Some("dbo"), Some("Sales"), Some("1"), Some(exact)];
+        let answer = Answer::Tokens(Tokens::new().row(&row));
+        let manners = Manners::answering(move |text| text.contains("COLLATE DATABASE_DEFAULT").then(|| answer.clone()));
+        let counterpart = Counterpart::with(manners).await;
+        let tables = connect(connection(&counterpart)).await.unwrap().tables().await.unwrap();
+        assert_eq!((tables.exact, tables.holds(&ObjectName::bare("SALES"))), (!holds, holds), "{:?}", tables.names);
+    }
 }
 
 #[tokio::test]

@@ -19,6 +19,8 @@ pub(crate) enum Gap {
     Stopping,
     /// There are no views of what sessions do (`sys.dm_exec_requests`).
     Sessions,
+    /// A database can't have a collation of its own.
+    Collations,
     /// Not every change of a schema is understood: ALTER COLUMN with NULL or NOT NULL, ADD … WITH VALUES, ALTER VIEW, other
     /// names for indexes, names with `]`; and the names of defaults are not kept.
     SchemaChanges,
@@ -32,6 +34,7 @@ impl Gap {
             Self::Procedures => "its errors do not tell the procedure",
             Self::Stopping => "a statement that runs can't be stopped",
             Self::Sessions => "it has no sys.dm_exec_requests",
+            Self::Collations => "its databases all have the same collation",
             Self::SchemaChanges => "it does not understand every change of a schema",
         }
     }
