@@ -116,7 +116,7 @@ async fn a_session_that_heeds_no_attention_is_killed() {
 async fn a_session_is_killed_on_the_server_that_has_it() {
     let counterpart = answering(ENDLESS, Answer::Deaf).await;
     let port = counterpart.port;
-    let gateway = Manners::greeting(move |_| Some(Tokens::new().elsewhere("localhost", port)));
+    let gateway = Manners::greeting(move |_| Some(Tokens::new().welcome().elsewhere("localhost", port)));
     let gateway = Counterpart::with(gateway).await;
     let meanwhile = async || {
         pass(Duration::from_secs(6)).await;

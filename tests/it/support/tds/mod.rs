@@ -57,14 +57,17 @@ pub(crate) enum Answer {
     Later(Tokens),
 }
 
+/// What a login is answered with; `None` when it is let in.
+type Reception = dyn Fn(&Login) -> Option<Tokens> + Send + Sync;
+/// What a batch is answered with; `None` for the usual.
+type Answers = dyn Fn(&str) -> Option<Answer> + Send + Sync;
+
 /// What a client meets.
 pub(crate) struct Manners {
     /// With which certificate it encrypts; `None` when it does not.
     pub(crate) tls: Option<TlsAcceptor>,
-    /// What a login is answered with; `None` when it is let in.
-    pub(crate) login: Box<dyn Fn(&Login) -> Option<Tokens> + Send + Sync>,
-    /// What a batch is answered with; `None` for the usual.
-    pub(crate) batch: Box<dyn Fn(&str) -> Option<Answer> + Send + Sync>,
+    pub(crate) login: Box<Reception>,
+    pub(crate) batch: Box<Answers>,
 }
 
 impl Manners {

@@ -81,7 +81,7 @@ impl Tokens {
         self
     }
 
-    /// Sends the client to another server.
+    /// Sends the client, which was let in, to another server.
     pub(crate) fn elsewhere(mut self, host: &str, port: u16) -> Self {
         let mut change = vec![20];
         let name = wide(host);
@@ -98,7 +98,7 @@ impl Tokens {
     }
 
     /// The client is let in.
-    pub(super) fn welcome(mut self) -> Self {
+    pub(crate) fn welcome(mut self) -> Self {
         let name = "Microsoft SQL Server";
         self.0.push(0xad);
         self.0.extend(u16::try_from(1 + 4 + 1 + name.len() * 2 + 4).unwrap().to_le_bytes());
