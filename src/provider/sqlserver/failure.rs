@@ -54,6 +54,10 @@ pub(super) fn failure(error: &Error, heard: &[Heard], place: &ServerPlace, conne
             // The driver goes on with advice for programmers.
             lost(place.unencrypted(&text.split(" To connect anyway").next().unwrap_or(text)))
         }
+        // A server that was asked to encrypt the login at least, and can't.
+        (Error::Io { message, .. }, None) if connecting && message.contains("tls handshake") => {
+            lost(place.unencrypted(message))
+        }
         (Error::Io { message, .. }, None) if connecting => lost(place.unreachable(message)),
         (Error::Conversion(text), None) if connecting && text.contains("SQL browser") => {
             lost(place.unreachable(&"its browser service, which knows the instance's port, does not answer"))

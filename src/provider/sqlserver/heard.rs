@@ -27,8 +27,10 @@ tokio::task_local! {
 
 /// Runs the driver's work, and gives the errors that the server has sent meanwhile, in their order.
 pub(super) async fn listen<F: Future>(work: F) -> (F::Output, Vec<Heard>) {
-    static LISTENER: OnceLock<Dispatch> = OnceLock::new();
-    let listener = LISTENER.get_or_init(|| Dispatch::new(Listener)).clone();
+    // Two, because where there is but one of them in a process, it is not asked what it wants to hear: whoever passes a
+    // place in the driver first, and does not listen, would silence that place for good.
+    static LISTENER: OnceLock<[Dispatch; 2]> = OnceLock::new();
+    let [listener, _] = LISTENER.get_or_init(|| [Dispatch::new(Listener), Dispatch::new(Listener)]).clone();
     let work = async {
         let output = work.await;
         (output, HEARD.with(RefCell::take))
@@ -106,5 +108,14 @@ mod tests {
         log(0, 1);
         assert_eq!(listen(async { (0..99).for_each(|code| log(0, code)) }).await.1.len(), MOST);
         assert!(listen(async {}).await.1.is_empty());
+    }
+
+    /// Whether a place in the driver is listened to is settled when it is first passed, for good.
+    #[tokio::test]
+    async fn who_passes_first_unheard_silences_nobody() {
+        let log = |code: u32| tracing::event!(target: "tiberius::tds", Level::ERROR, message = %"late", code = code);
+        listen(async {}).await;
+        log(1);
+        assert_eq!(listen(async { log(2) }).await.1, [Heard { code: 2, message: "late".into() }]);
     }
 }

@@ -24,11 +24,16 @@ const MASTER: &str = "master";
 
 type Driver = Client<Compat<TcpStream>>;
 
+/// A host and a port.
+type Address = (String, u16);
+
 /// A connection to a SQL Server database.
 pub(in crate::provider) struct Wire {
     client: Driver,
     /// As the connection was made, encryption included.
     config: Config,
+    /// The server that has the session, where it is another than the place's.
+    routed: Option<Address>,
     place: ServerPlace,
     /// The server's number for this session.
     id: i64,
@@ -63,8 +68,8 @@ impl Wire {
             let (opened, heard) = listen(Box::pin(open(&config, place))).await;
             opened.map_err(|error| failure(&error, &heard, place, true).error)
         };
-        let (client, config, id) = place.connect(limit, attempt).await?;
-        Ok(Self { client, config, place: place.clone(), id })
+        let (client, config, routed, id) = place.connect(limit, attempt).await?;
+        Ok(Self { client, config, routed, place: place.clone(), id })
     }
 
     pub(in crate::provider) async fn send(
@@ -108,8 +113,9 @@ impl Wire {
         if matches!(attention, Ok(Ok(()))) {
             return;
         }
-        let (config, place) = (&self.config, &self.place);
-        let connect = || async { connect(config, place).await.map(|(client, _)| client) };
+        // The session's number says nothing to a server that has sent us on.
+        let (config, place, routed) = (&self.config, &self.place, self.routed.as_ref());
+        let connect = || async { connect(config, place, routed).await.map(|(client, ..)| client) };
         let killed = kill(connect, [format!("KILL {}", self.id)], |second, text| {
             Box::pin(async move { drop(exchange(second, &text, &mut |_| {}).await) })
         });
@@ -135,12 +141,12 @@ async fn exchange(client: &mut Driver, text: &str, sink: &mut Sink<'_>) -> Resul
 }
 
 /// Connects, and gives the session the settings that the server's own tools give it.
-async fn open(config: &Config, place: &ServerPlace) -> Result<(Driver, Config, i64), Error> {
+async fn open(config: &Config, place: &ServerPlace) -> Result<(Driver, Config, Option<Address>, i64), Error> {
     let mut declined = None;
     for level in encryption(place.ssl_mode) {
         let mut config = config.clone();
         config.encryption(*level);
-        let (mut client, config) = match connect(&config, place).await {
+        let (mut client, config, routed) = match connect(&config, place, None).await {
             Err(Error::Protocol(text)) if text.contains("requested encryption level") => {
                 declined = Some(Error::Tls("the server does not encrypt".into()));
                 continue;
@@ -155,28 +161,35 @@ async fn open(config: &Config, place: &ServerPlace) -> Result<(Driver, Config, i
         };
         exchange(&mut client, &format!("{SETTINGS};\nSELECT @@SPID"), &mut sink).await?;
         let id = id.ok_or_else(|| Error::Protocol("the server gives no session number".into()))?;
-        return Ok((client, config, id));
+        return Ok((client, config, routed, id));
     }
     Err(declined.unwrap_or_else(|| Error::Tls("there is nothing to try".into())))
 }
 
-/// Connects, to where the server sends us if it does. The configuration returned is that of the connection.
-async fn connect(config: &Config, place: &ServerPlace) -> Result<(Driver, Config), Error> {
-    let tcp = match &place.instance {
-        Some(_) => TcpStream::connect_named(config).await?,
-        None => TcpStream::connect((place.host.trim_matches(['[', ']']), place.port)).await?,
+/// Connects, to where the server sends us if it does, or to where it has sent us before. The configuration and the address
+/// returned are those of the connection.
+async fn connect(
+    config: &Config,
+    place: &ServerPlace,
+    routed: Option<&Address>,
+) -> Result<(Driver, Config, Option<Address>), Error> {
+    let tcp = match (routed, &place.instance) {
+        (Some((host, port)), _) => TcpStream::connect((&**host, *port)).await?,
+        (None, Some(_)) => TcpStream::connect_named(config).await?,
+        (None, None) => TcpStream::connect((place.host.trim_matches(['[', ']']), place.port)).await?,
     };
     prepare(&tcp)?;
     match Box::pin(Client::connect(config.clone(), tcp.compat_write())).await {
-        Err(Error::Routing { host, port }) => {
+        Err(Error::Routing { host, port }) if routed.is_none() => {
             let mut config = config.clone();
             config.host(&host);
             config.port(port);
             let tcp = TcpStream::connect((&*host, port)).await?;
             prepare(&tcp)?;
-            Ok((Box::pin(Client::connect(config.clone(), tcp.compat_write())).await?, config))
+            let client = Box::pin(Client::connect(config.clone(), tcp.compat_write())).await?;
+            Ok((client, config, Some((host, port))))
         }
-        connected => Ok((connected?, config.clone())),
+        connected => Ok((connected?, config.clone(), routed.cloned())),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::held::{self, Blocker};
 use super::ten::{self, Place};
 use super::{applied_at_last, code, patient, shared};
-use crate::support::{Database, Fate, Product, Proxy, Server, Station, Way, apply, outcome, pb, server_branch};
+use crate::support::{Database, Fate, Gap, Product, Proxy, Server, Station, Way, apply, outcome, pb, server_branch};
 
 fn through(proxy: &Proxy, code: &str, database: &Database) -> pb::Branch {
     let mut branch = server_branch(code, database.server, &database.name, "env:BRANCH_PASSWORD");
@@ -147,6 +147,9 @@ async fn trouble_in_a_statement(server: &'static Server, trouble: Trouble) {
 
 async fn trouble_in_statements(product: Product) {
     let Some(server) = shared(product).await else { return };
+    if server.keeps_from(Gap::Sessions, "trouble while a statement runs").await {
+        return;
+    }
     tokio::join!(
         trouble_in_a_statement(server, Trouble::Cut),
         trouble_in_a_statement(server, Trouble::ClientLost),

@@ -80,6 +80,14 @@ impl Fixture {
         matches!(self.product(), Some(Product::MySql | Product::MariaDb))
     }
 
+    /// Whether the fixture's server can't show `what`, which is said aloud: see [`support::Gap`].
+    pub(crate) async fn is_kept_from(&self, gap: support::Gap, what: &str) -> bool {
+        match &self.database {
+            Some(database) => database.server.keeps_from(gap, what).await,
+            None => false,
+        }
+    }
+
     pub(crate) fn is_sqlserver(&self) -> bool {
         self.product() == Some(Product::SqlServer)
     }

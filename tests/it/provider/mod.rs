@@ -76,4 +76,5 @@ mod sqlite_rebuild;
 mod sqlite_rows;
 mod sqlserver_only;
 mod stopping;
+mod tds;
 mod undo;

@@ -156,7 +156,10 @@ async fn statements_are_reported_when_asked_for(fixture: Fixture) {
     let slow = match fixture.is_sqlite() {
         true => "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 200000) SELECT max(n) FROM c",
         false if fixture.is_mysql() => "DO SLEEP(0.05)",
-        false if fixture.is_sqlserver() => "WAITFOR DELAY '00:00:00.050'",
+        false if fixture.is_sqlserver() => {
+            "DECLARE @until datetime2 = DATEADD(millisecond, 50, SYSUTCDATETIME()), @rounds int = 0;
+WHILE SYSUTCDATETIME() < @until SET @rounds += 1"
+        }
         false => "SELECT pg_sleep(0.05)",
     };
     let one = planned("1_one", [fixture.change("t").await, sql(slow), sql("SELECT 3")]);

@@ -3,7 +3,7 @@ use branchkeeper::domain::{Policy, ProviderCatalogue, Target, Unit};
 use branchkeeper::provider::{ErrorKind, Fate, Outcome, Then};
 
 use super::fixture::{Fixture, Notes, alone, digests, intent, planned, progress, resumed, setting, soon, sql, work};
-use crate::support::Product;
+use crate::support::{Gap, Product};
 
 on_every_provider!(
     segments_are_journaled_and_the_last_finishes,
@@ -214,7 +214,9 @@ async fn what_the_planner_makes_of_a_journal_runs_to_its_end(fixture: Fixture) {
         session.run_segment(&fence, &work(planned), segment, last, &soon(), &mut Notes::default()).await.unwrap();
     }
     assert!(fixture.ledger().await.is_applied("1_one"));
-    assert_eq!(session.fate(&one.migration.up.statements[1]).await, Ok(Fate::Applied));
+    if !fixture.is_kept_from(Gap::IndexNames, "what became of an index").await {
+        assert_eq!(session.fate(&one.migration.up.statements[1]).await, Ok(Fate::Applied));
+    }
     session.unlock(fence).await.unwrap();
 }
 

@@ -4,7 +4,7 @@ use branchkeeper::domain::{Effect, Segment};
 use branchkeeper::provider::{ErrorKind, Outcome, Stop, Work};
 
 use super::fixture::{Fixture, Notes, alone, intent, planned, progress, soon, sql, work};
-use crate::support::{Product, SESSIONS};
+use crate::support::{Gap, Product, SESSIONS};
 
 on_every_provider!(
     a_time_limit_stops_the_servers_work,
@@ -35,6 +35,9 @@ async fn still_runs(fixture: &Fixture) -> bool {
 }
 
 async fn a_time_limit_stops_the_servers_work(fixture: Fixture) {
+    if fixture.is_kept_from(Gap::Stopping, "a time limit that stops the server's work").await {
+        return;
+    }
     let (mut session, fence) = fixture.locked().await;
     let one = planned("1_one", [fixture.change("t").await, sql(fixture.endless())]);
     let limited = Work { timeout: Duration::from_millis(300), ..work(&one) };
@@ -55,6 +58,9 @@ async fn a_time_limit_stops_the_servers_work(fixture: Fixture) {
 }
 
 async fn cancelling_stops_the_servers_work(fixture: Fixture) {
+    if fixture.is_kept_from(Gap::Stopping, "a cancellation that stops the server's work").await {
+        return;
+    }
     let (mut session, fence) = fixture.locked().await;
     let one = planned("1_one", [fixture.change("t").await, sql(fixture.endless())]);
     let stop = soon();
@@ -77,6 +83,9 @@ async fn cancelling_stops_the_servers_work(fixture: Fixture) {
 }
 
 async fn a_lone_statement_is_stopped_and_withdrawn(fixture: Fixture) {
+    if fixture.is_kept_from(Gap::Stopping, "a lone statement that is stopped").await {
+        return;
+    }
     let (mut session, fence) = fixture.locked().await;
     let one = planned("1_one", [alone(fixture.endless(), Effect::Unknowable)]);
     let limited = Work { timeout: Duration::from_millis(300), ..work(&one) };
@@ -108,6 +117,9 @@ async fn a_stop_before_the_work_does_nothing(fixture: Fixture) {
 }
 
 async fn an_abandoned_call_spoils_the_session_only(fixture: Fixture) {
+    if fixture.is_kept_from(Gap::Stopping, "the end of an abandoned session").await {
+        return;
+    }
     let (mut session, fence) = fixture.locked().await;
     let one = planned("1_one", [fixture.change("t").await, sql(fixture.endless())]);
     let mut notes = Notes::default();

@@ -8,6 +8,7 @@
 mod authority;
 mod calls;
 mod channel;
+mod dialect_gaps;
 mod head_offices;
 mod overheard;
 mod pooler;
@@ -21,11 +22,13 @@ mod server;
 mod service;
 pub(crate) mod skip;
 pub(crate) mod sqlserver;
+pub(crate) mod tds;
 
 pub(crate) use authority::Authority;
 pub(crate) use branchkeeper::rpc::proto as pb;
 pub(crate) use calls::{apply, apply_all, details, ended, finished, outcome, refused, status_of};
 pub(crate) use channel::Channel;
+pub(crate) use dialect_gaps::Gap;
 pub(crate) use overheard::Overheard;
 pub(crate) use pooler::Pooler;
 pub(crate) use product::{Product, SESSIONS};
