@@ -71,7 +71,8 @@ pub(super) struct Dialect {
     pub(super) select_tables: &'static str,
     /// The server's version.
     pub(super) select_version: &'static str,
-    /// How to find the tables that no transaction takes back; `None` where there are none.
+    /// How to find the statements that a transaction can't hold although their text does not show it; `None` where there
+    /// are none.
     pub(super) untransacted: Option<Untransacted>,
     /// How to see what became of a statement.
     pub(super) probes: Probes,

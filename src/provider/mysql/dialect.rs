@@ -223,7 +223,7 @@ FROM {lock} AS l WHERE l.id = 1",
 WHERE TABLE_SCHEMA = {home_text} AND TABLE_TYPE NOT LIKE '%VIEW'",
     select_version: "SELECT IF(VERSION() LIKE '%MariaDB%', CONCAT('MariaDB ', SUBSTRING_INDEX(VERSION(), '-', 1)),
   CONCAT('MySQL ', VERSION()))",
-    untransacted: Some(Untransacted {
+    untransacted: Some(Untransacted::ByTables {
         tables: "SELECT TABLE_NAME FROM information_schema.TABLES
 WHERE TABLE_SCHEMA IN (DATABASE(){schemas}) AND TABLE_TYPE NOT LIKE '%VIEW'
   AND ENGINE IN (SELECT ENGINE FROM information_schema.ENGINES WHERE TRANSACTIONS = 'NO') LIMIT 100000",
