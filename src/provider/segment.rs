@@ -279,6 +279,12 @@ impl Session {
         Ok(())
     }
 
+    /// Whether this server does all of such a statement or nothing.
+    async fn is_whole(&mut self, statement: &Statement) -> bool {
+        let Some((is_meant, question)) = &self.sql.dialect.probes.whole else { return false };
+        is_meant(&statement.sql) && self.query(question).await.is_ok_and(|rows| !rows.is_empty())
+    }
+
     /// A statement outside any transaction has failed: finds out what it left, and puts the journal right.
     async fn withdraw(
         &mut self,
@@ -295,7 +301,10 @@ impl Session {
             (None, Some(Untransacted::ByTables { untouched, .. })) => {
                 broken.purpose.is_some() && !untouched.contains(&code)
             }
-            _ => (self.sql.dialect.probes.half_done)(&statement.sql, code),
+            _ => {
+                (self.sql.dialect.probes.half_done)(&statement.sql, code)
+                    && !(broken.answered && self.is_whole(statement).await)
+            }
         };
         if !broken.answered || half_done {
             error.outcome = Outcome::Unknown;

@@ -180,6 +180,24 @@ async fn on_sqlserver_one_transaction_for_all_calls_nothing_that_may_end_it() {
     assert_eq!(branch.count("audit").await, 1);
 }
 
+/// A syntax error is found before anything is done, but not that of a text which a procedure executes.
+#[tokio::test(flavor = "multi_thread")]
+async fn on_mysql_and_mariadb_a_procedure_that_executed_what_is_no_sql_is_told() {
+    for server in [mariadb().await, mysql().await].into_iter().flatten() {
+        let branch = Branch::on(server).await;
+        with_audit(&branch).await;
+        procedure(&branch, "odd", &["INSERT INTO audit VALUES (9)", "COMMIT", "PREPARE s FROM 'SELEC 1'"]).await;
+        for (id, call) in [("2_Odd", "CALL odd()"), ("3_Odd.mysql", "/*!50003 CALL odd() */")] {
+            migration(&branch, id, &[call]);
+            let error = branch.asks(1).await;
+            assert!(error.file.starts_with(id) && branch.count("audit").await == 1, "nothing ran twice: {error:?}");
+            branch.resolve(true).await;
+            branch.succeeds().await;
+            branch.sql("DELETE FROM audit").await;
+        }
+    }
+}
+
 /// Why nothing is asked about what `INSERT`, `UPDATE`, `DELETE` and `SELECT` set off there.
 #[tokio::test(flavor = "multi_thread")]
 async fn on_mysql_and_mariadb_triggers_and_functions_end_no_transaction() {

@@ -251,6 +251,7 @@ UNION ALL SELECT name, N'CREATE PROCEDURE synonym AS EXEC ' + base_object_name F
     probes: Probes {
         shown,
         half_done,
+        whole: None,
         // Only those who may see other sessions are told. For the others it is still true that the lock, under which this
         // is asked, ends with the session that ran the statement.
         running: Some(
