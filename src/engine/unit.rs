@@ -5,7 +5,7 @@ use std::slice;
 use super::apply::{Attempt, Broken};
 use super::report::{Progress, Report};
 use crate::domain::{Planned, Segment, Unit};
-use crate::provider::{ErrorKind, ExecutionError, Fence, Outcome, ProviderError, Session, Then, Work};
+use crate::provider::{ExecutionError, Fence, Outcome, Session, Then, Work};
 
 impl Attempt<'_> {
     /// Runs a unit; with `last`, nothing comes after it.
@@ -41,20 +41,15 @@ impl Attempt<'_> {
     /// The statements that no transaction can hold, although their text does not show it; `None` when there are none.
     /// Several migrations that are to commit together can't do without one transaction.
     async fn find_alone(&self, session: &mut Session, work: &[Work<'_>]) -> Result<Option<Vec<usize>>, Broken> {
-        for one in work {
+        for (number, one) in work.iter().enumerate() {
             let all = 0..one.planned.script().statements.len();
-            let found = session.untransacted(one, all).await;
+            let found = session.untransacted(work, number, all).await;
             let alone = found.map_err(|error| self.broken(error))?;
             let Some(first) = alone.first() else { continue };
             if work.len() == 1 {
                 return Ok(Some(alone));
             }
-            let text = "the statement changes a table whose engine knows no transactions, so it cannot be part of one \
-                        transaction for several migrations; nothing of them was run";
-            let error = ProviderError {
-                hint: "use transaction mode PerMigration, or convert the table: ALTER TABLE … ENGINE = InnoDB".into(),
-                ..ProviderError::new(ErrorKind::Sql, text)
-            };
+            let error = session.refuse_untransacted();
             let (migration, statement) = (Some(one.planned.migration.id.clone()), Some(*first));
             let error = ExecutionError { error, migration, statement, done: 0, outcome: Outcome::RolledBack };
             return Err(self.broken_execution(&[one.planned], error));
@@ -98,9 +93,9 @@ impl Attempt<'_> {
     ) -> Result<(), Broken> {
         for (index, segment) in segments.iter().enumerate() {
             self.go_on()?;
-            // Asked anew for each: what came before may have made such a table.
+            // Asked anew for each: what came before may have made such a table or procedure.
             let alone = match segment {
-                Segment::Transaction(range) => session.untransacted(work, range.clone()).await,
+                Segment::Transaction(range) => session.untransacted(slice::from_ref(work), 0, range.clone()).await,
                 Segment::Alone(_) => Ok(Vec::new()),
             };
             let alone = alone.map_err(|error| self.broken(error))?;

@@ -71,7 +71,8 @@ pub(super) struct Dialect {
     pub(super) select_tables: &'static str,
     /// The server's version.
     pub(super) select_version: &'static str,
-    /// How to find the tables that no transaction takes back; `None` where there are none.
+    /// How to find the statements that a transaction can't hold although their text does not show it; `None` where there
+    /// are none.
     pub(super) untransacted: Option<Untransacted>,
     /// How to see what became of a statement.
     pub(super) probes: Probes,
@@ -95,6 +96,8 @@ pub(super) struct Probes {
     pub(super) shown: fn(&str) -> &str,
     /// Whether a statement of this text that failed with this code may have taken effect in part.
     pub(super) half_done: fn(&str, &str) -> bool,
+    /// Which of these take effect as a whole or not at all on some servers, and the question to which those give a row.
+    pub(super) whole: Option<Whole>,
     /// A row if another session is running the text `{sql}`, a text value.
     pub(super) running: Option<&'static str>,
     /// A row for an index: whether it is whole, and its schema. `{index_text}` is its name, `{table_text}` its table's
@@ -109,6 +112,9 @@ pub(super) struct Probes {
     /// Drops the index `{index}` outside any transaction.
     pub(super) drop_index: &'static str,
 }
+
+/// Whether a statement of a text is meant, and a question.
+pub(super) type Whole = (fn(&str) -> bool, &'static str);
 
 /// A row each if the thing exists: in the schema `{schema_text}`, of or in the table `{table}`, with the name `{name}`, all
 /// three text values.

@@ -5,10 +5,12 @@
 //! stands once, in the files beside this one. Every text that goes to a server passes through [`connection`].
 
 mod abort;
+mod announced;
 mod catalog;
 mod claim;
 mod connection;
 mod create;
+mod deeds;
 mod dialect;
 mod endpoint;
 mod error;

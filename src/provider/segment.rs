@@ -15,6 +15,7 @@ use super::records::Entry;
 use super::run::{Observer, Work, nothing_done};
 use super::session::{Session, Used};
 use super::stop::{Stop, later};
+use super::untransacted::Untransacted;
 
 /// What a migration has left after a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,7 +184,8 @@ impl Session {
         let mut message = Message::default();
         if self.announced.as_ref().is_none_or(|(id, announced)| id != work.id() || *announced != index) {
             self.open(&mut message, fence, work, None).map_err(|error| partly_done(error, work, index))?;
-            self.push_journal(&mut message, fence, work, index, &Entry::Intent(Intent::Alone(statement.digest())));
+            let entry = Entry::Intent(Intent::Alone(statement.digest()));
+            self.push_journal(&mut message, fence, work, index, &entry);
             if let Err(broken) = self.flush(&mut message, works, stop, observer).await {
                 return Err(self.abort(broken, fence, works, 0, index..index).await);
             }
@@ -191,6 +193,11 @@ impl Session {
         }
         // From here on, what becomes of the announcement depends on the statement.
         self.announced = None;
+        if statement.is_transactional()
+            && let Some(Untransacted::ByCalls { .. }) = &self.sql.dialect.untransacted
+        {
+            return self.run_announced(fence, work, index, statement, then == Then::Finished, stop, observer).await;
+        }
 
         self.used = Used::By(work.id().clone());
         for user in done(work, index, SessionChange::User) {
@@ -262,7 +269,7 @@ impl Session {
         }
     }
 
-    fn push_alone(&self, message: &mut Message, statement: &Statement, index: usize) -> Result<(), Break> {
+    pub(super) fn push_alone(&self, message: &mut Message, statement: &Statement, index: usize) -> Result<(), Break> {
         let purpose = Purpose::Statement { work: 0, index };
         if statement.sql.contains('\0') {
             let error = ProviderError::new(ErrorKind::Sql, "the statement contains a zero byte");
@@ -270,6 +277,12 @@ impl Session {
         }
         message.push(purpose, &statement.sql);
         Ok(())
+    }
+
+    /// Whether this server does all of such a statement or nothing.
+    async fn is_whole(&mut self, statement: &Statement) -> bool {
+        let Some((is_meant, question)) = &self.sql.dialect.probes.whole else { return false };
+        is_meant(&statement.sql) && self.query(question).await.is_ok_and(|rows| !rows.is_empty())
     }
 
     /// A statement outside any transaction has failed: finds out what it left, and puts the journal right.
@@ -285,8 +298,13 @@ impl Session {
         let code = &*error.error.code;
         let half_done = match (&statement.alone, &self.sql.dialect.untransacted) {
             // It runs alone only because of the tables that it changes.
-            (None, Some(how)) => broken.purpose.is_some() && !how.untouched.contains(&code),
-            _ => (self.sql.dialect.probes.half_done)(&statement.sql, code),
+            (None, Some(Untransacted::ByTables { untouched, .. })) => {
+                broken.purpose.is_some() && !untouched.contains(&code)
+            }
+            _ => {
+                (self.sql.dialect.probes.half_done)(&statement.sql, code)
+                    && !(broken.answered && self.is_whole(statement).await)
+            }
         };
         if !broken.answered || half_done {
             error.outcome = Outcome::Unknown;
@@ -313,7 +331,7 @@ impl Session {
 }
 
 /// Those of a migration's first `count` statements that change this of the session.
-fn done<'a>(work: &Work<'a>, count: usize, what: SessionChange) -> impl Iterator<Item = &'a str> + use<'a> {
+pub(super) fn done<'a>(work: &Work<'a>, count: usize, what: SessionChange) -> impl Iterator<Item = &'a str> + use<'a> {
     let statements = work.planned.script().statements.iter().take(count);
     statements.filter(move |statement| statement.session == Some(what)).map(|statement| &*statement.sql)
 }
@@ -336,7 +354,7 @@ fn gone(lost: &LostValue, work: &Work<'_>) -> ProviderError {
     ProviderError::new(ErrorKind::Ambiguous, text).hint(hint)
 }
 
-fn partly_done(error: ProviderError, work: &Work<'_>, done: usize) -> ExecutionError {
+pub(super) fn partly_done(error: ProviderError, work: &Work<'_>, done: usize) -> ExecutionError {
     let outcome = if done == 0 { Outcome::RolledBack } else { Outcome::Partial };
     ExecutionError { done, outcome, ..nothing_done(error, work) }
 }

@@ -1,49 +1,106 @@
-//! Tables that no transaction takes back: what is done to them stays when the rest is undone, and nothing can say so in the
-//! same transaction.
+//! Statements that one transaction can't hold although their text does not show it. What is done to tables that know no
+//! transactions stays when the rest is undone; and what is called may end the transaction, also by taking back whatever
+//! would have told of that. Nothing can say so in the same transaction, so the journal says it before.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use crate::domain::Statement;
+use crate::domain::{MigrationId, Statement};
 
 use super::connection::Row;
-use super::error::ProviderError;
+use super::deeds::{Code, Deeds};
+use super::error::{ErrorKind, ProviderError};
 use super::run::Work;
 use super::session::Session;
 use super::word::has_word;
 
-/// How a server is asked for them.
-pub(super) struct Untransacted {
-    /// A row for each table whose engine knows no transactions: its name. `{schemas}` are the schemas to look into.
-    pub(super) tables: &'static str,
-    /// A row for each view, trigger and routine: the name that has to be used to reach it, its text, and whether a query
-    /// alone can make it write.
-    pub(super) code: &'static str,
-    /// The codes of errors that are found before a statement has changed a row. After any other, the rows before the one
-    /// that it failed at stay.
-    pub(super) untouched: &'static [&'static str],
+/// Which statements they are, and how a server is asked for them.
+pub(super) enum Untransacted {
+    /// Those that change tables without transactions. Outside any transaction they are what they are inside of one.
+    ByTables {
+        /// A row for each table whose engine knows no transactions: its name. `{schemas}` are the schemas to look into.
+        tables: &'static str,
+        /// A row for each view, trigger and routine: the name that has to be used to reach it, its text, and whether a
+        /// query alone can make it write.
+        code: &'static str,
+        /// The codes of errors that are found before a statement has changed a row. After any other, the rows before the
+        /// one that it failed at stay.
+        untouched: &'static [&'static str],
+    },
+    /// Those that call what may end the transaction. Each has a transaction of its own, because most of them leave it
+    /// open after all.
+    ByCalls {
+        /// A row for each procedure, trigger, view and synonym: the name that has to be used to reach it, and its text,
+        /// which is NULL where it can't be read.
+        code: &'static str,
+        /// What a text of the server's language does.
+        deeds: fn(&str) -> Deeds,
+    },
 }
 
-/// The names by which such tables are reached, in this session as long as nothing else is made.
+/// What is known of them, in this session as long as nothing else is made.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Reached {
     /// The schemas that were looked into, besides the branch's own.
     schemas: BTreeSet<String>,
-    /// Names of tables, views and routines.
+    /// Names of tables without transactions, and of views and routines through which one comes to them.
     names: BTreeSet<String>,
     /// Those of routines among them, which a query can call.
     called: BTreeSet<String>,
+    /// The code that could be called when a migration was begun, and the migration.
+    code: Option<(MigrationId, Vec<(String, Deeds)>)>,
 }
 
 /// How many schemas of other names are looked into.
 const MAX_SCHEMAS: usize = 20;
 
 impl Session {
-    /// Those of a migration's statements in `range` that change, as far as their text and the catalog tell, a table whose
-    /// engine knows no transactions. They have to run alone. Costs a question where statements change rows at all, and none
-    /// where the server's tables are all alike.
-    pub async fn untransacted(&mut self, work: &Work<'_>, range: Range<usize>) -> Result<Vec<usize>, ProviderError> {
-        let Some(how) = &self.sql.dialect.untransacted else { return Ok(Vec::new()) };
+    /// Those of a migration's statements in `range` that have to run apart, as far as their text and the catalog tell:
+    /// they change a table whose engine knows no transactions, or call what may end the transaction. The migration is the
+    /// one at `number` of those that are to run together. Costs a question where statements change rows, or call
+    /// something, at all.
+    pub async fn untransacted(
+        &mut self,
+        works: &[Work<'_>],
+        number: usize,
+        range: Range<usize>,
+    ) -> Result<Vec<usize>, ProviderError> {
+        let (Some(how), Some(work)) = (&self.sql.dialect.untransacted, works.get(number)) else {
+            return Ok(Vec::new());
+        };
+        match how {
+            Untransacted::ByTables { tables, code, .. } => self.changing_tables(tables, code, work, range).await,
+            Untransacted::ByCalls { code, deeds } => {
+                self.calling(code, *deeds, works.get(..=number).unwrap_or_default(), range).await
+            }
+        }
+    }
+
+    /// Why such a statement can't be one of several migrations in one transaction.
+    pub fn refuse_untransacted(&self) -> ProviderError {
+        let (what, hint) = match &self.sql.dialect.untransacted {
+            Some(Untransacted::ByCalls { .. }) => (
+                "calls a procedure, or runs a text that is not spelled out, that may end the transaction",
+                "use transaction mode PerMigration",
+            ),
+            _ => (
+                "changes a table whose engine knows no transactions",
+                "use transaction mode PerMigration, or convert the table: ALTER TABLE … ENGINE = InnoDB",
+            ),
+        };
+        let text = format!(
+            "the statement {what}, so it cannot be part of one transaction for several migrations; nothing of them was run"
+        );
+        ProviderError::new(ErrorKind::Sql, text).hint(hint)
+    }
+
+    async fn changing_tables(
+        &mut self,
+        tables: &str,
+        code: &str,
+        work: &Work<'_>,
+        range: Range<usize>,
+    ) -> Result<Vec<usize>, ProviderError> {
         let statements = work.planned.script().statements.get(range.clone()).unwrap_or_default();
         if !statements.iter().any(|statement| statement.alone.is_none() && statement.session.is_none()) {
             return Ok(Vec::new());
@@ -51,7 +108,7 @@ impl Session {
         let schemas: BTreeSet<String> =
             statements.iter().flat_map(|statement| before_dots(&statement.sql)).take(MAX_SCHEMAS).collect();
         if self.reached.as_ref().is_none_or(|known| !schemas.is_subset(&known.schemas)) {
-            self.reached = Some(self.find_reached(how, schemas).await?);
+            self.reached = Some(self.find_reached(tables, code, schemas).await?);
         }
         let Some(reached) = self.reached.as_ref().filter(|reached| !reached.names.is_empty()) else {
             return Ok(Vec::new());
@@ -60,22 +117,74 @@ impl Session {
         Ok(found.map(|(index, _)| index).collect())
     }
 
-    async fn find_reached(&mut self, how: &Untransacted, schemas: BTreeSet<String>) -> Result<Reached, ProviderError> {
+    /// The statements of the last of these migrations that may end the transaction through what they call.
+    async fn calling(
+        &mut self,
+        code: &str,
+        deeds: fn(&str) -> Deeds,
+        works: &[Work<'_>],
+        range: Range<usize>,
+    ) -> Result<Vec<usize>, ProviderError> {
+        let Some(work) = works.last() else { return Ok(Vec::new()) };
+        let statements = work.planned.script().statements.get(range.clone()).unwrap_or_default();
+        let shared: Vec<(usize, Deeds)> = range
+            .zip(statements)
+            .filter(|(_, statement)| statement.alone.is_none())
+            .map(|(index, statement)| (index, deeds(&statement.sql)))
+            .collect();
+        if shared.iter().all(|(_, deeds)| deeds.calls.is_empty()) {
+            return Ok(shared.into_iter().filter(|(_, deeds)| deeds.ends).map(|(index, _)| index).collect());
+        }
+        let known = self.reached.as_ref().and_then(|reached| reached.code.as_ref());
+        if known.is_none_or(|(id, _)| id != work.id()) {
+            let rows = self.probe(code, &[]).await?;
+            let code = rows.iter().map(|row| kept(&row.text_or_empty(0), &row.text_or_empty(1), deeds)).collect();
+            self.reached = Some(Reached { code: Some((work.id().clone(), code)), ..Reached::default() });
+        }
+        let kept = self.reached.as_ref().and_then(|reached| reached.code.as_ref());
+        // What the migrations make themselves may not be in the catalog yet.
+        let texts = works.iter().flat_map(|work| &work.planned.script().statements);
+        let mut made = Vec::new();
+        texts.for_each(|statement| flatten(deeds(&statement.sql).makes, &mut made));
+        let code = Code::of(kept.into_iter().flat_map(|(_, code)| code).chain(&made));
+        Ok(shared.into_iter().filter(|(_, deeds)| code.may_end(deeds)).map(|(index, _)| index).collect())
+    }
+
+    async fn find_reached(
+        &mut self,
+        tables: &str,
+        code: &str,
+        schemas: BTreeSet<String>,
+    ) -> Result<Reached, ProviderError> {
         let list: String = schemas.iter().map(|name| format!(", {}", self.sql.literal(name))).collect();
-        let rows = self.probe(how.tables, &[("schemas", &list)]).await?;
+        let rows = self.probe(tables, &[("schemas", &list)]).await?;
         let names: BTreeSet<String> = rows.iter().map(|row| row.text_or_empty(0).to_lowercase()).collect();
-        let mut reached = Reached { schemas, names, called: BTreeSet::new() };
+        let mut reached = Reached { schemas, names, ..Reached::default() };
         if reached.names.is_empty() {
             return Ok(reached);
         }
-        let code = self.probe(how.code, &[("schemas", &list)]).await?;
+        let code = self.probe(code, &[("schemas", &list)]).await?;
         reached.follow(&code);
         Ok(reached)
     }
 }
 
+/// What the catalog's code of this name does. A text that can't be read, or makes nothing, may do anything.
+fn kept(name: &str, text: &str, deeds: fn(&str) -> Deeds) -> (String, Deeds) {
+    let made = deeds(text).makes.into_iter().next().map(|(_, made)| made);
+    (name.to_lowercase(), made.unwrap_or(Deeds { ends: true, ..Deeds::default() }))
+}
+
+/// Adds what is made, and what that makes when it is called.
+fn flatten(makes: Vec<(String, Deeds)>, all: &mut Vec<(String, Deeds)>) {
+    for (name, mut deeds) in makes {
+        flatten(std::mem::take(&mut deeds.makes), all);
+        all.push((name, deeds));
+    }
+}
+
 impl Reached {
-    /// Whether there are none.
+    /// Whether there are no tables without transactions.
     pub(super) fn is_empty(&self) -> bool {
         self.names.is_empty()
     }
@@ -173,6 +282,17 @@ mod tests {
             !reached
                 .by(&Statement { alone: Some(crate::domain::Effect::Unknowable), ..Statement::new("CALL inner()") })
         );
+    }
+
+    #[test]
+    fn what_cannot_be_read_may_end_the_transaction() {
+        let calls = Deeds { calls: vec!["p".to_owned()], ..Deeds::default() };
+        let deeds = |text: &str| match text {
+            "" => Deeds::default(),
+            text => Deeds { makes: vec![(text.to_owned(), Deeds::default())], ..Deeds::default() },
+        };
+        assert!(Code::of(&[kept("P", "", deeds)]).may_end(&calls), "as in a row of NULL");
+        assert!(!Code::of(&[kept("P", "p", deeds)]).may_end(&calls));
     }
 
     #[test]

@@ -37,6 +37,7 @@ on_both!(
     tables_that_changed_places_are_told_apart,
     an_index_with_a_name_of_its_own_is_found,
     several_migrations_in_one_transaction_need_one,
+    accounts_that_come_together_are_told_from_those_that_do_not,
 );
 
 /// A service with one branch, reached through a proxy.
@@ -80,6 +81,13 @@ impl Branch {
         let mut connection = self.database.server.mysql_connect_to(&self.database.name).await;
         let text = AssertSqlSafe(format!("SELECT COUNT(*) FROM {of}"));
         sqlx::query(text).fetch_one(&mut connection).await.unwrap().get(0)
+    }
+
+    /// The first column of the rows that MySQL or MariaDB answers with.
+    pub(crate) async fn rows(&self, text: &str) -> Vec<String> {
+        let mut connection = self.database.server.mysql_connect_to(&self.database.name).await;
+        let rows = sqlx::raw_sql(AssertSqlSafe(text.to_owned())).fetch_all(&mut connection).await.unwrap();
+        rows.iter().map(|row| row.get_unchecked(0)).collect()
     }
 
     pub(crate) async fn succeeds(&self) {
@@ -182,6 +190,80 @@ async fn several_migrations_in_one_transaction_need_one(branch: Branch) {
     assert_eq!(branch.count("log").await, 0);
     branch.succeeds().await;
     assert_eq!(branch.count("log").await, 1);
+}
+
+/// MySQL does all of a statement about accounts or nothing, so nobody has to look. MariaDB does what comes before the fault.
+async fn accounts_that_come_together_are_told_from_those_that_do_not(branch: Branch) {
+    let is_whole = branch.database.server.product == Product::MySql;
+    branch.station.migration("1_Table.sql", "CREATE TABLE t (n INT);\n");
+    branch.succeeds().await;
+    // Accounts are the server's, and others test there, too.
+    let name = |part: &str| format!("{}_{part}", &branch.database.name);
+    let (known, made, none, role) = (name("a"), name("b"), name("c"), name("r"));
+    branch.sql(&format!("CREATE USER {known}")).await;
+    branch.sql(&format!("CREATE ROLE {role}")).await;
+    branch.sql(&format!("GRANT INSERT ON t TO {known}")).await;
+    let grants = async || {
+        let rows = branch.rows(&format!("SHOW GRANTS FOR {known}")).await;
+        rows.into_iter().filter(|row| !row.contains("GRANT USAGE")).collect::<String>()
+    };
+    let before = grants().await;
+    assert!(before.contains("INSERT"), "{before}");
+    let count = async |of: &str| branch.count(&format!("mysql.user WHERE user = '{of}'")).await;
+    let locked = async || branch.rows(&format!("SHOW CREATE USER {known}")).await.concat().contains("ACCOUNT LOCK");
+    let lock = format!("ALTER USER {known}, {none} ACCOUNT LOCK");
+    for (number, text) in [
+        format!("CREATE USER {made}, {known}"),
+        format!("CREATE ROLE {made}, {role}"),
+        lock.clone(),
+        format!("GRANT SELECT ON t TO {known}, {none}"),
+        format!("REVOKE INSERT ON t FROM {known}, {none}"),
+        format!("DROP USER {known}, {none}"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let id = format!("{}_Accounts", number + 2);
+        let is_harmless = text == lock || text.starts_with("GRANT");
+        branch.station.migration(&format!("{id}.mysql.sql"), &format!("{text};\n"));
+        if is_whole {
+            for _ in 0..2 {
+                let error = branch.fails().await;
+                assert_eq!((error.class(), error.line, error.statements_done), (FailureClass::Sql, 1, 0), "{error:?}");
+            }
+            assert_eq!((count(&made).await, count(&known).await), (0, 1), "{text}");
+            assert_eq!((grants().await, locked().await), (before.clone(), false), "{text}");
+            branch.station.migration(&format!("{id}.mysql.sql"), "SELECT 1;\n");
+        } else {
+            if is_harmless {
+                // Doing it again does no harm, so nobody has to look.
+                let error = branch.fails().await;
+                assert_eq!(error.class(), FailureClass::Sql, "{error:?}");
+            } else {
+                branch.asks(1).await;
+            }
+            let changed =
+                count(&made).await == 1 || count(&known).await == 0 || grants().await != before || locked().await;
+            assert!(changed, "{text}");
+            branch.sql(&format!("DROP USER IF EXISTS {made}")).await;
+            branch.sql(&format!("DROP ROLE IF EXISTS {made}")).await;
+            branch.sql(&format!("CREATE OR REPLACE USER {known}")).await;
+            branch.sql(&format!("GRANT INSERT ON t TO {known}")).await;
+            if is_harmless {
+                branch.sql(&format!("CREATE USER {none}")).await;
+            } else {
+                branch.resolve(true).await;
+            }
+        }
+        branch.succeeds().await;
+        if is_harmless && !is_whole {
+            branch.sql(&format!("DROP USER {none}")).await;
+            branch.sql(&format!("CREATE OR REPLACE USER {known}")).await;
+            branch.sql(&format!("GRANT INSERT ON t TO {known}")).await;
+        }
+    }
+    branch.sql(&format!("DROP USER {known}")).await;
+    branch.sql(&format!("DROP ROLE {role}")).await;
 }
 
 async fn a_value_that_is_gone_stops_the_migration(branch: Branch) {

@@ -6,25 +6,27 @@ use std::time::{Duration, Instant};
 use branchkeeper::rpc::proto::FailureClass;
 
 use crate::doubt::Branch;
-use crate::support::{Fate, Product, apply, mariadb, mysql, pb, sqlserver_server};
+use crate::support::{Fate, Product, apply, pb};
 
 /// Every test function named here runs on MariaDB, on MySQL and on SQL Server.
 macro_rules! on_each {
     ($($name:ident),* $(,)?) => {
-        on_each!(on_mariadb mariadb $($name)*);
-        on_each!(on_mysql mysql $($name)*);
-        on_each!(on_sqlserver sqlserver_server $($name)*);
+        $crate::ended::on_each!(on_mariadb mariadb $($name)*);
+        $crate::ended::on_each!(on_mysql mysql $($name)*);
+        $crate::ended::on_each!(on_sqlserver sqlserver_server $($name)*);
     };
     ($module:ident $server:ident $($name:ident)*) => {
         mod $module {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $name() {
-                let Some(server) = super::$server().await else { return };
-                super::$name(super::Branch::on(server).await).await;
+                let Some(server) = $crate::support::$server().await else { return };
+                super::$name($crate::doubt::Branch::on(server).await).await;
             })*
         }
     };
 }
+
+pub(crate) use on_each;
 
 on_each!(
     a_transaction_that_was_ended_is_a_persons_to_settle,
@@ -35,8 +37,8 @@ on_each!(
     a_crash_in_a_transaction_that_held_asks_nobody,
 );
 
-const FIRST: &str = "INSERT INTO audit VALUES (1)";
-const LAST: &str = "INSERT INTO audit VALUES (2)";
+pub(crate) const FIRST: &str = "INSERT INTO audit VALUES (1)";
+pub(crate) const LAST: &str = "INSERT INTO audit VALUES (2)";
 
 /// A statement that ends the transaction, makes a table and takes so many seconds for it. It does not look like it: MySQL and MariaDB
 /// each skip another comment.
@@ -53,7 +55,7 @@ fn sneaky(branch: &Branch, seconds: u32) -> String {
     }
 }
 
-fn wait(branch: &Branch, seconds: u32) -> String {
+pub(crate) fn wait(branch: &Branch, seconds: u32) -> String {
     match branch.database.server.product {
         Product::SqlServer => format!("WAITFOR DELAY '00:00:{seconds:02}'"),
         _ => format!("DO SLEEP({seconds})"),
@@ -61,22 +63,22 @@ fn wait(branch: &Branch, seconds: u32) -> String {
 }
 
 /// A file of these statements.
-fn script(branch: &Branch, statements: &[&str]) -> String {
+pub(crate) fn script(branch: &Branch, statements: &[&str]) -> String {
     let end = if branch.database.server.product == Product::SqlServer { "\nGO\n" } else { ";\n" };
     statements.iter().map(|statement| format!("{statement}{end}")).collect()
 }
 
-async fn with_audit(branch: &Branch) {
+pub(crate) async fn with_audit(branch: &Branch) {
     branch.station.migration("1_Audit.sql", "CREATE TABLE audit (n INT);\n");
     branch.succeeds().await;
 }
 
-fn migration(branch: &Branch, id: &str, statements: &[&str]) {
+pub(crate) fn migration(branch: &Branch, id: &str, statements: &[&str]) {
     branch.station.migration(&format!("{id}.sql"), &script(branch, statements));
 }
 
 /// What an attempt comes to once nobody holds the branch any more.
-async fn result(branch: &Branch) -> pb::MigrationResult {
+pub(crate) async fn result(branch: &Branch) -> pb::MigrationResult {
     let begun = Instant::now();
     loop {
         let answer = apply(&branch.station, "BR001").await;
@@ -204,14 +206,14 @@ async fn a_crash_in_a_transaction_that_held_asks_nobody(mut branch: Branch) {
 }
 
 /// Has the branch migrated, and does not wait for that.
-async fn begin(branch: &Branch) {
+pub(crate) async fn begin(branch: &Branch) {
     let mut client = branch.station.migrations().await;
     let request = pb::ApplyRequest { branch: "BR001".into(), ..pb::ApplyRequest::default() };
     tokio::spawn(async move { client.apply(request).await });
 }
 
 /// Waits until there is a row.
-async fn until(branch: &Branch, of: &str) {
+pub(crate) async fn until(branch: &Branch, of: &str) {
     let begun = Instant::now();
     while branch.count(of).await == 0 {
         assert!(begun.elapsed() < Duration::from_secs(60), "no row of {of}");

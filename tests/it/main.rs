@@ -20,6 +20,7 @@ mod field_cases;
 mod fleet;
 mod notify;
 mod portable;
+mod procedures;
 mod provider;
 mod resolve;
 mod restart;

@@ -32,25 +32,50 @@ fn shown(text: &str) -> &str {
 
 /// Whether a statement that failed may have done something all the same: what a procedure did before it failed stays, and
 /// MariaDB drops the tables, and makes or changes the accounts, that come before the one that it fails at. A syntax error
-/// is found before anything is done.
+/// is found before anything is done, unless it is one of a text that a procedure has put together.
 fn half_done(text: &str, code: &str) -> bool {
-    let mut words = text.split(|ch: char| !ch.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
-    let mut next = || words.next().unwrap_or_default().to_ascii_uppercase();
+    let mut words = words(text);
+    let mut next = || words.next().unwrap_or_default();
     let (first, second) = (next(), next());
-    let is_account = ["USER", "ROLE"].contains(&&*second);
     match &*first {
+        "CALL" | "EXECUTE" | "BEGIN" | "IF" | "CASE" | "LOOP" | "WHILE" | "REPEAT" | "FOR" => true,
+        // Around another statement.
+        "SET" if second == "STATEMENT" => code != "1064",
         _ if code == "1064" => false,
-        "CREATE" | "ALTER" | "RENAME" if is_account => text.contains(','),
+        "CREATE" | "ALTER" | "RENAME" if is_account(text) => text.contains(','),
         // Privileges are a list, too; the accounts come last.
         "REVOKE" | "GRANT" => {
             let folded = text.to_ascii_uppercase();
+            let blank = |ch: char| if ch.is_ascii_whitespace() { ' ' } else { ch };
+            let folded: String = folded.chars().map(blank).collect();
             let accounts = folded.rfind(" FROM ").max(folded.rfind(" TO "));
             accounts.and_then(|at| folded.get(at..)).is_some_and(|accounts| accounts.contains(','))
         }
-        "CALL" | "EXECUTE" | "BEGIN" | "IF" | "CASE" | "LOOP" | "WHILE" | "REPEAT" | "FOR" => true,
         "DROP" => text.contains(','),
         _ => false,
     }
+}
+
+/// Whether a statement makes, changes or drops accounts, or says what they may do.
+fn is_account(text: &str) -> bool {
+    let words: Vec<String> = words(text).take(4).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words[..] {
+        ["GRANT" | "REVOKE", ..] => true,
+        ["CREATE", "OR", "REPLACE", kind] | ["CREATE" | "ALTER" | "DROP" | "RENAME", kind, ..] => {
+            ["USER", "ROLE"].contains(&kind)
+        }
+        _ => false,
+    }
+}
+
+/// A statement's words, in upper case; those of a conditional comment if it begins with one.
+fn words(text: &str) -> impl Iterator<Item = String> {
+    let begin = text
+        .strip_prefix("/*")
+        .map_or(text, |rest| rest.trim_start_matches(['!', 'M']).trim_start_matches(|ch: char| ch.is_ascii_digit()));
+    let words = begin.split(|ch: char| !ch.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(str::to_ascii_uppercase)
 }
 
 /// A time limit as the server takes it: in whole seconds, at least one.
@@ -244,7 +269,7 @@ FROM {lock} AS l WHERE l.id = 1",
 WHERE TABLE_SCHEMA = {home_text} AND TABLE_TYPE NOT LIKE '%VIEW'",
     select_version: "SELECT IF(VERSION() LIKE '%MariaDB%', CONCAT('MariaDB ', SUBSTRING_INDEX(VERSION(), '-', 1)),
   CONCAT('MySQL ', VERSION()))",
-    untransacted: Some(Untransacted {
+    untransacted: Some(Untransacted::ByTables {
         tables: "SELECT TABLE_NAME FROM information_schema.TABLES
 WHERE TABLE_SCHEMA IN (DATABASE(){schemas}) AND TABLE_TYPE NOT LIKE '%VIEW'
   AND ENGINE IN (SELECT ENGINE FROM information_schema.ENGINES WHERE TRANSACTIONS = 'NO') LIMIT 100000",
@@ -258,6 +283,8 @@ WHERE ROUTINE_SCHEMA IN (DATABASE(){schemas})",
     probes: Probes {
         shown,
         half_done,
+        // MySQL makes and changes all accounts of a statement or none, since 8.0. MariaDB skips the comment.
+        whole: Some((is_account, "SELECT 1 FROM DUAL WHERE 1 = 0 /*!80000 OR 1 = 1 */")),
         // As bytes: other columns lose what is beyond Unicode's first plane. MySQL cuts them after 1,024.
         running: Some(concat!(
             "SELECT 1 FROM ",
@@ -303,10 +330,38 @@ mod tests {
 
     #[test]
     fn what_failed_half_way_is_known() {
-        assert!(half_done("call p(1)", "1146") && half_done("DROP TABLE a, b", "1051"));
-        assert!(half_done("CREATE USER a, b", "1396") && half_done("REVOKE ALL ON t FROM a, b", "1141"));
-        assert!(!half_done("CREATE USER a", "1396") && !half_done("REVOKE INSERT, UPDATE ON t FROM a", "1141"));
-        assert!(!half_done("CALL", "1064") && !half_done("DROP TABLE a", "1051") && !half_done("ALTER TABLE a", "1"));
+        for text in [
+            "DROP TABLE a, b",
+            "CREATE USER a, b",
+            "CREATE OR REPLACE ROLE a, b",
+            "REVOKE ALL ON t FROM a, b",
+            "GRANT SELECT\nON t\nTO a, b",
+            "/*!50003 CREATE USER a, b */",
+            "SET STATEMENT max_statement_time = 1 FOR CALL p()",
+        ] {
+            assert!(half_done(text, "1396") && !half_done(text, "1064"), "{text}");
+        }
+        for text in ["call p(1)", "/*!50003 CALL p() */", "/*M!100100 BEGIN NOT ATOMIC CALL p(); END */"] {
+            assert!(
+                half_done(text, "1146") && half_done(text, "1064"),
+                "a procedure may execute what is no SQL: {text}"
+            );
+        }
+        for text in ["CREATE USER a", "REVOKE INSERT, UPDATE ON t FROM a", "DROP TABLE a", "ALTER TABLE a"] {
+            assert!(!half_done(text, "1396"), "{text}");
+        }
+    }
+
+    #[test]
+    fn accounts_are_told_from_other_things() {
+        for text in
+            ["create user a", "ALTER USER a", "DROP ROLE a", "RENAME USER a TO b", "GRANT a TO b", "REVOKE a FROM b"]
+        {
+            assert!(is_account(text), "{text}");
+        }
+        for text in ["CREATE TABLE user (a INT)", "DROP TABLE a, b", "CALL p()", "ALTER TABLE role ADD a INT"] {
+            assert!(!is_account(text), "{text}");
+        }
     }
 
     #[test]

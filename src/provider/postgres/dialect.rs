@@ -136,6 +136,7 @@ WHERE c.relkind IN ('r', 'p') AND left(n.nspname, 3) <> 'pg_' AND n.nspname <> '
     probes: Probes {
         shown: |text| text,
         half_done: |_, _| false,
+        whole: None,
         // The server cuts the texts that it shows.
         running: Some(
             "SELECT 1 FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()

@@ -73,6 +73,7 @@ WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
     probes: Probes {
         shown: |text| text,
         half_done: |_, _| false,
+        whole: None,
         running: None,
         index: "SELECT '1', 'main' FROM main.sqlite_schema WHERE type = 'index' AND name = {index_text} COLLATE NOCASE",
         any_index: "SELECT '1' FROM main.sqlite_schema WHERE type = 'index' AND name = {index_text} COLLATE NOCASE",

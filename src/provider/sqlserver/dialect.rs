@@ -1,7 +1,9 @@
 use std::time::Duration;
 
+use super::deeds::deeds;
 use crate::provider::dialect::{ClockSource, Creation, Dialect, LockMeans, Objects, Probes, SessionLimits};
 use crate::provider::message::END;
+use crate::provider::untransacted::Untransacted;
 
 fn quote(name: &str) -> String {
     format!("[{}]", name.replace(']', "]]"))
@@ -238,10 +240,18 @@ SELECT s.name, t.name, CASE WHEN OBJECT_ID(QUOTENAME(t.name), N'U') = t.object_i
 FROM sys.tables AS t JOIN sys.schemas AS s ON s.schema_id = t.schema_id WHERE t.is_ms_shipped = 0",
     select_version: "SELECT N'SQL Server ' + CAST(SERVERPROPERTY('ProductVersion') AS nvarchar(100)) + N' '
   + CAST(SERVERPROPERTY('Edition') AS nvarchar(100))",
-    untransacted: None,
+    untransacted: Some(Untransacted::ByCalls {
+        // A trigger is reached by its table. A synonym is as good as a procedure that calls what it stands for.
+        code: "SELECT CASE WHEN o.type IN (N'TR', N'TA') THEN OBJECT_NAME(o.parent_object_id) ELSE o.name END, m.definition
+FROM sys.objects AS o LEFT JOIN sys.sql_modules AS m ON m.object_id = o.object_id
+WHERE o.type IN (N'P', N'PC', N'X', N'TR', N'TA', N'V') AND o.is_ms_shipped = 0
+UNION ALL SELECT name, N'CREATE PROCEDURE synonym AS EXEC ' + base_object_name FROM sys.synonyms",
+        deeds,
+    }),
     probes: Probes {
         shown,
         half_done,
+        whole: None,
         // Only those who may see other sessions are told. For the others it is still true that the lock, under which this
         // is asked, ends with the session that ran the statement.
         running: Some(

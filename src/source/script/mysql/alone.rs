@@ -1,7 +1,7 @@
 use super::super::scanner::Kind;
 use super::altered::{altered, keeps_passwords};
 use super::tables::{names, renamed};
-use super::{Cursor, inner, take_if, take_wait};
+use super::{Cursor, behind_conditions, inner, take_if, take_wait};
 use crate::domain::{Effect, ObjectName};
 
 /// Statements that are known to leave an open transaction open. What is not known to, commits.
@@ -189,8 +189,12 @@ fn compound(mut at: Cursor<'_>) -> Option<Effect> {
             }
         }
         begins = matches!(token.kind, Kind::Symbol(';') | Kind::Separator)
-            || ["BEGIN", "ATOMIC", "THEN", "DO", "LOOP", "REPEAT"].iter().any(|word| at.is(word));
+            || ["BEGIN", "ATOMIC", "THEN", "ELSE", "DO", "LOOP", "REPEAT"].iter().any(|word| at.is(word));
+        let is_handler = at.is("HANDLER");
         at.bump();
+        if is_handler && let Some(handling) = behind_conditions(at) {
+            (at, begins) = (handling, true);
+        }
     }
     None
 }

@@ -136,6 +136,8 @@ fn statements_that_commit_by_themselves() {
         ("INSERT INTO a VALUES (1) /*! ; DROP TABLE a */", Unknowable),
         ("BEGIN NOT ATOMIC INSERT INTO a VALUES (1); INSTALL SONAME 'x'; END", Unknowable),
         ("BEGIN NOT ATOMIC SET PASSWORD = 'x'; END", Unknowable),
+        ("BEGIN NOT ATOMIC DECLARE EXIT HANDLER FOR 1062, SQLWARNING INSTALL SONAME 'x'; END", Unknowable),
+        ("BEGIN NOT ATOMIC IF a THEN SELECT 1; ELSE INSTALL SONAME 'x'; END IF; END", Unknowable),
         ("ALTER USER u IDENTIFIED BY 'x' RETAIN CURRENT PASSWORD", Unknowable),
         ("EXECUTE s", Unknowable),
         ("BEGIN NOT ATOMIC IF a THEN DROP TABLE b; END IF; END", Unknowable),
@@ -259,6 +261,7 @@ fn statements_that_share_a_transaction() {
         "HANDLER a OPEN",
         "BEGIN NOT ATOMIC DECLARE n INT; FOR i IN 1..3 DO SET n = i; END FOR; IF n THEN DELETE FROM a; ELSE x: LOOP LEAVE x; END LOOP; END IF; END",
         "BEGIN NOT ATOMIC INSERT INTO a VALUES (1); UPDATE a SET b = 2; END",
+        "BEGIN NOT ATOMIC DECLARE CONTINUE HANDLER FOR NOT FOUND, SQLSTATE '23000' SET @a = 1; SELECT 1; END",
         "/*!40101 SET NAMES utf8mb4 */",
     ];
     for text in table {

@@ -48,6 +48,25 @@ fn next_part(at: &mut Cursor<'_>) -> bool {
     false
 }
 
+/// What a handler does, from behind `DECLARE … HANDLER`: the statement behind its conditions.
+fn behind_conditions(mut at: Cursor<'_>) -> Option<Cursor<'_>> {
+    if !at.take("FOR") {
+        return None;
+    }
+    loop {
+        let is_state = at.take("SQLSTATE");
+        if is_state {
+            at.take("VALUE");
+        }
+        // NOT FOUND is two words, any other condition one.
+        at.take("NOT");
+        at.bump();
+        if !at.symbol(',') {
+            return Some(at);
+        }
+    }
+}
+
 /// Steps over `IF EXISTS` or `IF NOT EXISTS`.
 fn take_if(at: &mut Cursor<'_>) -> bool {
     at.take_all(&["IF", "EXISTS"]) || at.take_all(&["IF", "NOT", "EXISTS"])

@@ -1,6 +1,6 @@
 use super::super::dialect::ToolCommand;
 use super::super::scanner::{Kind, Token};
-use super::{Cursor, Refused, inner, next_part};
+use super::{Cursor, Refused, behind_conditions, inner, next_part};
 
 /// The words that the client obeys itself, at the beginning of a statement.
 const COMMANDS: [&str; 26] = [
@@ -123,7 +123,11 @@ fn refused_inside(mut at: Cursor<'_>) -> Option<Refused> {
         }
         begins = matches!(token.kind, Kind::Symbol(';') | Kind::Separator)
             || ["BEGIN", "ATOMIC", "THEN", "ELSE", "DO", "LOOP", "REPEAT"].iter().any(|word| at.is(word));
+        let is_handler = at.is("HANDLER");
         at.bump();
+        if is_handler && let Some(handling) = behind_conditions(at) {
+            (at, begins) = (handling, true);
+        }
     }
     None
 }
