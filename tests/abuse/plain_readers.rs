@@ -37,20 +37,31 @@ async fn small(station: &Station) -> TcpStream {
     socket.connect(station.address()).await.unwrap()
 }
 
-/// How much of what the service has sent on a connection waits to be taken, in bytes; `None` when the system knows no such
-/// connection.
-fn waiting(service: SocketAddr, client: SocketAddr) -> Option<u64> {
+/// What the system knows of the service's end of a connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct End {
+    /// Whether the service has it open.
+    open: bool,
+    /// How much of what the service has sent waits to be taken, in bytes.
+    sent: u64,
+}
+
+/// The service's end; `None` when the system knows no such connection.
+fn end(service: SocketAddr, client: SocketAddr) -> Option<End> {
     let of = |port: u16| format!(":{port:04X}");
     let (local, remote) = (of(service.port()), of(client.port()));
     let table = std::fs::read_to_string("/proc/self/net/tcp").unwrap();
     let row = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
     let mut ours = row.filter(|row| row.get(1).is_some_and(|at| at.ends_with(&local)) && row[2].ends_with(&remote));
-    let (sent, _) = ours.next()?.get(4)?.split_once(':')?;
-    u64::from_str_radix(sent, 16).ok()
+    let row = ours.next()?;
+    let (sent, _) = row.get(4)?.split_once(':')?;
+    const ESTABLISHED: &str = "01";
+    Some(End { open: row[3] == ESTABLISHED, sent: u64::from_str_radix(sent, 16).ok()? })
 }
 
 /// Asks, reads nothing, and gives when the service had closed the connection, counted from when it last had anything more to
-/// send or took anything of `requests`. How long it takes until the system holds no more says nothing about the service.
+/// send or took anything of `requests`. How long it takes until the system holds no more says nothing about the service; nor
+/// does it when the client learns of the end, which it may not while both directions are full.
 async fn until_closed(
     mut stream: impl AsyncWrite + Unpin,
     service: SocketAddr,
@@ -62,13 +73,17 @@ async fn until_closed(
     let mut sent = None;
     let mut rest = &requests[..];
     loop {
-        let now = waiting(service, client);
+        let now = end(service, client);
+        if now.is_some_and(|end| !end.open) {
+            return last.elapsed();
+        }
         if now != sent && now.is_some() {
             (sent, last) = (now, Instant::now());
         }
         let open = format!("it is still open; {} of {} bytes were not taken", rest.len(), requests.len());
         assert!(last.elapsed() < PATIENCE * 4, "{open}");
-        assert!(started.elapsed() < Duration::from_secs(180), "{open}, {sent:?} bytes wait");
+        let waits = sent.map(|end| end.sent);
+        assert!(started.elapsed() < Duration::from_secs(180), "{open}, {waits:?} bytes wait");
         // Whether it still stands is found out by writing: reading would take what nobody is to take.
         match tokio::time::timeout(Duration::from_millis(200), stream.write(rest)).await {
             Ok(Ok(written)) if rest.len() > written => {
