@@ -3,6 +3,7 @@
 
 mod apply;
 mod audit;
+mod boundaries;
 mod branches;
 mod caller;
 mod catalogue;

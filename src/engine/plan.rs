@@ -1,5 +1,6 @@
 //! What would be done to a branch, without doing it.
 
+use super::boundaries::Boundaries;
 use super::error::EngineError;
 use super::failure::Failure;
 use super::inspect::unavailable;
@@ -65,7 +66,12 @@ impl Manager {
             PlanExtent::Up(target) => (self.target(target.as_deref(), &[branch.provider])?, None),
             PlanExtent::Down(wish) => (None, Some(self.undo(wish, branch.provider)?)),
         };
-        let ledger = self.read_ledger(&branch).await.map_err(|error| unavailable(&branch, error))?;
+        // None where the database does not exist yet. Dropping it closes it, should something fail.
+        let mut session = self.session(&branch).await.map_err(|error| unavailable(&branch, error))?;
+        let ledger = match &mut session {
+            Some(session) => session.ledger().await.map_err(|error| unavailable(&branch, error))?,
+            None => Ledger::default(),
+        };
         let catalogue = self.0.catalogue.current();
         let known = catalogue.of(branch.provider);
         let configured = &self.0.settings.policy;
@@ -81,7 +87,11 @@ impl Manager {
             PlanExtent::Up(_) => Direction::Up,
             PlanExtent::Down(_) => Direction::Down,
         };
-        let mut warnings = warnings(direction, &ledger, &plan);
+        let boundaries = match &mut session {
+            Some(session) => Boundaries::seen(session, &plan).await.map_err(|error| unavailable(&branch, error))?,
+            None => Boundaries::of(&plan),
+        };
+        let mut warnings = warnings(direction, &ledger, &boundaries);
         let state = self.0.store.state(branch.id).await?;
         if let (Direction::Up, Some(hold)) = (direction, state.and_then(|state| state.hold))
             && hold.binds(known)
@@ -89,25 +99,23 @@ impl Manager {
             let since = hold.since.format("%Y-%m-%dT%H:%M:%SZ");
             warnings.push(format!("what is planned brings back what was undone at {since}"));
         }
-        let preview = self.preview(&branch, &plan).await.map_err(|error| unavailable(&branch, error))?;
+        let preview = self.preview(session.as_mut(), &plan).await.map_err(|error| unavailable(&branch, error))?;
+        if let Some(session) = session {
+            session.close().await;
+        }
         let digest = plan_digest(branch.id, direction, &ledger, &plan, &preview.sql);
         warnings.extend(preview.stopped.as_ref().map(|error| not_shown(&plan, preview.sql.len(), error)));
-        Ok(PlanView { branch, direction, migrations: views(&plan, preview.sql), digest, warnings })
+        Ok(PlanView { branch, direction, migrations: views(&boundaries, preview.sql), digest, warnings })
     }
 }
 
 impl Manager {
     /// What each statement of a plan comes to in a branch as it is now.
-    async fn preview(&self, branch: &Branch, plan: &Plan) -> Result<Preview, ProviderError> {
+    async fn preview(&self, session: Option<&mut Session>, plan: &Plan) -> Result<Preview, ProviderError> {
         if plan.migrations().flat_map(remaining).all(|statement| statement.rebuild.is_none()) {
             return Ok(Preview::default());
         }
-        let mut session = self.session(branch).await?;
-        let preview = preview_in(session.as_mut(), &self.0.settings.provider, plan).await;
-        if let Some(session) = session {
-            session.close().await;
-        }
-        preview
+        preview_in(session, &self.0.settings.provider, plan).await
     }
 }
 
@@ -131,22 +139,23 @@ fn remaining(planned: &Planned) -> impl Iterator<Item = &Statement> {
 }
 
 /// `sql` has what the first statements come to.
-fn views(plan: &Plan, sql: Vec<Vec<String>>) -> Vec<PlannedView> {
+fn views(boundaries: &Boundaries, sql: Vec<Vec<String>>) -> Vec<PlannedView> {
+    let plan = &boundaries.plan;
     let mut sql = sql.into_iter();
-    let view = |(planned, numbers): (&Planned, Vec<u32>)| {
+    let view = |(at, (planned, numbers)): (usize, (&Planned, Vec<u32>))| {
         let mut statements = Vec::with_capacity(numbers.len());
-        for (statement, number) in remaining(planned).zip(numbers) {
+        for (index, (statement, number)) in (planned.begin()..).zip(remaining(planned).zip(numbers)) {
             match sql.next() {
                 Some(texts) if statement.rebuild.is_some() => {
                     statements
                         .extend(texts.into_iter().enumerate().map(|(at, sql)| (part(statement, at, sql), number)));
                 }
-                _ => statements.push((statement.clone(), number)),
+                _ => statements.push((boundaries.show(at, index, statement), number)),
             }
         }
         PlannedView { planned: planned.clone(), statements }
     };
-    plan.migrations().zip(transactions(plan)).map(view).collect()
+    plan.migrations().zip(transactions(plan)).enumerate().map(view).collect()
 }
 
 /// One of the statements that a rebuild comes to.
@@ -169,8 +178,9 @@ fn not_shown(plan: &Plan, index: usize, error: &ProviderError) -> String {
     format!("{} would fail as things stand: {}{hint}", place.unwrap_or_default(), error.message)
 }
 
-fn warnings(direction: Direction, ledger: &Ledger, plan: &Plan) -> Vec<String> {
-    let mut warnings = Vec::new();
+fn warnings(direction: Direction, ledger: &Ledger, boundaries: &Boundaries) -> Vec<String> {
+    let plan = &boundaries.plan;
+    let mut warnings = boundaries.warnings.clone();
     if direction == Direction::Down && !plan.is_empty() {
         let kept = |id: &str| id.parse::<crate::domain::MigrationId>().is_ok_and(|id| id.is_repeatable());
         let kept: Vec<&str> = ledger.rows.iter().map(|row| row.id.as_str()).filter(|id| kept(id)).collect();
@@ -181,7 +191,7 @@ fn warnings(direction: Direction, ledger: &Ledger, plan: &Plan) -> Vec<String> {
             ));
         }
     }
-    for planned in plan.migrations() {
+    for (number, planned) in plan.migrations().enumerate() {
         let (id, script) = (&planned.migration.id, planned.script());
         if let Some(doubtful) = planned.doubtful() {
             let line = script.statements.get(doubtful.start).map_or(0, |statement| statement.line);
@@ -190,7 +200,7 @@ fn warnings(direction: Direction, ledger: &Ledger, plan: &Plan) -> Vec<String> {
                 script.file
             ));
         }
-        let alone = script.statements.iter().skip(planned.begin()).filter(|each| !each.is_transactional()).count();
+        let alone = boundaries.count_outside(number, planned);
         if alone > 0 {
             let verb = if alone == 1 { "statement that takes" } else { "statements that take" };
             warnings.push(format!("{id} has {alone} {verb} effect outside any transaction"));

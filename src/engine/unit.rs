@@ -41,15 +41,17 @@ impl Attempt<'_> {
     /// The statements that no transaction can hold, although their text does not show it; `None` when there are none.
     /// Several migrations that are to commit together can't do without one transaction.
     async fn find_alone(&self, session: &mut Session, work: &[Work<'_>]) -> Result<Option<Vec<usize>>, Broken> {
+        let together: Vec<&Planned> = work.iter().map(|one| one.planned).collect();
         for (number, one) in work.iter().enumerate() {
             let all = 0..one.planned.script().statements.len();
-            let found = session.untransacted(work, number, all).await;
+            let found = session.untransacted(&together, number, all).await;
             let alone = found.map_err(|error| self.broken(error))?;
             let Some(first) = alone.first() else { continue };
             if work.len() == 1 {
                 return Ok(Some(alone));
             }
-            let error = session.refuse_untransacted();
+            let mut error = session.refuse_untransacted();
+            error.message.push_str("; nothing of them was run");
             let (migration, statement) = (Some(one.planned.migration.id.clone()), Some(*first));
             let error = ExecutionError { error, migration, statement, done: 0, outcome: Outcome::RolledBack };
             return Err(self.broken_execution(&[one.planned], error));
@@ -95,7 +97,7 @@ impl Attempt<'_> {
             self.go_on()?;
             // Asked anew for each: what came before may have made such a table or procedure.
             let alone = match segment {
-                Segment::Transaction(range) => session.untransacted(slice::from_ref(work), 0, range.clone()).await,
+                Segment::Transaction(range) => session.untransacted(&[work.planned], 0, range.clone()).await,
                 Segment::Alone(_) => Ok(Vec::new()),
             };
             let alone = alone.map_err(|error| self.broken(error))?;

@@ -5,12 +5,11 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use crate::domain::{MigrationId, Statement};
+use crate::domain::{MigrationId, Planned, Statement};
 
 use super::connection::Row;
 use super::deeds::{Code, Deeds};
 use super::error::{ErrorKind, ProviderError};
-use super::run::Work;
 use super::session::Session;
 use super::word::has_word;
 
@@ -61,19 +60,24 @@ impl Session {
     /// something, at all.
     pub async fn untransacted(
         &mut self,
-        works: &[Work<'_>],
+        together: &[&Planned],
         number: usize,
         range: Range<usize>,
     ) -> Result<Vec<usize>, ProviderError> {
-        let (Some(how), Some(work)) = (&self.sql.dialect.untransacted, works.get(number)) else {
+        let (Some(how), Some(planned)) = (&self.sql.dialect.untransacted, together.get(number)) else {
             return Ok(Vec::new());
         };
         match how {
-            Untransacted::ByTables { tables, code, .. } => self.changing_tables(tables, code, work, range).await,
+            Untransacted::ByTables { tables, code, .. } => self.changing_tables(tables, code, planned, range).await,
             Untransacted::ByCalls { code, deeds } => {
-                self.calling(code, *deeds, works.get(..=number).unwrap_or_default(), range).await
+                self.calling(code, *deeds, together.get(..=number).unwrap_or_default(), range).await
             }
         }
+    }
+
+    /// Whether such statements run outside any transaction here. Elsewhere each has one of its own.
+    pub fn untransacted_is_outside(&self) -> bool {
+        matches!(self.sql.dialect.untransacted, Some(Untransacted::ByTables { .. }))
     }
 
     /// Why such a statement can't be one of several migrations in one transaction.
@@ -88,9 +92,7 @@ impl Session {
                 "use transaction mode PerMigration, or convert the table: ALTER TABLE … ENGINE = InnoDB",
             ),
         };
-        let text = format!(
-            "the statement {what}, so it cannot be part of one transaction for several migrations; nothing of them was run"
-        );
+        let text = format!("the statement {what}, so it cannot be part of one transaction for several migrations");
         ProviderError::new(ErrorKind::Sql, text).hint(hint)
     }
 
@@ -98,10 +100,10 @@ impl Session {
         &mut self,
         tables: &str,
         code: &str,
-        work: &Work<'_>,
+        planned: &Planned,
         range: Range<usize>,
     ) -> Result<Vec<usize>, ProviderError> {
-        let statements = work.planned.script().statements.get(range.clone()).unwrap_or_default();
+        let statements = planned.script().statements.get(range.clone()).unwrap_or_default();
         if !statements.iter().any(|statement| statement.alone.is_none() && statement.session.is_none()) {
             return Ok(Vec::new());
         }
@@ -122,11 +124,11 @@ impl Session {
         &mut self,
         code: &str,
         deeds: fn(&str) -> Deeds,
-        works: &[Work<'_>],
+        together: &[&Planned],
         range: Range<usize>,
     ) -> Result<Vec<usize>, ProviderError> {
-        let Some(work) = works.last() else { return Ok(Vec::new()) };
-        let statements = work.planned.script().statements.get(range.clone()).unwrap_or_default();
+        let Some(planned) = together.last() else { return Ok(Vec::new()) };
+        let statements = planned.script().statements.get(range.clone()).unwrap_or_default();
         let shared: Vec<(usize, Deeds)> = range
             .zip(statements)
             .filter(|(_, statement)| statement.alone.is_none())
@@ -136,14 +138,14 @@ impl Session {
             return Ok(shared.into_iter().filter(|(_, deeds)| deeds.ends).map(|(index, _)| index).collect());
         }
         let known = self.reached.as_ref().and_then(|reached| reached.code.as_ref());
-        if known.is_none_or(|(id, _)| id != work.id()) {
+        if known.is_none_or(|(id, _)| *id != planned.migration.id) {
             let rows = self.probe(code, &[]).await?;
             let code = rows.iter().map(|row| kept(&row.text_or_empty(0), &row.text_or_empty(1), deeds)).collect();
-            self.reached = Some(Reached { code: Some((work.id().clone(), code)), ..Reached::default() });
+            self.reached = Some(Reached { code: Some((planned.migration.id.clone(), code)), ..Reached::default() });
         }
         let kept = self.reached.as_ref().and_then(|reached| reached.code.as_ref());
         // What the migrations make themselves may not be in the catalog yet.
-        let texts = works.iter().flat_map(|work| &work.planned.script().statements);
+        let texts = together.iter().flat_map(|planned| &planned.script().statements);
         let mut made = Vec::new();
         texts.for_each(|statement| flatten(deeds(&statement.sql).makes, &mut made));
         let code = Code::of(kept.into_iter().flat_map(|(_, code)| code).chain(&made));

@@ -250,3 +250,44 @@ async fn on_postgres_procedures_end_no_transaction_of_others() {
         transaction.rollback().await.unwrap();
     }
 }
+
+/// What a plan says of its statements: which transaction each is part of, and whether it is part of one.
+async fn planned(branch: &Branch) -> (Vec<(u32, bool)>, pb::PlanResponse) {
+    let request = pb::PlanRequest { branch: "BR001".into(), ..pb::PlanRequest::default() };
+    let plan = branch.station.migrations().await.plan(request).await.unwrap().into_inner();
+    let statements = plan.migrations.iter().flat_map(|migration| &migration.statements);
+    (statements.map(|statement| (statement.transaction, statement.transactional)).collect(), plan)
+}
+
+/// The digest of the plan that was shown is that of the plan that is run.
+async fn runs_as_planned(branch: &Branch, plan: pb::PlanResponse) {
+    let request = pb::ApplyRequest { branch: "BR001".into(), plan_digest: plan.digest, ..pb::ApplyRequest::default() };
+    let result = branch.station.migrations().await.apply(request).await.unwrap().into_inner().result.unwrap();
+    assert!(result.success, "{result:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_mysql_and_mariadb_a_plan_shows_what_no_transaction_takes_back() {
+    for server in [mariadb().await, mysql().await].into_iter().flatten() {
+        let branch = Branch::on(server).await;
+        with_audit(&branch).await;
+        branch.sql("CREATE TABLE log (n INT) ENGINE = MyISAM").await;
+        migration(&branch, "2_Rows", &[FIRST, "INSERT INTO log VALUES (1)", LAST, LAST]);
+        migration(&branch, "3_Rows", &[FIRST, LAST]);
+        let (statements, plan) = planned(&branch).await;
+        assert_eq!(statements, [(1, true), (2, false), (3, true), (3, true), (4, true), (4, true)]);
+        assert!(plan.warnings.iter().any(|warning| warning.starts_with("2_Rows has 1 statement")), "{plan:?}");
+        runs_as_planned(&branch, plan).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_sqlserver_a_plan_shows_what_has_a_transaction_of_its_own() {
+    let Some(branch) = with_procedures().await else { return };
+    migration(&branch, "2_Made", &["CREATE PROCEDURE made AS INSERT INTO audit VALUES (4)", "EXEC made"]);
+    let text = "DECLARE @text nvarchar(100) = N'INSERT INTO audit VALUES (5)'; EXEC(@text)";
+    migration(&branch, "3_Calls", &["EXEC made", "EXEC plain", text, LAST]);
+    let (statements, plan) = planned(&branch).await;
+    assert_eq!(statements, [(1, true), (1, true), (2, true), (2, true), (3, true), (4, true)]);
+    runs_as_planned(&branch, plan).await;
+}
