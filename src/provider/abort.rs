@@ -111,7 +111,7 @@ impl Session {
     ) -> (ProviderError, bool) {
         let what = match range.len() {
             1 => format!("statement {}", range.end),
-            _ => format!("statements {} to {}", range.start + 1, range.end),
+            _ => format!("any of statements {} to {}", range.start + 1, range.end),
         };
         let why = match kept {
             Kept::Untransacted => {
@@ -123,7 +123,7 @@ impl Session {
             true => String::new(),
             false => format!("{}; ", error.message),
         };
-        let text = format!("{because}{why}: any of {what} may have taken effect");
+        let text = format!("{because}{why}: {what} may have taken effect");
         let doubt = ProviderError {
             code: error.code,
             position: error.position,
