@@ -63,7 +63,7 @@ async fn a_broken_migration_is_told_with_its_place() {
 #[tokio::test]
 async fn a_run_is_followed_through_the_death_of_the_service() {
     let mut station = Station::new();
-    for (key, value) in [("LOCK__LEASE", "1s"), ("LOCK__WAIT", "5s"), ("PARALLEL__BRANCHES", "2")] {
+    for (key, value) in [("LOCK__LEASE", "3s"), ("LOCK__WAIT", "5s"), ("PARALLEL__BRANCHES", "2")] {
         station.set(key, value);
     }
     // A fraction of a second for each branch, spent in the database.
@@ -95,7 +95,7 @@ async fn a_run_is_followed_through_the_death_of_the_service() {
 #[tokio::test]
 async fn one_branch_is_asked_for_again_after_the_death_of_the_service() {
     let mut station = Station::new();
-    for (key, value) in [("LOCK__LEASE", "1s"), ("LOCK__WAIT", "5s")] {
+    for (key, value) in [("LOCK__LEASE", "3s"), ("LOCK__WAIT", "5s")] {
         station.set(key, value);
     }
     let slow = "CREATE TABLE a AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 10000000) \
