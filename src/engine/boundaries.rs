@@ -98,7 +98,8 @@ impl Boundaries {
 
     /// How many of a migration's statements run outside any transaction.
     pub(super) fn count_outside(&self, number: usize, planned: &Planned) -> usize {
-        let remaining = planned.script().statements.iter().enumerate().skip(planned.begin());
-        remaining.filter(|(index, each)| !each.is_transactional() || self.outside.contains(&(number, *index))).count()
+        let is_outside =
+            |(index, each): &(usize, &Statement)| !each.is_transactional() || self.outside.contains(&(number, *index));
+        planned.remaining().filter(is_outside).count()
     }
 }

@@ -133,9 +133,8 @@ fn refused(branch: &Branch, refusals: &[Refusal]) -> EngineError {
     EngineError::PlanRefused(Failure::from_refusals(branch, refusals).error)
 }
 
-/// What is still to be run of each migration.
 fn remaining(planned: &Planned) -> impl Iterator<Item = &Statement> {
-    planned.script().statements.iter().skip(planned.begin())
+    planned.remaining().map(|(_, statement)| statement)
 }
 
 /// `sql` has what the first statements come to.
@@ -144,7 +143,7 @@ fn views(boundaries: &Boundaries, sql: Vec<Vec<String>>) -> Vec<PlannedView> {
     let mut sql = sql.into_iter();
     let view = |(at, (planned, numbers)): (usize, (&Planned, Vec<u32>))| {
         let mut statements = Vec::with_capacity(numbers.len());
-        for (index, (statement, number)) in (planned.begin()..).zip(remaining(planned).zip(numbers)) {
+        for ((index, statement), number) in planned.remaining().zip(numbers) {
             match sql.next() {
                 Some(texts) if statement.rebuild.is_some() => {
                     statements

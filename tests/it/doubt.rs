@@ -1,6 +1,8 @@
 //! What a transaction of MySQL or MariaDB could not hold, and what a journal can't know: nothing is run a second time
 //! unasked, and whoever is asked is told precisely about what.
 
+use std::time::{Duration, Instant};
+
 use branchkeeper::rpc::proto::{FailureClass, MigrationStatus, ResolveRequest};
 use sqlx::{AssertSqlSafe, Row};
 
@@ -104,25 +106,29 @@ impl Branch {
         self.station.migrations().await.resolve(answer).await.unwrap();
     }
 
-    /// What an attempt fails with. A service that was started anew may hold the branch itself for a moment, to take up the run
-    /// that was cut off; that is waited for, and nothing else is.
-    async fn fails_once_free(&self) -> pb::MigrationError {
-        let begun = std::time::Instant::now();
+    /// What an attempt comes to once nobody holds the branch any more: a service that was started anew takes up the run that
+    /// was cut off. What this calls `held` is tried again too.
+    pub(crate) async fn once_free(&self, held: impl Fn(&pb::MigrationResult) -> bool) -> pb::MigrationResult {
+        let begun = Instant::now();
         loop {
-            match apply(&self.station, "BR001").await {
-                Ok(answer) => return answer.result.unwrap().errors.remove(0),
-                Err(status) if status.code() == tonic::Code::Aborted && begun.elapsed().as_secs() < 60 => {
-                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            let answer = apply(&self.station, "BR001").await;
+            match &answer {
+                Ok(answer) => {
+                    if let Some(result) = answer.result.clone().filter(|result| !held(result)) {
+                        return result;
+                    }
                 }
-                Err(status) => panic!("{status:?}"),
+                Err(status) => assert_eq!(status.code(), tonic::Code::Aborted, "{status:?}"),
             }
+            assert!(begun.elapsed() < Duration::from_secs(60), "the branch stays locked: {answer:?}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
 
     /// A person is asked, however often the migration is asked for.
     pub(crate) async fn asks(&self, line: u32) -> pb::MigrationError {
-        let first = self.fails_once_free().await;
-        let again = self.fails_once_free().await;
+        let first = self.once_free(|_| false).await.errors.remove(0);
+        let again = self.once_free(|_| false).await.errors.remove(0);
         for error in [&first, &again] {
             assert_eq!((error.class(), error.line), (FailureClass::Ambiguous, line), "{error:?}");
             assert!(error.hint.contains("branchkeeper resolve BR001 --applied"), "{error:?}");

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use branchkeeper::rpc::proto::FailureClass;
 
 use crate::doubt::Branch;
-use crate::support::{Fate, Product, apply, pb};
+use crate::support::{Fate, Product, pb};
 
 /// Every test function named here runs on MariaDB, on MySQL and on SQL Server.
 macro_rules! on_each {
@@ -96,21 +96,9 @@ pub(crate) fn migration(branch: &Branch, id: &str, statements: &[&str]) {
 
 /// What an attempt comes to once nobody holds the branch any more.
 pub(crate) async fn result(branch: &Branch) -> pb::MigrationResult {
-    let begun = Instant::now();
-    loop {
-        let answer = apply(&branch.station, "BR001").await;
-        let result = answer.as_ref().ok().and_then(|answer| answer.result.clone());
-        // Some servers drop a session that asks for a lock in vain too often.
-        let is_held = |result: &pb::MigrationResult| {
-            let classes = [FailureClass::Locked, FailureClass::Connection];
-            result.errors.first().is_some_and(|error| classes.contains(&error.class()))
-        };
-        if let Some(result) = result.filter(|result| !is_held(result)) {
-            return result;
-        }
-        assert!(begun.elapsed() < Duration::from_secs(60), "the branch stays locked: {answer:?}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    // Some servers drop a session that asks for a lock in vain too often.
+    let classes = [FailureClass::Locked, FailureClass::Connection];
+    branch.once_free(|result| result.errors.first().is_some_and(|error| classes.contains(&error.class()))).await
 }
 
 async fn a_transaction_that_was_ended_is_a_persons_to_settle(branch: Branch) {

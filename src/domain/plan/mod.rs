@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Intent, Migration, MigrationId, Progress, Script, TransactionMode};
+use super::{Intent, Migration, MigrationId, Progress, Script, Statement, TransactionMode};
 
 mod down;
 mod down_rows;
@@ -150,6 +150,11 @@ impl Planned {
     /// The index of the first statement that is still to be run.
     pub fn begin(&self) -> usize {
         self.resume.as_ref().map_or(0, |progress| progress.done.len().min(self.script().statements.len()))
+    }
+
+    /// The statements that are still to be run, with their indexes.
+    pub fn remaining(&self) -> impl Iterator<Item = (usize, &Statement)> {
+        self.script().statements.iter().enumerate().skip(self.begin())
     }
 
     /// What an earlier, interrupted attempt has begun and of which it did not record the outcome.

@@ -54,7 +54,7 @@ impl Wire {
         let wait = whole_seconds(limit);
         let mut wire = Self { connection, options, place: place.clone(), wait, greeting: None, asked, tainted: false };
         if first.is_none() {
-            wire.greet(&Stop::after(limit)).await.map_err(|failure| failure.error)?;
+            wire.greet(&Stop::after(limit), true).await.map_err(|failure| failure.error)?;
         }
         Ok(wire)
     }
@@ -74,9 +74,9 @@ impl Wire {
         }
         if self.greeting.is_none() {
             if overdue == Overdue::Abandon {
-                return self.greet_and_send(sent(text), stop, sink).await;
+                return self.greet_and_send(sent(text), stop, false, sink).await;
             }
-            self.greet(stop).await?;
+            self.greet(stop, false).await?;
         }
         let Self { connection, options, place, greeting, tainted, .. } = self;
         let Greeting { id, server, .. } = greeting.as_ref().ok_or_else(|| nameless(place))?;
@@ -110,13 +110,20 @@ impl Wire {
         result
     }
 
-    async fn greet(&mut self, stop: &Stop) -> Result<(), Failure> {
-        self.greet_and_send("", stop, &mut |_| {}).await
+    /// Begins the session where nothing is to be asked along; `connecting` is for how a failure is told.
+    async fn greet(&mut self, stop: &Stop, connecting: bool) -> Result<(), Failure> {
+        self.greet_and_send("", stop, connecting, &mut |_| {}).await
     }
 
     /// Gives the session the server's own settings, learns who the server is and how it reads quotes, and sends a question
     /// of ours, all in one round trip. What is not answered in time is given up with the connection.
-    async fn greet_and_send(&mut self, text: &str, stop: &Stop, sink: &mut Sink<'_>) -> Result<(), Failure> {
+    async fn greet_and_send(
+        &mut self,
+        text: &str,
+        stop: &Stop,
+        connecting: bool,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), Failure> {
         let Self { connection, place, greeting, .. } = self;
         let opening = opening(self.wait);
         let opening = if text.is_empty() { opening } else { format!("{opening};\n{text}") };
@@ -130,7 +137,7 @@ impl Wire {
             reply => sink(reply),
         };
         let driven = drive(replies, stop, std::future::ready(()), &mut rest).await;
-        let (result, _) = driven.end(&place.address(), &INTERRUPTED, |error| failure(error, place, false));
+        let (result, _) = driven.end(&place.address(), &INTERRUPTED, |error| failure(error, place, connecting));
         *greeting = told;
         result?;
         greeting.as_ref().map(drop).ok_or_else(|| nameless(place))
