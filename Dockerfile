@@ -1,7 +1,8 @@
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
 # The dependencies first, with nothing of ours but what names them: this layer is made anew only when they change.
-COPY Cargo.toml Cargo.lock rust-toolchain.toml ./
+# Without rust-toolchain.toml, for which tools that only people need would be fetched: the image has the compiler.
+COPY Cargo.toml Cargo.lock ./
 RUN mkdir -p src && echo 'fn main() {}' | tee src/main.rs build.rs >/dev/null && touch src/lib.rs \
     && cargo build --release --locked \
     && rm -rf src build.rs
@@ -18,7 +19,8 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/*
 # The migrations' folder is empty: those who mount theirs there, or copy it into an image of their own, get no others.
-RUN useradd --system --uid 10001 --home-dir /var/lib/branchkeeper --create-home branchkeeper \
+RUN useradd --system --uid 10001 --home-dir /var/lib/branchkeeper --no-create-home branchkeeper \
+    && install --directory --owner branchkeeper --group branchkeeper /var/lib/branchkeeper \
     && mkdir --parents /etc/branchkeeper/branch_migrations
 COPY --from=build /src/target/release/branchkeeper /usr/local/bin/branchkeeper
 ENV BRANCHKEEPER_DATA=/var/lib/branchkeeper \
