@@ -19,6 +19,7 @@ mod look;
 mod looks;
 mod manager;
 mod measures;
+mod news;
 mod notifications;
 pub mod orchestrator;
 mod passwords;

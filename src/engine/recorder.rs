@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::halt::Halt;
+use super::news::News;
 use super::patience::patiently;
 use crate::domain::{BranchOutcome, Clock, EventBody, MigrationStatus, Run, RunId, Time};
 use crate::store::{Batch, Finished, HeadOffice, Next};
@@ -53,8 +54,8 @@ pub(super) struct Book {
     pub(super) gathers: bool,
     /// The run's newest event, so that a batch whose answer was lost can be sent again.
     pub(super) newest: i64,
-    /// Told the newest sequence number after each write.
-    pub(super) sequence: watch::Sender<i64>,
+    /// Told after each write.
+    pub(super) news: watch::Sender<News>,
     /// Pulled when the run turns out to belong to another process now.
     pub(super) halt: Halt,
 }
@@ -148,7 +149,7 @@ impl Book {
                 let last = recorded.events.last().map(|event| event.sequence);
                 if let Some(newest) = recorded.ended.as_ref().map(|run| run.last_sequence).or(last) {
                     self.newest = newest;
-                    self.sequence.send_replace(newest);
+                    self.news.send_replace(News::with(newest, recorded.events));
                 }
                 for branch in recorded.lost {
                     tracing::warn!(run = %self.run_id, %branch, "the lease was lost before the outcome was recorded");

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::halt::Halt;
 use super::job::Jobs;
+use super::news::News;
 use super::patience::patiently;
 use super::recorder::{Book, Recorder};
 use super::runs::Origin;
@@ -26,7 +27,7 @@ const FRESH: Duration = Duration::from_secs(1);
 
 /// Works on `run` until every branch has had its turn, the run is cancelled, or the service stops. In the last case the
 /// run stays open in head office, to be taken up again.
-pub(super) async fn execute(shared: Arc<Shared>, run: Run, origin: Origin, halt: Halt, sequence: watch::Sender<i64>) {
+pub(super) async fn execute(shared: Arc<Shared>, run: Run, origin: Origin, halt: Halt, news: watch::Sender<News>) {
     let id = run.id;
     // A run that was taken up may meet leases that its last process has left, even if that has recorded nothing yet.
     let resumed = origin != Origin::New;
@@ -50,7 +51,7 @@ pub(super) async fn execute(shared: Arc<Shared>, run: Run, origin: Origin, halt:
         branches_done: so_far.finished(),
         gathers: run.branches_total > 1 && window(limit, stop_on_error) > limit,
         newest: run.last_sequence,
-        sequence: sequence.clone(),
+        news: news.clone(),
         halt: halt.clone(),
     };
     let (recorder, writing) = Recorder::start(book, Arc::clone(&shared.clock));
@@ -88,7 +89,7 @@ pub(super) async fn execute(shared: Arc<Shared>, run: Run, origin: Origin, halt:
             match patiently(&halt, || shared.store.end_run(id, &shared.owner, ending)).await {
                 Ok(run) => {
                     tell_end(&run);
-                    sequence.send_replace(run.last_sequence);
+                    news.send_replace(News::at(run.last_sequence));
                 }
                 Err(error) => tracing::error!(run = %id, %error, "the run's end could not be recorded"),
             }

@@ -8,6 +8,7 @@ use super::caller::Caller;
 use super::error::EngineError;
 use super::halt::Halt;
 use super::manager::Manager;
+use super::news::News;
 use super::rollback::UndoWish;
 use super::rollout;
 use super::shared::ActiveRun;
@@ -111,7 +112,12 @@ impl Manager {
     pub async fn events(&self, id: RunId, after: i64, include_statements: bool) -> Result<Vec<Event>, EngineError> {
         // Listening begins before looking, so that no event slips in between.
         let active = self.0.active.get(id);
-        let events = self.0.store.events(id, after, include_statements, MAX_EVENTS).await?;
+        let latest = active.as_ref().and_then(|active| fresh(&active.news, after, include_statements));
+        let events = match (latest, &active) {
+            (Some(events), _) => events,
+            (None, Some(active)) if active.news.borrow().newest() <= after => Vec::new(),
+            (None, _) => self.0.store.events(id, after, include_statements, MAX_EVENTS).await?,
+        };
         if !events.is_empty() {
             return Ok(events);
         }
@@ -120,14 +126,20 @@ impl Manager {
         }
         let news = async {
             match active {
-                Some(ActiveRun { mut sequence, .. }) => drop(sequence.wait_for(|newest| *newest > after).await),
+                Some(ActiveRun { mut news, .. }) => {
+                    let _ = news.wait_for(|news| news.newest() > after).await;
+                    fresh(&news, after, include_statements)
+                }
                 None => std::future::pending().await,
             }
         };
-        tokio::select! {
-            () = news => {}
-            () = tokio::time::sleep(WAIT_FOR_EVENTS) => {}
-            () = self.0.soft.cancelled() => {}
+        let latest = tokio::select! {
+            latest = news => latest,
+            () = tokio::time::sleep(WAIT_FOR_EVENTS) => None,
+            () = self.0.soft.cancelled() => None,
+        };
+        if let Some(events) = latest {
+            return Ok(events);
         }
         Ok(self.0.store.events(id, after, include_statements, MAX_EVENTS).await?)
     }
@@ -184,16 +196,16 @@ impl Manager {
     pub(super) fn begin(&self, run: Run, origin: Origin) -> bool {
         let shared = std::sync::Arc::clone(&self.0);
         let halt = Halt::new(&shared.soft, &shared.hard);
-        let (news, sequence) = watch::channel(run.last_sequence);
+        let (sender, news) = watch::channel(News::at(run.last_sequence));
         let id = run.id;
         if origin == (Origin::TakenUp { cancelled: true }) {
             halt.cancel();
         }
-        if !shared.active.insert(id, ActiveRun { halt: halt.clone(), sequence }) {
+        if !shared.active.insert(id, ActiveRun { halt: halt.clone(), news }) {
             return false;
         }
         self.0.tasks.spawn(async move {
-            rollout::execute(std::sync::Arc::clone(&shared), run, origin, halt, news).await;
+            rollout::execute(std::sync::Arc::clone(&shared), run, origin, halt, sender).await;
             shared.active.remove(id);
             // Branches that failed are due again some time, which the orchestrator does not know yet.
             shared.wake.notify_one();
@@ -211,7 +223,7 @@ impl Manager {
             }
             match active {
                 // The sender is dropped when this process is through with the run.
-                Some(ActiveRun { mut sequence, .. }) => while sequence.changed().await.is_ok() {},
+                Some(ActiveRun { mut news, .. }) => while news.changed().await.is_ok() {},
                 None if self.0.soft.is_cancelled() => return Err(EngineError::Draining),
                 None => tokio::time::sleep(WAIT_FOR_EVENTS).await,
             }
@@ -301,6 +313,14 @@ impl Manager {
             None => EngineError::Locked { branch, holder: error.message.clone(), until: None },
         })
     }
+}
+
+/// The events after number `after` that are in the newest batch; `None` where they have to be read from head office. At most
+/// as many as a batch has.
+fn fresh(news: &watch::Receiver<News>, after: i64, include_statements: bool) -> Option<Vec<Event>> {
+    let news = news.borrow();
+    let wanted = |event: &&Event| include_statements || !event.body.is_statement();
+    news.since(after).map(|events| events.iter().filter(wanted).cloned().collect())
 }
 
 /// How unlike two texts are: what is left of each without their common beginning.

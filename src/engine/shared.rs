@@ -13,6 +13,7 @@ use super::hosts::Hosts;
 use super::inspect::Lacking;
 use super::looks::Looks;
 use super::measures::LastMeasured;
+use super::news::News;
 use super::notifications::NotifySettings;
 use super::readiness::Readiness;
 use super::settings::EngineSettings;
@@ -60,8 +61,8 @@ pub(super) struct ActiveRuns(Mutex<HashMap<RunId, ActiveRun>>);
 #[derive(Clone)]
 pub(super) struct ActiveRun {
     pub(super) halt: Halt,
-    /// The newest sequence number that is committed; closed when this process is through with the run.
-    pub(super) sequence: watch::Receiver<i64>,
+    /// What was committed last; closed when this process is through with the run.
+    pub(super) news: watch::Receiver<News>,
 }
 
 impl ActiveRuns {
