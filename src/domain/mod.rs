@@ -60,5 +60,5 @@ pub use script::{Effect, LostValue, ObjectName, Risk, Script, SessionChange, Sta
 pub use sealer::{SealError, SealKey, SealedPassword, Sealer};
 pub use secret::{Secret, SecretRef};
 pub use state::{BranchState, HeldMigration, Hold, Lease, MigrationStatus};
-pub use text::{render, shorten};
+pub use text::{render, render_with, shorten};
 pub use validation::{FieldViolation, Violations, validate_branch};

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 /// `text` cut to at most `limit` characters, white space folded into single spaces, with an ellipsis where it was cut.
 ///
 /// Used wherever somebody else's text (a statement, a server's message) goes into an error or a row of bounded size.
@@ -24,16 +26,20 @@ pub fn shorten(text: &str, limit: usize) -> String {
 
 /// `template` with every `{name}` replaced in one pass, so that nothing that is put in is taken for a name.
 pub fn render(template: &str, values: &[(&str, &str)]) -> String {
+    let value = |name: &str| values.iter().find(|(known, _)| *known == name).map(|(_, value)| Cow::Borrowed(*value));
+    render_with(template, value)
+}
+
+/// As [`render`], with values that are made up when they are needed. A name without a value stays as it stands.
+pub fn render_with<'v>(template: &str, value: impl Fn(&str) -> Option<Cow<'v, str>>) -> String {
     let mut out = String::with_capacity(template.len() * 2);
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {
         out.push_str(before);
-        let found = after
-            .split_once('}')
-            .and_then(|(name, tail)| values.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value, tail)));
+        let found = after.split_once('}').and_then(|(name, tail)| value(name).map(|value| (value, tail)));
         match found {
             Some((value, tail)) => {
-                out.push_str(value);
+                out.push_str(&value);
                 rest = tail;
             }
             None => {

@@ -14,6 +14,7 @@ use super::apply::{Attempt, Broken, Leased};
 use super::failure::Failure;
 use super::halt::Halt;
 use super::heartbeat::Heartbeat;
+use super::hosts::HostPlace;
 use super::look::{Looked, may_look};
 use super::patience::patiently;
 use super::recorder::{Finish, Recorder};
@@ -40,7 +41,7 @@ pub(super) struct Jobs {
 const STALE: Duration = Duration::from_secs(10);
 
 /// The places that a branch takes while it is worked on: one on its server, one in the run.
-pub(super) type Places = (OwnedSemaphorePermit, OwnedSemaphorePermit);
+pub(super) type Places = (HostPlace, OwnedSemaphorePermit);
 
 impl Jobs {
     /// Gives `branch` its turn. Its outcome is recorded when this returns; the places are given back as soon as the
@@ -50,14 +51,14 @@ impl Jobs {
         self.turn_inside(branch, known, places).instrument(span).await
     }
 
-    async fn turn_inside(&self, branch: Branch, known: KnownState, places: Places) -> OutcomeStatus {
+    async fn turn_inside(&self, branch: Branch, known: KnownState, mut places: Places) -> OutcomeStatus {
         let begun = Instant::now();
         let halt = self.halt.for_branch();
         let mut opened = None;
         if halt.reason().is_none() && may_look(&self.run.request, &known) {
             let catalogue = self.shared.catalogue.current();
             let mut report = Report::default();
-            let look = async { self.attempt(&branch, &catalogue, &halt).look(&mut report).await };
+            let look = async { self.attempt(&branch, &catalogue, &halt).look(&mut report, &mut places.0.spare).await };
             // What goes wrong here goes wrong again under the lease, where it is recorded.
             match AssertUnwindSafe(look).catch_unwind().await.unwrap_or(Looked::Unknown) {
                 Looked::UpToDate => {
@@ -71,6 +72,7 @@ impl Jobs {
                 Looked::Unknown => {}
             }
         }
+        places.0.clear().await;
         let (seen, newest, looked) = (branch.update_time, known.token, Instant::now());
         let mut places = Some(places);
         let mut floor = 0;

@@ -6,7 +6,7 @@
 use super::apply::{Attempt, Broken};
 use super::report::Report;
 use crate::domain::{EventBody, Ledger, Plan, RunRequest};
-use crate::provider::{ErrorKind, Session};
+use crate::provider::{ErrorKind, Session, Spare};
 use crate::store::KnownState;
 
 /// A connection, and the branch's ledger as it was read there.
@@ -39,12 +39,13 @@ pub(super) fn may_look(request: &RunRequest, known: &KnownState) -> bool {
 
 impl Attempt<'_> {
     /// Looks whether there is anything to do. What was seen is in `report` where there is nothing.
-    pub(super) async fn look(&self, report: &mut Report) -> Looked {
+    /// It goes over the `spare` connection where that serves, and leaves one there where it can.
+    pub(super) async fn look(&self, report: &mut Report, spare: &mut Option<Spare>) -> Looked {
         let endpoint = match self.endpoint() {
             Ok(endpoint) => endpoint,
             Err(broken) => return Looked::due(Err(broken)),
         };
-        let mut opened = match Session::connect(&endpoint, &self.settings.provider).await {
+        let mut opened = match Session::connect_over(&endpoint, &self.settings.provider, spare.take()).await {
             // To create it is a change.
             Err(error) if error.kind == ErrorKind::DatabaseMissing => return Looked::Unknown,
             Err(error) => return Looked::due(Err(self.broken(error))),
@@ -62,7 +63,7 @@ impl Attempt<'_> {
         }
         report.see(self.catalogue, &opened.ledger, self.run_id);
         self.tell_start(&plan);
-        opened.session.close().await;
+        *spare = opened.session.leave().await;
         Looked::UpToDate
     }
 

@@ -100,6 +100,7 @@ impl Manager {
                 return;
             }
         }
+        shared.hosts.close_spares().await;
         // What is interrupted need not wait until our claims run out.
         if let Err(error) = shared.store.release_all(&shared.owner).await {
             tracing::warn!(%error, "the remaining leases could not be given up; they run out by themselves");

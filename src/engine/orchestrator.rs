@@ -293,8 +293,12 @@ fn report(manager: &Manager, branches: Vec<Branch>) {
         let interval = TimeDelta::from_std(shared.settings.auto.interval).unwrap_or(TimeDelta::zero());
         let look = async |branch: Branch| {
             let settings = &shared.settings.provider;
-            let endpoint = Endpoint::of(&branch, settings);
-            let _on_host = shared.hosts.enter(endpoint.map_or_else(|_| String::new(), |at| at.host_key())).await;
+            let endpoint = Endpoint::of(&branch, settings).ok();
+            let host = endpoint.as_ref().map(Endpoint::host_key).unwrap_or_default();
+            let mut on_host = shared.hosts.enter(&host, endpoint.as_ref()).await;
+            if let Some(on_host) = &mut on_host {
+                on_host.clear().await;
+            }
             if let Err(error) = manager.report_pending(&branch, shared.clock.now() + interval).await {
                 tracing::warn!(branch = %branch.code, %error, "what the branch lacks could not be recorded");
             }

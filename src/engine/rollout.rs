@@ -166,17 +166,18 @@ async fn place_and_turn(jobs: Arc<Jobs>, places: Arc<Semaphore>, found: Found) -
     let shared = &jobs.shared;
     let endpoint = Endpoint::of(&found.branch, &shared.settings.provider);
     // A connection that does not resolve fails in its turn, with the reason recorded.
-    let host = endpoint.map_or_else(|_| String::new(), |endpoint| endpoint.host_key());
+    let endpoint = endpoint.ok();
+    let host = endpoint.as_ref().map(Endpoint::host_key).unwrap_or_default();
     let both = async {
         loop {
-            let on_host = shared.hosts.enter(host.clone()).await?;
+            let on_host = shared.hosts.enter(&host, endpoint.as_ref()).await?;
             if let Ok(in_run) = Arc::clone(&places).try_acquire_owned() {
                 return Some((on_host, in_run));
             }
             // A place on the server is not kept idle while the run has none to give: other runs could use it.
             drop(on_host);
             let in_run = Arc::clone(&places).acquire_owned().await.ok()?;
-            if let Some(on_host) = shared.hosts.try_enter(host.clone()) {
+            if let Some(on_host) = shared.hosts.try_enter(&host, endpoint.as_ref()) {
                 return Some((on_host, in_run));
             }
         }

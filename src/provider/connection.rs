@@ -10,6 +10,7 @@ use crate::domain::{BranchCode, Provider};
 
 use super::error::{ErrorKind, ProviderError};
 use super::server::ServerPlace;
+use super::spare::Spare;
 use super::stop::{Reason, Stop};
 use super::{mysql, postgres, sqlite, sqlserver};
 
@@ -138,21 +139,30 @@ pub(super) fn raw(text: &str) -> RawSql {
 
 impl Connection {
     /// Connects to a database of a server. A server that has no connection to spare is asked again within `limit`. What is
-    /// going to be asked `first` saves a round trip where it can travel with the greeting.
+    /// going to be asked `first` saves a round trip where it can travel with the greeting. A `spare` connection is used
+    /// where it fits, and closed otherwise.
     pub(super) async fn open(
         code: &BranchCode,
         place: &ServerPlace,
         database: &str,
         limit: Duration,
         first: Option<&str>,
+        spare: Option<Spare>,
     ) -> Result<Self, ProviderError> {
+        let spare = spare.map(Spare::into_inner);
+        if place.provider == Provider::MySql {
+            let wire = mysql::Wire::open(place, database, limit, first, spare).await?;
+            return Ok(Self::MySql(Box::new(wire)));
+        }
+        if let Some(spare) = spare {
+            spare.close().await;
+        }
         Ok(match place.provider {
             Provider::Postgres => Self::Postgres(Box::new(postgres::Wire::open(code, place, database, limit).await?)),
-            Provider::MySql => Self::MySql(Box::new(mysql::Wire::open(place, database, limit, first).await?)),
             Provider::SqlServer => {
                 Self::SqlServer(Box::new(sqlserver::Wire::open(code, place, database, limit).await?))
             }
-            Provider::Sqlite => {
+            Provider::Sqlite | Provider::MySql => {
                 return Err(ProviderError::new(ErrorKind::Internal, "a file is not opened like a server"));
             }
         })
@@ -221,6 +231,17 @@ impl Connection {
         match (self, pid) {
             (Self::Postgres(wire), Some(pid)) => wire.is_lent(pid, mark).await,
             _ => false,
+        }
+    }
+
+    /// Ends the session; its connection is left where it can serve others and nothing was done over it but to look.
+    pub(super) async fn leave(self) -> Option<Spare> {
+        match self {
+            Self::MySql(wire) => wire.leave().await.map(Spare::new),
+            other => {
+                other.close().await;
+                None
+            }
         }
     }
 

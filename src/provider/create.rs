@@ -23,7 +23,7 @@ pub async fn create(endpoint: &Endpoint, settings: &Settings) -> Result<(), Prov
         Place::Sqlite(file) => return sqlite::create(file).await,
         Place::Postgres(place) | Place::MySql(place) | Place::SqlServer(place) => place,
     };
-    let open = || Connection::open(&endpoint.code, place, &place.database, settings.connect_timeout, None);
+    let open = || Connection::open(&endpoint.code, place, &place.database, settings.connect_timeout, None, None);
     let mut connection = match open().await {
         Err(error) if error.kind == ErrorKind::DatabaseMissing => {
             create_database(endpoint, place, settings).await?;
@@ -74,7 +74,7 @@ async fn maintenance(
     let creation = dialect.creation.as_ref().ok_or_else(nothing)?;
     let mut last = nothing();
     for database in creation.maintenance {
-        match Connection::open(&endpoint.code, place, database, settings.connect_timeout, None).await {
+        match Connection::open(&endpoint.code, place, database, settings.connect_timeout, None, None).await {
             Ok(connection) => return Ok((connection, dialect, creation)),
             Err(error) if error.kind == ErrorKind::DatabaseMissing => last = error,
             Err(error) => return Err(error),

@@ -8,6 +8,7 @@ use super::error::{ErrorKind, ProviderError};
 use super::hold::Hold;
 use super::server::ServerPlace;
 use super::settings::Settings;
+use super::spare::Spare;
 use super::sql::Sql;
 use super::sqlite;
 use super::stop::{Backoff, Stop};
@@ -48,13 +49,27 @@ pub(super) enum Used {
 impl Session {
     /// Connects. Never creates anything: a database, schema or file that is not there is [`ErrorKind::DatabaseMissing`].
     pub async fn connect(endpoint: &Endpoint, settings: &Settings) -> Result<Self, ProviderError> {
+        Self::connect_over(endpoint, settings, None).await
+    }
+
+    /// As [`Self::connect`], over a connection that an earlier look has left, if it serves; otherwise that is closed first.
+    pub async fn connect_over(
+        endpoint: &Endpoint,
+        settings: &Settings,
+        spare: Option<Spare>,
+    ) -> Result<Self, ProviderError> {
         let limit = settings.connect_timeout;
         let sql = Sql::new(endpoint.dialect(), endpoint, settings);
         let connection = match &endpoint.place {
-            Place::Sqlite(file) => Connection::Sqlite(sqlite::Wire::open(file, limit).await?),
+            Place::Sqlite(file) => {
+                if let Some(spare) = spare {
+                    spare.close().await;
+                }
+                Connection::Sqlite(sqlite::Wire::open(file, limit).await?)
+            }
             Place::Postgres(place) | Place::MySql(place) | Place::SqlServer(place) => {
                 let first = sql.fill(sql.dialect.select_ledger);
-                Connection::open(&endpoint.code, place, &place.database, limit, Some(&first)).await?
+                Connection::open(&endpoint.code, place, &place.database, limit, Some(&first), spare).await?
             }
         };
         let mut session = Self {
@@ -103,6 +118,12 @@ impl Session {
         if let Some(connection) = self.connection.take() {
             connection.close().await;
         }
+    }
+
+    /// As [`Self::close`]; a connection over which nothing was done but to read the ledger is left for another look where
+    /// it can serve one.
+    pub async fn leave(mut self) -> Option<Spare> {
+        self.connection.take()?.leave().await
     }
 
     /// Asks a question of our own: bounded in time, waited for where SQLite's file is busy. Its rows may be anything.

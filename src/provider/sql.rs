@@ -1,9 +1,10 @@
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::SecondsFormat;
 
-use crate::domain::{Checksum, Clock, Provider, Time, render};
+use crate::domain::{Checksum, Clock, Provider, Time, render, render_with};
 
 use super::dialect::{ClockSource, Dialect, LockMeans, SessionLimits};
 use super::endpoint::{Endpoint, Place};
@@ -85,30 +86,31 @@ impl Sql {
     /// A template of the dialect with everything put in that depends on the branch alone.
     pub(super) fn fill(&self, template: &str) -> String {
         let key = self.key.cast_unsigned();
-        render(
-            template,
-            &[
-                ("history", &self.history),
-                ("lock", &self.lock),
-                ("history_text", &self.literal(&self.history)),
-                ("lock_text", &self.literal(&self.lock)),
-                ("key", &self.key.to_string()),
-                ("hex", &format!("{key:016x}")),
-                ("high", &(key >> 32).to_string()),
-                ("low", &(key & 0xffff_ffff).to_string()),
-                ("schema", &self.schema.as_ref().map_or_else(|| "NULL".into(), |schema| self.literal(schema))),
-                (
-                    "schema_quoted",
-                    &self.schema.as_ref().map_or_else(|| "NULL".into(), |s| self.literal(&(self.dialect.quote)(s))),
-                ),
-                ("home", &(self.dialect.quote)(&self.home)),
-                ("home_text", &self.literal(&self.home)),
-                ("text", &(MAX_TEXT + 1).to_string()),
-                ("journal", &(MAX_JOURNAL + 1).to_string()),
-                ("wait", &self.wait.as_millis().to_string()),
-                ("rows", &(MAX_ROWS + 1).to_string()),
-            ],
-        )
+        let quote = self.dialect.quote;
+        let schema = |text: &dyn Fn(&str) -> String| self.schema.as_deref().map_or_else(|| "NULL".into(), text);
+        let value = |name: &str| {
+            let made = match name {
+                "history" => return Some(Cow::Borrowed(&*self.history)),
+                "lock" => return Some(Cow::Borrowed(&*self.lock)),
+                "history_text" => self.literal(&self.history),
+                "lock_text" => self.literal(&self.lock),
+                "key" => self.key.to_string(),
+                "hex" => format!("{key:016x}"),
+                "high" => (key >> 32).to_string(),
+                "low" => (key & 0xffff_ffff).to_string(),
+                "schema" => schema(&|name| self.literal(name)),
+                "schema_quoted" => schema(&|name| self.literal(&quote(name))),
+                "home" => quote(&self.home),
+                "home_text" => self.literal(&self.home),
+                "text" => (MAX_TEXT + 1).to_string(),
+                "journal" => (MAX_JOURNAL + 1).to_string(),
+                "wait" => self.wait.as_millis().to_string(),
+                "rows" => (MAX_ROWS + 1).to_string(),
+                _ => return None,
+            };
+            Some(Cow::Owned(made))
+        };
+        render_with(template, value)
     }
 
     /// Lets go of the server's lock, where there is one.

@@ -1,14 +1,16 @@
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
-use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySqlRow};
-use sqlx::{ConnectOptions, Connection as _, Row as _};
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlRow};
+use sqlx::{ConnectOptions, Row as _};
 
+use super::account::Account;
+use super::asked::{self, Asked};
 use super::dialect::{sent, whole_seconds};
 use super::failure::failure;
-use super::options::options;
 use super::place::find;
 use super::quoting::Quoting;
+use super::spare::Spare;
 use super::vigil;
 use crate::provider::connection::{Cause, Ended, Failure, Overdue, Reply, Row, Sink, drive, raw, reply};
 use crate::provider::error::ProviderError;
@@ -21,6 +23,7 @@ const INTERRUPTED: [&str; 4] = ["1317", "1969", "3024", "1927"];
 /// A connection to a MySQL or MariaDB server.
 pub(in crate::provider) struct Wire {
     connection: MySqlConnection,
+    account: Account,
     options: MySqlConnectOptions,
     place: ServerPlace,
     /// For how long a statement waits for a table that others use, in seconds, unless it is told otherwise.
@@ -29,6 +32,8 @@ pub(in crate::provider) struct Wire {
     greeting: Option<Greeting>,
     /// The question that was asked while connecting, and its answer, until something else is asked.
     asked: Option<Asked>,
+    /// Whether the connection comes from an earlier look.
+    reused: bool,
     /// A `KILL QUERY` was sent and its answer has not been seen: it may hit the next statement instead.
     pub(in crate::provider) tainted: bool,
 }
@@ -36,23 +41,39 @@ pub(in crate::provider) struct Wire {
 impl Wire {
     /// Connects to a database of the place, or to none where the name is empty. A server that has no connection to spare
     /// is asked again within `limit`. What is asked `first`, which must mean the same with any settings, is asked at once,
-    /// and when it is sent next, the answer is there already; most branches are asked nothing else.
+    /// and when it is sent next, the answer is there already; most branches are asked nothing else. A `spare` connection
+    /// is used if it can tell the answer, and closed otherwise.
     pub(in crate::provider) async fn open(
         place: &ServerPlace,
         database: &str,
         limit: Duration,
         first: Option<&str>,
+        spare: Option<Spare>,
     ) -> Result<Self, ProviderError> {
-        let options = options(place, Some(database).filter(|name| !name.is_empty())).await?;
+        let account = Account::of(place).await?;
+        let options = account.options(database);
         // The server may take names for something else until it is told in which characters they are written.
         let first = first.filter(|text| text.is_ascii());
-        let attempt = || async {
-            let opened = open(&options, first).await;
-            opened.map_err(|error| failure(error, place, true).error)
+        let mut spared = None;
+        match (spare, first) {
+            (Some(spare), Some(first)) => spared = spare.ask(&account, database, first, limit).await,
+            (Some(spare), None) => spare.close().await,
+            (None, _) => {}
+        }
+        let reused = spared.is_some();
+        let (connection, asked) = match spared {
+            Some((connection, asked)) => (connection, Some(asked)),
+            None => {
+                let attempt = || async {
+                    let opened = asked::open(&options, first).await;
+                    opened.map_err(|error| failure(error, place, true).error)
+                };
+                place.connect(limit, attempt).await?
+            }
         };
-        let (connection, asked) = place.connect(limit, attempt).await?;
-        let wait = whole_seconds(limit);
-        let mut wire = Self { connection, options, place: place.clone(), wait, greeting: None, asked, tainted: false };
+        let (place, wait) = (place.clone(), whole_seconds(limit));
+        let mut wire =
+            Self { connection, account, options, place, wait, greeting: None, asked, reused, tainted: false };
         if first.is_none() {
             wire.greet(&Stop::after(limit), true).await.map_err(|failure| failure.error)?;
         }
@@ -153,8 +174,16 @@ impl Wire {
     }
 
     pub(in crate::provider) async fn close(self) {
-        // Whatever goes wrong here, the server ends the session when it sees the socket closed.
-        let _ = tokio::time::timeout(Duration::from_secs(1), self.connection.close()).await;
+        asked::close(self.connection).await;
+    }
+
+    /// Ends the session; its connection is left where nothing was done over it but to look.
+    pub(in crate::provider) async fn leave(self) -> Option<Spare> {
+        if self.greeting.is_some() || self.tainted {
+            self.close().await;
+            return None;
+        }
+        Some(Spare { account: self.account, connection: self.connection, settled: self.reused })
     }
 }
 
@@ -173,31 +202,6 @@ impl Greeting {
         let text = |column: usize| row.try_get_unchecked::<String, _>(column).ok();
         Some(Self { id: text(0)?.parse().ok()?, server: text(1)?, quoting: Quoting::of(&text(2)?) })
     }
-}
-
-/// A question and what came of it.
-struct Asked {
-    text: String,
-    answer: Result<Vec<MySqlRow>, sqlx::Error>,
-}
-
-/// Connects, and asks what is to be asked `first`.
-async fn open(
-    options: &MySqlConnectOptions,
-    first: Option<&str>,
-) -> Result<(MySqlConnection, Option<Asked>), sqlx::Error> {
-    let mut connection = options.connect().await?;
-    let Some(text) = first else { return Ok((connection, None)) };
-    match raw(sent(text)).fetch_all(&mut connection).await {
-        Err(error) if !is_about_question(&error) => Err(error),
-        answer => Ok((connection, Some(Asked { text: text.to_owned(), answer }))),
-    }
-}
-
-/// Whether it is the question that the server has refused, and not the session.
-fn is_about_question(error: &sqlx::Error) -> bool {
-    let refused = error.as_database_error().and_then(|refused| refused.try_downcast_ref::<MySqlDatabaseError>());
-    refused.is_some_and(|refused| !matches!(refused.number(), 1053 | 1152 | 1927 | 4031))
 }
 
 /// What a session begins with.

@@ -13,6 +13,9 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Row};
 
 use crate::support::{self, Product};
 
+/// Held by the one test that tells the servers what to tell new sessions.
+pub(crate) static INIT_CONNECT: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// A branch's database of one test, and how to look at it past the code under test.
 pub(crate) struct Fixture {
     pub(crate) settings: Settings,

@@ -71,6 +71,7 @@ mod rehearsing;
 mod running;
 mod segments;
 mod silence;
+mod spares;
 mod sqlite_only;
 mod sqlite_rebuild;
 mod sqlite_rows;

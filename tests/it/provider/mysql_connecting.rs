@@ -6,7 +6,7 @@ use branchkeeper::domain::{SecretRef, SslMode};
 use branchkeeper::provider::{ErrorKind, Session, Settings, create, test};
 use tokio::net::TcpListener;
 
-use super::fixture::{Fixture, Notes, planned, soon, sql, work};
+use super::fixture::{Fixture, INIT_CONNECT, Notes, planned, soon, sql, work};
 
 on_mysql!(
     users_databases_and_hosts_that_do_not_fit_are_told_apart,
@@ -76,6 +76,7 @@ async fn what_a_server_tells_new_sessions_does_not_garble_the_ledger(mut fixture
     session.close().await;
     fixture.value("UPDATE \"__MigrationsHistory\" SET migration_id = '1_Größe_Ж'").await;
 
+    let _alone = INIT_CONNECT.lock().await;
     // Not for administrators, as whom the other tests connect.
     let user = &account.0;
     let told = format!("SET character_set_results = IF(CURRENT_USER() LIKE '{user}@%', 'latin1', 'utf8mb4')");
