@@ -13,7 +13,7 @@ use super::flush::Break;
 use super::lock::Fence;
 use super::message::{Message, Purpose};
 use super::records::Entry;
-use super::run::{Observer, Work};
+use super::run::{Observer, Opened, Work};
 use super::segment::{done, partly_done};
 use super::session::Session;
 use super::stop::Stop;
@@ -34,7 +34,8 @@ impl Session {
         let works = std::slice::from_ref(work);
         let range = index..index + 1;
         let mut message = Message::default();
-        self.open(&mut message, fence, work, Some(range.clone())).map_err(|error| partly_done(error, work, index))?;
+        self.open(&mut message, fence, work, Opened::For(range.clone()))
+            .map_err(|error| partly_done(error, work, index))?;
         for user in done(work, index, SessionChange::User) {
             message.push(Purpose::Setting, user);
         }
@@ -52,7 +53,8 @@ impl Session {
                 let took = self.sql.dialect.records_afterwards().then(|| started.elapsed());
                 let digests = vec![statement.digest()];
                 let entry = Entry::Done { digests, last, took, announced: false, next: None };
-                self.push_journal(&mut message, fence, work, index, &entry);
+                // The announcement has made the row.
+                self.push_journal(&mut message, &Opened::ToSettle, fence, work, index, &entry);
                 self.flush(&mut message, works, stop, observer).await
             }
             // It was told to stop before it was sent.

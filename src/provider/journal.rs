@@ -9,7 +9,7 @@ use super::error::{ErrorKind, ProviderError};
 use super::lock::Fence;
 use super::message::{Message, Purpose};
 use super::records::Entry;
-use super::run::{Observer, Work};
+use super::run::{Observer, Opened, Work};
 use super::session::Session;
 use super::stop::Stop;
 
@@ -62,7 +62,7 @@ impl Session {
         self.write_journal(fence, work, begin, &Entry::Intent(Intent::together(statements))).await
     }
 
-    /// Writes one entry to the journal, in a transaction of its own.
+    /// Writes one entry to the journal, in a transaction of its own, after whatever may have happened.
     pub(super) async fn write_journal(
         &mut self,
         fence: &Fence,
@@ -70,9 +70,20 @@ impl Session {
         index: usize,
         entry: &Entry,
     ) -> Result<(), ProviderError> {
+        self.write_entry(Opened::ToSettle, fence, work, index, entry).await
+    }
+
+    pub(super) async fn write_entry(
+        &mut self,
+        opened: Opened,
+        fence: &Fence,
+        work: &Work<'_>,
+        index: usize,
+        entry: &Entry,
+    ) -> Result<(), ProviderError> {
         let mut message = Message::default();
-        self.open(&mut message, fence, work, None)?;
-        self.push_journal(&mut message, fence, work, index, entry);
+        self.open(&mut message, fence, work, opened.clone())?;
+        self.push_journal(&mut message, &opened, fence, work, index, entry);
         let stop = Stop::after(BOOKKEEPING);
         match self.flush(&mut message, std::slice::from_ref(work), &stop, &mut Nobody).await {
             Ok(()) => {
@@ -86,11 +97,12 @@ impl Session {
         }
     }
 
-    /// The journal's entry, the row's beginning before it where there may be none, and the commit. `begin` is the index of
-    /// the first statement that the entry speaks of.
+    /// The journal's entry, the row's beginning before it where there may be none, and the commit. `opened` is for what the
+    /// transaction was opened; `begin` is the index of the first statement that the entry speaks of.
     pub(super) fn push_journal(
         &self,
         message: &mut Message,
+        opened: &Opened,
         fence: &Fence,
         work: &Work<'_>,
         begin: usize,
@@ -107,6 +119,11 @@ impl Session {
             }
             (Direction::Up, _) => {
                 let is_there = matches!(entry, Entry::Withdrawn | Entry::Done { announced: true, .. });
+                let is_new = fresh && !is_there && !work.id().is_repeatable();
+                if is_new && *opened != Opened::ToSettle {
+                    message.push(Purpose::Record, &self.sql.first_entry(fence, &work.subject(), entry));
+                    return self.push_commit(message, fence, entry);
+                }
                 if begin == 0 && !is_there {
                     message.push(Purpose::Record, &self.sql.begin_journal(fence, &work.subject()));
                 }
@@ -116,6 +133,10 @@ impl Session {
                 }
             }
         }
+        self.push_commit(message, fence, entry);
+    }
+
+    fn push_commit(&self, message: &mut Message, fence: &Fence, entry: &Entry) {
         if self.sql.dialect.records_afterwards() {
             message.push(Purpose::Fence, &self.sql.touch(fence));
         }

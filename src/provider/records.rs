@@ -49,11 +49,42 @@ pub(super) enum Entry {
     Withdrawn,
 }
 
+/// What an entry says, as the ledger's columns have it.
+struct Written<'a> {
+    applied: bool,
+    /// What the list of statements done grows by.
+    added: String,
+    intent: Option<&'a Intent>,
+    /// How much more time was taken, where the entry says so.
+    took: Option<Option<Duration>>,
+}
+
+impl Entry {
+    fn written(&self) -> Written<'_> {
+        let (applied, digests, intent, took) = match self {
+            Self::Intent(intent) => (false, &[][..], Some(intent), None),
+            Self::Done { digests, last, took, next, .. } => (*last, digests.as_slice(), next.as_ref(), Some(*took)),
+            Self::Withdrawn => (false, &[][..], None, None),
+        };
+        let added = digests.iter().flat_map(|digest| [" ", digest.as_str()]).collect();
+        Written { applied, added, intent, took }
+    }
+}
+
+/// What a new row says besides its subject.
+struct Row<'a> {
+    state: &'a str,
+    done: &'a str,
+    intent: Option<&'a Intent>,
+    took: String,
+}
+
 /// What is written to the ledger. Every text fails, or changes nothing, once the lock is not ours any more.
 impl Sql {
     /// The ledger row of a migration that is wholly applied.
     pub(super) fn insert_applied(&self, fence: &Fence, work: &Work<'_>, took: Option<Duration>) -> String {
-        self.insert(fence, &work.subject(), "applied", &self.took(took), "")
+        let row = Row { state: "applied", done: "", intent: None, took: self.took(took) };
+        self.insert(fence, &work.subject(), &row, "")
     }
 
     /// Removes a migration's row, such as that of an earlier content of a repeatable migration.
@@ -65,19 +96,35 @@ impl Sql {
     pub(super) fn begin_journal(&self, fence: &Fence, subject: &Subject<'_>) -> String {
         let id = self.literal(subject.id);
         let absent = format!("WHERE NOT EXISTS (SELECT 1 FROM {} WHERE migration_id = {id})", self.history);
-        self.insert(fence, subject, "partial", "0", &absent)
+        let row = Row { state: "partial", done: "", intent: None, took: "0".into() };
+        self.insert(fence, subject, &row, &absent)
     }
 
-    fn insert(&self, fence: &Fence, subject: &Subject<'_>, state: &str, took: &str, condition: &str) -> String {
+    /// Begins the journal of a migration that is known to have no row, with this as its first entry.
+    pub(super) fn first_entry(&self, fence: &Fence, subject: &Subject<'_>, entry: &Entry) -> String {
+        let Written { applied, added, intent, took } = entry.written();
+        let row = Row {
+            state: if applied { "applied" } else { "partial" },
+            done: if applied { "" } else { &added },
+            intent,
+            took: took.map_or_else(|| "0".into(), |took| self.took(took)),
+        };
+        self.insert(fence, subject, &row, "")
+    }
+
+    fn insert(&self, fence: &Fence, subject: &Subject<'_>, row: &Row<'_>, condition: &str) -> String {
+        let Row { state, done, intent, took } = row;
         format!(
             "INSERT INTO {} (migration_id, checksum, format, state, statements_done, statements_total, intent, applied_at, \
-             duration_us, product_version, run_id, sequence, fence) SELECT {}, {}, {}, '{state}', '', {}, NULL, \
+             duration_us, product_version, run_id, sequence, fence) SELECT {}, {}, {}, '{state}', {}, {}, {}, \
              {}, {took}, {}, {}, {}, {}{} {condition}",
             self.history,
             self.literal(subject.id),
             self.literal(subject.checksum),
             Direction::Up.ledger_format(),
+            self.literal(done),
             subject.total,
+            self.intent(*intent),
             self.now(),
             self.literal(env!("CARGO_PKG_VERSION")),
             self.literal(&subject.run_id),
@@ -89,20 +136,15 @@ impl Sql {
 
     /// Writes to a migration's journal. `fresh` when nothing that the row says about statements counts any more.
     pub(super) fn journal(&self, fence: &Fence, subject: &Subject<'_>, entry: &Entry, fresh: bool) -> String {
-        let (applied, digests, intent, took) = match entry {
-            Entry::Intent(intent) => (false, &[][..], Some(intent), None),
-            Entry::Done { digests, last, took, next, .. } => (*last, digests.as_slice(), next.as_ref(), Some(took)),
-            Entry::Withdrawn => (false, &[][..], None, None),
-        };
+        let Written { applied, added, intent, took } = entry.written();
         let intent = self.intent(intent);
-        let added: String = digests.iter().flat_map(|digest| [" ", digest.as_str()]).collect();
         let done = match () {
             () if applied => "''".into(),
             () if fresh => self.literal(&added),
             () => format!("CONCAT(statements_done, {})", self.literal(&added)),
         };
         let before = if fresh { "0" } else { "duration_us" };
-        let duration = took.map_or_else(|| before.into(), |took| format!("{before} + {}", self.took(*took)));
+        let duration = took.map_or_else(|| before.into(), |took| format!("{before} + {}", self.took(took)));
         let sequence = if fresh { format!(", sequence = {}", self.next_sequence()) } else { String::new() };
         format!(
             "UPDATE {} SET checksum = {}, format = {}, state = '{}', statements_done = {done}, \
@@ -131,13 +173,8 @@ impl Sql {
     /// Writes to the journal of a migration that is being undone. What the row says of how it was applied stays; the word
     /// [`DOWN`] at the journal's beginning tells the direction. `fresh` when the migration stands wholly applied.
     pub(super) fn journal_down(&self, fence: &Fence, subject: &Subject<'_>, entry: &Entry, fresh: bool) -> String {
-        let (digests, intent) = match entry {
-            Entry::Intent(intent) => (&[][..], Some(intent)),
-            Entry::Done { digests, next, .. } => (digests.as_slice(), next.as_ref()),
-            Entry::Withdrawn => (&[][..], None),
-        };
+        let Written { added, intent, .. } = entry.written();
         let intent = self.intent(intent);
-        let added: String = digests.iter().flat_map(|digest| [" ", digest.as_str()]).collect();
         let done = match fresh {
             true => self.literal(&format!("{DOWN}{added}")),
             false => format!("CONCAT(statements_done, {})", self.literal(&added)),

@@ -81,7 +81,8 @@ impl Session {
             return Err(error);
         }
         let mut message = Message::default();
-        self.open(&mut message, fence, first, Some(first.whole())).map_err(|error| nothing_done(error, first))?;
+        self.open(&mut message, fence, first, Opened::For(first.whole()))
+            .map_err(|error| nothing_done(error, first))?;
         let mut times = Vec::with_capacity(work.len());
         for (number, one) in work.iter().enumerate() {
             let started = Instant::now();
@@ -213,13 +214,12 @@ impl Session {
     }
 
     /// Begins a unit of work: the transaction, unless the lock's own is still open, and the proof that the lock is ours.
-    /// `runs` are the migration's statements that are to run in it; `None` for bookkeeping.
     pub(super) fn open(
         &mut self,
         message: &mut Message,
         fence: &Fence,
         work: &Work<'_>,
-        runs: Option<Range<usize>>,
+        opened: Opened,
     ) -> Result<(), ProviderError> {
         let Some((hold, begin)) = self.hold.begin() else { return Err(fence_lost()) };
         self.hold = hold;
@@ -230,7 +230,11 @@ impl Session {
                 message.push(Purpose::Setting, self.sql.dialect.own_user);
             }
             message.push(Purpose::Begin, self.sql.dialect.begin);
-            self.push_touch(message, fence, runs.map(|range| Mark::of(work, range)).as_ref());
+            match (opened, self.sql.dialect.keep) {
+                (Opened::For(range), _) => self.push_touch(message, fence, Some(&Mark::of(work, range))),
+                (Opened::ForEntry, Some(keep)) => self.push_keep(message, keep),
+                (Opened::ForEntry | Opened::ToSettle, _) => self.push_touch(message, fence, None),
+            }
         } else if work.changes(SessionChange::Setting) {
             self.used = Used::By(work.id().clone());
         }
@@ -246,10 +250,19 @@ impl Session {
 
     /// Makes sure in the open transaction that the lock is ours, and says what it is for.
     pub(super) fn push_touch(&self, message: &mut Message, fence: &Fence, unit: Option<&Mark>) {
+        self.push_kept(message, &self.sql.touch_for(fence, unit));
+    }
+
+    /// Keeps the lock's row for the open transaction. Whether the lock is ours shows when the record is written.
+    fn push_keep(&self, message: &mut Message, keep: &str) {
+        self.push_kept(message, &self.sql.fill(keep));
+    }
+
+    fn push_kept(&self, message: &mut Message, text: &str) {
         for text in self.sql.dialect.before_touch {
             message.push(Purpose::Fence, &self.sql.fill(text));
         }
-        message.push(Purpose::Fence, &self.sql.touch_for(fence, unit));
+        message.push(Purpose::Fence, text);
         for text in self.sql.dialect.mark {
             message.push(Purpose::Fence, &self.sql.fill(text));
         }
@@ -278,6 +291,17 @@ impl Session {
             false => Used::Never,
         };
     }
+}
+
+/// What a transaction is opened for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Opened {
+    /// These statements of the migration, and their record.
+    For(Range<usize>),
+    /// An entry of the journal about a statement outside transactions, before which nothing was left unsaid.
+    ForEntry,
+    /// An entry of the journal after whatever may have happened.
+    ToSettle,
 }
 
 pub(super) fn nothing_done(error: ProviderError, work: &Work<'_>) -> ExecutionError {

@@ -12,7 +12,7 @@ use super::journal::Nobody;
 use super::lock::Fence;
 use super::message::{Message, Purpose};
 use super::records::Entry;
-use super::run::{Observer, Work, nothing_done};
+use super::run::{Observer, Opened, Work, nothing_done};
 use super::session::{Session, Used};
 use super::stop::{Stop, later};
 use super::untransacted::Untransacted;
@@ -143,7 +143,8 @@ impl Session {
         let begin = range.start;
         let works = std::slice::from_ref(work);
         let mut message = Message::default();
-        self.open(&mut message, fence, work, Some(range.clone())).map_err(|error| partly_done(error, work, begin))?;
+        self.open(&mut message, fence, work, Opened::For(range.clone()))
+            .map_err(|error| partly_done(error, work, begin))?;
         for user in done(work, begin, SessionChange::User) {
             message.push(Purpose::Setting, user);
         }
@@ -155,7 +156,7 @@ impl Session {
             Ok(()) => {
                 let took = self.sql.dialect.records_afterwards().then(|| started.elapsed());
                 let entry = Entry::Done { digests, last, took, announced: false, next: None };
-                self.push_journal(&mut message, fence, work, begin, &entry);
+                self.push_journal(&mut message, &Opened::For(range.clone()), fence, work, begin, &entry);
                 self.flush(&mut message, works, stop, observer).await
             }
             broken => broken,
@@ -183,9 +184,9 @@ impl Session {
         let works = std::slice::from_ref(work);
         let mut message = Message::default();
         if self.announced.as_ref().is_none_or(|(id, announced)| id != work.id() || *announced != index) {
-            self.open(&mut message, fence, work, None).map_err(|error| partly_done(error, work, index))?;
+            self.open(&mut message, fence, work, Opened::ForEntry).map_err(|error| partly_done(error, work, index))?;
             let entry = Entry::Intent(Intent::Alone(statement.digest()));
-            self.push_journal(&mut message, fence, work, index, &entry);
+            self.push_journal(&mut message, &Opened::ForEntry, fence, work, index, &entry);
             if let Err(broken) = self.flush(&mut message, works, stop, observer).await {
                 return Err(self.abort(broken, fence, works, 0, index..index).await);
             }
@@ -244,7 +245,7 @@ impl Session {
             announced: true,
             next: next.as_ref().map(|(_, digest)| Intent::Alone(digest.clone())),
         };
-        match self.write_journal(fence, work, index, &entry).await {
+        match self.write_entry(Opened::ForEntry, fence, work, index, &entry).await {
             Ok(()) => {
                 self.announced = next.map(|(next, _)| (work.id().clone(), next));
                 Ok(())

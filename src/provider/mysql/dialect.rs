@@ -196,6 +196,8 @@ pub(in crate::provider) static DIALECT: Dialect = Dialect {
     // A statement of a message can't be told from the results of a procedure before it.
     one_by_one: true,
     // A variable, because replicas that run the statements themselves know its value, but not who holds a lock.
+    // To open a table for changes, MariaDB waits for those who are creating tables in other databases.
+    keep: Some("SELECT l.fence FROM {lock} AS l WHERE l.id = 1 FOR UPDATE"),
     before_touch: &[HOLDS],
     // Whatever ends the transaction, such as a procedure that alters a table, takes the savepoint with it.
     mark: &["SAVEPOINT branchkeeper_unit"],
