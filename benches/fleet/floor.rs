@@ -4,25 +4,32 @@ use std::time::{Duration, Instant};
 
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, SqlSafeStr};
+use tempfile::TempDir;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::fleet::{Fleet, Kind, Ours, PARALLEL, code};
-use crate::support::{Product, Server, sqlserver};
+use crate::support::{Database, Product, Server, sqlserver};
 use branchkeeper::domain::Provider;
 use branchkeeper::source::split;
 
 /// Which migrations a database has.
 const LEDGER: &str = "SELECT migration_id, checksum FROM __MigrationsHistory ORDER BY sequence";
 
+/// What was migrated; it goes when this does.
+pub(crate) struct Migrated {
+    _databases: Vec<Database>,
+    _folder: Option<TempDir>,
+}
+
 /// Migrates a fleet of new databases with the driver alone.
-pub(crate) async fn fresh(fleet: &Fleet) -> Duration {
+pub(crate) async fn fresh(fleet: &Fleet) -> (Duration, Migrated) {
     let scripts = Arc::new(fleet.scripts());
     match fleet.kind {
         Kind::Sqlite => {
             let folder = crate::support::temp_dir();
             let place = Arc::new(folder.path().to_owned());
-            timed(fleet.size(), move |index| {
+            let took = timed(fleet.size(), move |index| {
                 let (place, scripts) = (Arc::clone(&place), Arc::clone(&scripts));
                 async move {
                     let file = place.join(format!("{index}/{index}.db"));
@@ -35,16 +42,18 @@ pub(crate) async fn fresh(fleet: &Fleet) -> Duration {
                     connection.close().await.unwrap();
                 }
             })
-            .await
+            .await;
+            (took, Migrated { _databases: Vec::new(), _folder: Some(folder) })
         }
         Kind::Server(server) => {
             let databases = fleet.fresh_databases().await;
             let names: Arc<Vec<String>> = Arc::new(databases.iter().map(|database| database.name.clone()).collect());
-            timed(fleet.size(), move |index| {
+            let took = timed(fleet.size(), move |index| {
                 let (names, scripts) = (Arc::clone(&names), Arc::clone(&scripts));
                 async move { migrate(server, &names[index], &scripts).await }
             })
-            .await
+            .await;
+            (took, Migrated { _databases: databases, _folder: None })
         }
     }
 }
