@@ -19,7 +19,7 @@ use fleet::{Fleet, Ours};
 use report::{Comparison, Report};
 
 /// Turns of each side; the medians are reported.
-const TURNS: usize = 3;
+const TURNS: usize = 5;
 /// Turns of each side where nothing is to be done, which takes so little that anything else on the machine shows.
 const SHORT_TURNS: usize = 15;
 

@@ -37,10 +37,10 @@ pub(super) struct Dialect {
     pub(super) own_user: &'static str,
     /// Whether each statement of a migration travels in a message of its own.
     pub(super) one_by_one: bool,
-    /// Keeps the lock's row for a transaction without changing it, where that is less work than to touch it: enough before an
-    /// entry of the journal, whose record proves that the lock is ours.
-    pub(super) keep: Option<&'static str>,
-    /// Before the lock's row is kept or touched.
+    /// For a transaction in which nothing runs but an entry of the journal, whose record proves that the lock is ours: keeps
+    /// the lock's row without changing it, and does what `before_record` does besides. Empty where the row is touched instead.
+    pub(super) keep: &'static [&'static str],
+    /// Before the lock's row is touched.
     pub(super) before_touch: &'static [&'static str],
     /// After the lock's row was touched, where `before_record` has to know its transaction again.
     pub(super) mark: &'static [&'static str],

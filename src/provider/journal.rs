@@ -110,7 +110,9 @@ impl Session {
     ) {
         let fresh = begin == 0 && work.planned.resume.is_none();
         let withdrawn = begin == 0 && matches!(entry, Entry::Withdrawn);
-        self.push_before_record(message);
+        if !self.keeps(opened) {
+            self.push_before_record(message);
+        }
         match (work.planned.direction, entry) {
             (Direction::Down, Entry::Done { last: true, .. }) => self.push_removal(message, fence, work),
             (Direction::Down, _) if withdrawn => message.push(Purpose::Record, &self.sql.still_applied(fence, work)),

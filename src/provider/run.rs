@@ -230,10 +230,14 @@ impl Session {
                 message.push(Purpose::Setting, self.sql.dialect.own_user);
             }
             message.push(Purpose::Begin, self.sql.dialect.begin);
-            match (opened, self.sql.dialect.keep) {
-                (Opened::For(range), _) => self.push_touch(message, fence, Some(&Mark::of(work, range))),
-                (Opened::ForEntry, Some(keep)) => self.push_keep(message, keep),
-                (Opened::ForEntry | Opened::ToSettle, _) => self.push_touch(message, fence, None),
+            match opened {
+                Opened::For(range) => self.push_touch(message, fence, Some(&Mark::of(work, range))),
+                Opened::ForEntry if self.keeps(&opened) => {
+                    for text in self.sql.dialect.keep {
+                        message.push(Purpose::Fence, &self.sql.fill(text));
+                    }
+                }
+                Opened::ForEntry | Opened::ToSettle => self.push_touch(message, fence, None),
             }
         } else if work.changes(SessionChange::Setting) {
             self.used = Used::By(work.id().clone());
@@ -250,22 +254,18 @@ impl Session {
 
     /// Makes sure in the open transaction that the lock is ours, and says what it is for.
     pub(super) fn push_touch(&self, message: &mut Message, fence: &Fence, unit: Option<&Mark>) {
-        self.push_kept(message, &self.sql.touch_for(fence, unit));
-    }
-
-    /// Keeps the lock's row for the open transaction. Whether the lock is ours shows when the record is written.
-    fn push_keep(&self, message: &mut Message, keep: &str) {
-        self.push_kept(message, &self.sql.fill(keep));
-    }
-
-    fn push_kept(&self, message: &mut Message, text: &str) {
         for text in self.sql.dialect.before_touch {
             message.push(Purpose::Fence, &self.sql.fill(text));
         }
-        message.push(Purpose::Fence, text);
+        message.push(Purpose::Fence, &self.sql.touch_for(fence, unit));
         for text in self.sql.dialect.mark {
             message.push(Purpose::Fence, &self.sql.fill(text));
         }
+    }
+
+    /// Whether the lock's row is only kept for what is opened.
+    pub(super) fn keeps(&self, opened: &Opened) -> bool {
+        *opened == Opened::ForEntry && !self.sql.dialect.keep.is_empty()
     }
 
     /// What the migration may have done to session and transaction is put right, or found out.

@@ -148,7 +148,14 @@ macro_rules! utf8 {
     };
 }
 
-const HOLDS: &str = "SET @branchkeeper_holds = COALESCE(IS_USED_LOCK('branchkeeper {key}') = CONNECTION_ID(), 0)";
+macro_rules! holds {
+    () => {
+        "@branchkeeper_holds = COALESCE(IS_USED_LOCK('branchkeeper {key}') = CONNECTION_ID(), 0)"
+    };
+}
+
+// A variable, because replicas that run the statements themselves know its value, but not who holds a lock.
+const HOLDS: &str = concat!("SET ", holds!());
 
 pub(in crate::provider) static DIALECT: Dialect = Dialect {
     quote,
@@ -195,9 +202,11 @@ pub(in crate::provider) static DIALECT: Dialect = Dialect {
     own_user: "",
     // A statement of a message can't be told from the results of a procedure before it.
     one_by_one: true,
-    // A variable, because replicas that run the statements themselves know its value, but not who holds a lock.
     // To open a table for changes, MariaDB waits for those who are creating tables in other databases.
-    keep: Some("SELECT l.fence FROM {lock} AS l WHERE l.id = 1 FOR UPDATE"),
+    keep: &[
+        concat!("SET @@SESSION.timestamp = DEFAULT, ", holds!()),
+        "SELECT l.fence FROM {lock} AS l WHERE l.id = 1 FOR UPDATE",
+    ],
     before_touch: &[HOLDS],
     // Whatever ends the transaction, such as a procedure that alters a table, takes the savepoint with it.
     mark: &["SAVEPOINT branchkeeper_unit"],

@@ -70,7 +70,7 @@ JOIN pg_stat_activity AS a ON a.pid = l.pid WHERE l.locktype = 'advisory' AND l.
     prepare,
     own_user: "RESET ROLE",
     one_by_one: false,
-    keep: None,
+    keep: &[],
     before_touch: &[],
     mark: &[],
     before_record: &["RESET ROLE"],

@@ -21,7 +21,7 @@ pub(in crate::provider) static DIALECT: Dialect = Dialect {
     prepare: |_| String::new(),
     own_user: "",
     one_by_one: false,
-    keep: None,
+    keep: &[],
     before_touch: &[],
     mark: &[],
     before_record: &[],

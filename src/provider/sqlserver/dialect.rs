@@ -170,7 +170,7 @@ IF @branchkeeper_language IS NOT NULL SET LANGUAGE @branchkeeper_language",
     own_user: "REVERT",
     // A batch is a statement: what stands before it or behind it would become part of it.
     one_by_one: true,
-    keep: None,
+    keep: &[],
     before_touch: &[],
     mark: &["EXEC sys.sp_getapplock @Resource = N'branchkeeper unit {hex}', @LockMode = N'Shared',
   @LockOwner = N'Transaction', @LockTimeout = 0"],
