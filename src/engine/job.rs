@@ -40,18 +40,37 @@ pub(super) struct Jobs {
 /// For how long a connection that a look has made is of use: others may end one that is idle.
 const STALE: Duration = Duration::from_secs(10);
 
+/// Somebody else works on the branch.
+pub(super) struct Busy;
+
 /// The places that a branch takes while it is worked on: one on its server, one in the run.
 pub(super) type Places = (HostPlace, OwnedSemaphorePermit);
 
 impl Jobs {
     /// Gives `branch` its turn. Its outcome is recorded when this returns; the places are given back as soon as the
     /// branch's own database is no longer needed.
-    pub(super) async fn turn(&self, branch: Branch, known: KnownState, places: Places) -> OutcomeStatus {
+    ///
+    /// # Errors
+    /// [`Busy`], and nothing is recorded, where somebody else works on the branch and `waits` says that it may have another
+    /// turn.
+    pub(super) async fn turn(
+        &self,
+        branch: Branch,
+        known: KnownState,
+        places: Places,
+        waits: bool,
+    ) -> Result<OutcomeStatus, Busy> {
         let span = tracing::info_span!("branch", run = %self.run.id, branch = %branch.code);
-        self.turn_inside(branch, known, places).instrument(span).await
+        self.turn_inside(branch, known, places, waits).instrument(span).await
     }
 
-    async fn turn_inside(&self, branch: Branch, known: KnownState, mut places: Places) -> OutcomeStatus {
+    async fn turn_inside(
+        &self,
+        branch: Branch,
+        known: KnownState,
+        mut places: Places,
+        waits: bool,
+    ) -> Result<OutcomeStatus, Busy> {
         let begun = Instant::now();
         let halt = self.halt.for_branch();
         let mut opened = None;
@@ -66,7 +85,8 @@ impl Jobs {
                     let outcome = report.into_outcome(&branch, begun.elapsed());
                     let next = self.next(known.state, &outcome, None, catalogue.of(branch.provider));
                     let (token, update_time) = (known.token, branch.update_time);
-                    return self.finish(&branch, outcome, Next::Seen { token, update_time, state: next.into() }).await;
+                    let next = Next::Seen { token, update_time, state: next.into() };
+                    return Ok(self.finish(&branch, outcome, next).await);
                 }
                 Looked::Due(found) => opened = Some(*found),
                 Looked::Unknown => {}
@@ -79,7 +99,7 @@ impl Jobs {
         loop {
             if let Some(reason) = halt.reason() {
                 let failure = Failure::halted(&branch, reason);
-                return self.refuse(&branch, failure, begun).await;
+                return Ok(self.refuse(&branch, failure, begun).await);
             }
             let shared = &self.shared;
             let lease = shared.settings.lease;
@@ -92,24 +112,25 @@ impl Jobs {
             let (branch, before, token) = match acquired {
                 Ok(Acquire::Granted { branch, state_before, token }) => (branch, state_before, token),
                 // Another replica found the branch due at the same moment, and does the same work.
-                Ok(Acquire::Held(_)) if self.run.kind == RunKind::AutoMigrate => return self.skip(&branch).await,
-                Ok(Acquire::Held(lease)) => return self.refuse(&branch, held(&branch, &lease), begun).await,
+                Ok(Acquire::Held(_)) if self.run.kind == RunKind::AutoMigrate => return Ok(self.skip(&branch).await),
+                Ok(Acquire::Held(_)) if waits => return Err(Busy),
+                Ok(Acquire::Held(lease)) => return Ok(self.refuse(&branch, held(&branch, &lease), begun).await),
                 // Removed since it was read: as if that had been before the run came to it.
-                Ok(Acquire::Gone) if !self.run.kind.names_one_branch() => return self.skip(&branch).await,
-                Ok(Acquire::Gone) => return self.refuse(&branch, gone(&branch), begun).await,
+                Ok(Acquire::Gone) if !self.run.kind.names_one_branch() => return Ok(self.skip(&branch).await),
+                Ok(Acquire::Gone) => return Ok(self.refuse(&branch, gone(&branch), begun).await),
                 Err(error) => {
                     let ended = self.refuse(&branch, no_head_office(&branch, &error), begun).await;
                     self.hold_back(&branch).await;
-                    return ended;
+                    return Ok(ended);
                 }
             };
             if !branch.is_active && !self.run.kind.names_one_branch() {
                 // Made inactive since it was read.
                 self.give_up(branch.id, token, &before).await;
-                return self.skip(&branch).await;
+                return Ok(self.skip(&branch).await);
             }
             if let Some(ended) = self.leave_undone(&branch, &before, token, begun).await {
-                return ended;
+                return Ok(ended);
             }
             let heartbeat = Heartbeat::start(shared.store.clone(), branch.id, token, lease, asked, halt.clone());
             let catalogue = shared.catalogue.current();
@@ -152,7 +173,7 @@ impl Jobs {
                 true => before,
                 false => self.next(*before, &outcome, hold, known).into(),
             };
-            return self.finish(&branch, outcome, Next::Leased { token, state }).await;
+            return Ok(self.finish(&branch, outcome, Next::Leased { token, state }).await);
         }
     }
 

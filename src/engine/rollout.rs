@@ -10,13 +10,13 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::halt::Halt;
-use super::job::Jobs;
+use super::job::{Busy, Jobs, Places};
 use super::news::News;
 use super::patience::patiently;
 use super::recorder::{Book, Recorder};
 use super::runs::Origin;
 use super::shared::Shared;
-use crate::domain::{Branch, EventBody, OutcomeStatus, Run, RunKind};
+use crate::domain::{Branch, BranchId, EventBody, OutcomeStatus, Run, RunKind};
 use crate::provider::Endpoint;
 use crate::store::{Ending, KnownState, RunCounts, StoreError, Unfinished};
 
@@ -24,6 +24,8 @@ use crate::store::{Ending, KnownState, RunCounts, StoreError, Unfinished};
 const PAGE: u32 = 256;
 /// For how long what was read of a branch may be used for its turn.
 const FRESH: Duration = Duration::from_secs(1);
+/// How long a branch on which somebody else works is left alone.
+const BUSY: Duration = Duration::from_millis(200);
 
 /// Works on `run` until every branch has had its turn, the run is cancelled, or the service stops. In the last case the
 /// run stays open in head office, to be taken up again.
@@ -161,50 +163,79 @@ fn is_failure(ended: Result<Option<OutcomeStatus>, tokio::task::JoinError>) -> b
     }
 }
 
-/// Waits for a place on the branch's server, then for one in the run, then gives the branch its turn.
-async fn place_and_turn(jobs: Arc<Jobs>, places: Arc<Semaphore>, found: Found) -> Option<OutcomeStatus> {
-    let shared = &jobs.shared;
-    let endpoint = Endpoint::of(&found.branch, &shared.settings.provider);
+/// Waits for a place on the branch's server, then for one in the run, then gives the branch its turn. In a run over many
+/// branches, one on which somebody else works has its turn when that is done, if it does not take longer than the lock is
+/// waited for.
+async fn place_and_turn(jobs: Arc<Jobs>, places: Arc<Semaphore>, mut found: Found) -> Option<OutcomeStatus> {
+    let waits = !jobs.run.kind.names_one_branch() && jobs.run.kind != RunKind::AutoMigrate;
+    let mut patience = None;
+    loop {
+        let places = enter(&jobs, &places, &found.branch).await?;
+        if found.read.elapsed() >= FRESH {
+            found = match read_again(&jobs, found.branch.id).await {
+                Ok(found) => found,
+                Err(ended) => return Some(ended),
+            };
+        }
+        if !found.branch.is_active && !jobs.run.kind.names_one_branch() {
+            // Made inactive since the run was made.
+            return Some(jobs.skip(&found.branch).await);
+        }
+        let id = found.branch.id;
+        let waits = waits && patience.is_none_or(|end| Instant::now() < end);
+        match jobs.turn(found.branch, found.known, places, waits).await {
+            Ok(ended) => return Some(ended),
+            Err(Busy) => patience = patience.or(Some(Instant::now() + jobs.shared.settings.lock_wait)),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(BUSY) => {}
+            () = jobs.halt.soft().cancelled() => return None,
+        }
+        found = match read_again(&jobs, id).await {
+            Ok(found) => found,
+            Err(ended) => return Some(ended),
+        };
+    }
+}
+
+/// A place on the branch's server and one in the run; `None` when the run is to stop.
+async fn enter(jobs: &Jobs, places: &Arc<Semaphore>, branch: &Branch) -> Option<Places> {
+    let hosts = &jobs.shared.hosts;
     // A connection that does not resolve fails in its turn, with the reason recorded.
-    let endpoint = endpoint.ok();
+    let endpoint = Endpoint::of(branch, &jobs.shared.settings.provider).ok();
     let host = endpoint.as_ref().map(Endpoint::host_key).unwrap_or_default();
     let both = async {
         loop {
-            let on_host = shared.hosts.enter(&host, endpoint.as_ref()).await?;
-            if let Ok(in_run) = Arc::clone(&places).try_acquire_owned() {
+            let on_host = hosts.enter(&host, endpoint.as_ref()).await?;
+            if let Ok(in_run) = Arc::clone(places).try_acquire_owned() {
                 return Some((on_host, in_run));
             }
             // A place on the server is not kept idle while the run has none to give: other runs could use it.
             drop(on_host);
-            let in_run = Arc::clone(&places).acquire_owned().await.ok()?;
-            if let Some(on_host) = shared.hosts.try_enter(&host, endpoint.as_ref()) {
+            let in_run = Arc::clone(places).acquire_owned().await.ok()?;
+            if let Some(on_host) = hosts.try_enter(&host, endpoint.as_ref()) {
                 return Some((on_host, in_run));
             }
         }
     };
-    let places = tokio::select! {
-        places = both => places?,
-        () = jobs.halt.soft().cancelled() => return None,
-    };
-    let Found { branch, known, read } = found;
-    let (branch, known) = if read.elapsed() < FRESH {
-        (branch, known)
-    } else {
-        match patiently(&jobs.halt, || shared.store.branch_and_state(branch.id)).await {
-            Ok(Some(now)) => now,
-            // Removed since the run was made: its place is counted as skipped at the run's end.
-            Ok(None) => return Some(OutcomeStatus::Skipped),
-            Err(error) => {
-                tracing::error!(branch = %branch.id, %error, "the branch could not be read from head office");
-                return Some(OutcomeStatus::Failed);
-            }
-        }
-    };
-    if !branch.is_active && !jobs.run.kind.names_one_branch() {
-        // Made inactive since the run was made.
-        return Some(jobs.skip(&branch).await);
+    tokio::select! {
+        places = both => places,
+        () = jobs.halt.soft().cancelled() => None,
     }
-    Some(jobs.turn(branch, known, places).await)
+}
+
+/// The branch as head office knows it now, or how its turn ends without that.
+async fn read_again(jobs: &Jobs, id: BranchId) -> Result<Found, OutcomeStatus> {
+    let read = Instant::now();
+    match patiently(&jobs.halt, || jobs.shared.store.branch_and_state(id)).await {
+        Ok(Some((branch, known))) => Ok(Found { branch, known, read }),
+        // Removed since the run was made: its place is counted as skipped at the run's end.
+        Ok(None) => Err(OutcomeStatus::Skipped),
+        Err(error) => {
+            tracing::error!(branch = %id, %error, "the branch could not be read from head office");
+            Err(OutcomeStatus::Failed)
+        }
+    }
 }
 
 /// A branch of the run that is not finished, as it was when it was read.

@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 
 use crate::support::pb::run_event::Event;
 use crate::support::pb::{self, ApplyAllRequest, ApplyRequest, FailureClass, MigrationStatus};
-use crate::support::{Proxy, SESSIONS, Station, mariadb, mysql, postgres, server_branch, sqlite_branch, watch};
+use crate::support::{Station, postgres, server_branch, sqlite_branch, watch};
 
 const FIRST: &str = "CREATE TABLE customers (id INTEGER PRIMARY KEY, email TEXT NOT NULL);\n";
 const SECOND: &str = "CREATE UNIQUE INDEX customers_email ON customers (email);\n";
@@ -345,60 +345,4 @@ async fn a_fresh_head_office_learns_every_branch_again() {
     // The new head office counts its fencing tokens from the beginning, and is not locked out by that.
     station.migration("2_Unique.sql", SECOND);
     assert!(result(&apply_all(&station, ApplyAllRequest::default()).await).success);
-}
-
-/// Many branches on one server are looked at over a few connections, which are closed when nobody needs them.
-#[tokio::test(flavor = "multi_thread")]
-async fn looks_share_their_connections() {
-    for server in [mariadb().await, mysql().await].into_iter().flatten() {
-        let proxy = Proxy::to(&server.host, server.port).await;
-        let mut station = Station::new();
-        station.variable("BRANCH_PASSWORD", &server.password);
-        station.set("PARALLEL__PER_HOST", "3");
-        station.migration("1_Customers.sql", "CREATE TABLE customers (id INTEGER PRIMARY KEY);\n");
-        station.start().await;
-        let mut databases = Vec::new();
-        for index in 0..12 {
-            let database = server.fresh_database().await;
-            let mut branch = server_branch(&format!("BR{index:03}"), server, &database.name, "env:BRANCH_PASSWORD");
-            if let Some(pb::connection::Kind::Server(server)) = &mut branch.connection.as_mut().unwrap().kind {
-                (server.host, server.port) = ("127.0.0.1".into(), proxy.port().into());
-            }
-            station.register(branch).await;
-            databases.push(database);
-        }
-        assert!(result(&apply_all(&station, ApplyAllRequest::default()).await).success);
-        let before = proxy.accepted();
-        let events = apply_all(&station, ApplyAllRequest::default()).await;
-        assert_eq!(result(&events).branches_succeeded, 12);
-        let made = proxy.accepted() - before;
-        assert!((1..=3).contains(&made), "{made} connections for 12 branches, 3 at a time");
-
-        // One of them lacks something: that is found out over a shared connection, and seen to.
-        let name = &databases[5].name;
-        let mut other = server.mysql_connect_to(name).await;
-        other.execute("DROP TABLE customers, __MigrationsHistory").await.unwrap();
-        let events = apply_all(&station, ApplyAllRequest::default()).await;
-        assert!(result(&events).success);
-        assert_eq!(finished(&events, "BR005").applied_migrations, ["1_Customers"]);
-        assert_eq!(result(&events).applied_migrations, ["[BR005] 1_Customers"]);
-
-        let names: Vec<String> = databases.iter().map(|database| format!("'{}'", database.name)).collect();
-        let left = format!(
-            "SELECT CAST(COUNT(*) AS CHAR) FROM {SESSIONS} WHERE db IN ({}) AND id <> CONNECTION_ID()",
-            names.join(", ")
-        );
-        let mut looks = 0;
-        loop {
-            let left: String = sqlx::query_scalar(AssertSqlSafe(left.clone())).fetch_one(&mut other).await.unwrap();
-            if left == "0" {
-                break;
-            }
-            looks += 1;
-            assert!(looks < 400, "{left} connections are left");
-            tokio::time::sleep(Duration::from_millis(25)).await;
-        }
-        other.close().await.unwrap();
-        station.stop();
-    }
 }

@@ -30,3 +30,4 @@ mod sample;
 mod store;
 mod support;
 mod support_self_test;
+mod together;
