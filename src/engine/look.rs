@@ -29,6 +29,15 @@ impl Looked {
     fn due(opened: Result<Opened, Broken>) -> Self {
         Self::Due(Box::new(opened))
     }
+
+    /// There is something to do, and not over a connection of others.
+    async fn to_do(opened: Opened) -> Self {
+        if opened.session.is_borrowed() {
+            opened.session.close().await;
+            return Self::Unknown;
+        }
+        Self::due(Ok(opened))
+    }
 }
 
 /// Whether a look may come before the lease: where nobody has one, and the run wants nothing that has to be found out
@@ -54,12 +63,12 @@ impl Attempt<'_> {
                 Err(broken) => return Looked::due(Err(broken)),
             },
         };
-        let Ok(plan) = self.plan(&opened.ledger, report) else { return Looked::due(Ok(opened)) };
+        let Ok(plan) = self.plan(&opened.ledger, report) else { return Looked::to_do(opened).await };
         let wanted = async |opened: &mut Opened| {
             self.check_digest(&mut opened.session, &opened.ledger, &plan, report).await.is_ok()
         };
         if !plan.is_empty() || !wanted(&mut opened).await {
-            return Looked::due(Ok(opened));
+            return Looked::to_do(opened).await;
         }
         report.see(self.catalogue, &opened.ledger, self.run_id);
         self.tell_start(&plan);

@@ -120,6 +120,13 @@ impl Session {
         }
     }
 
+    /// Whether its connection is one that an earlier look has left. To read the ledger it is as good as any, because that is
+    /// named in full. What is between us and the server, though, may take its database otherwise than the server would, so
+    /// whatever else is to be done deserves a connection of its own.
+    pub fn is_borrowed(&self) -> bool {
+        matches!(&self.connection, Some(Connection::MySql(wire)) if wire.is_borrowed())
+    }
+
     /// As [`Self::close`]; a connection over which nothing was done but to read the ledger is left for another look where
     /// it can serve one.
     pub async fn leave(mut self) -> Option<Spare> {

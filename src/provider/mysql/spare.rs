@@ -3,7 +3,7 @@
 //! A server of MySQL's has all of its databases in reach of one connection, and to connect costs it more than the one
 //! question that most branches are asked. So a connection over which nothing was done but to look is left to the next
 //! look of the same account, which brings its own database along: `USE` tells it as connecting does, with the same
-//! errors. A session is the same afterwards as one that has just begun, and goes on to all other work in the same way.
+//! errors. Work that such a look finds goes over a connection of the branch's own.
 
 use std::time::Duration;
 

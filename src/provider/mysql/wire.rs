@@ -177,6 +177,11 @@ impl Wire {
         asked::close(self.connection).await;
     }
 
+    /// Whether the connection comes from an earlier look.
+    pub(in crate::provider) fn is_borrowed(&self) -> bool {
+        self.reused
+    }
+
     /// Ends the session; its connection is left where nothing was done over it but to look.
     pub(in crate::provider) async fn leave(self) -> Option<Spare> {
         if self.greeting.is_some() || self.tainted {
