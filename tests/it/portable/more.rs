@@ -2,7 +2,7 @@
 
 const NOTHING: &str = "up:\n  - sql: SELECT 1\n";
 
-pub(super) const MORE: [(&str, &str, &str); 6] = [
+pub(super) const MORE: [(&str, &str, &str); 7] = [
     (
         "Actions",
         NOTHING,
@@ -108,6 +108,23 @@ pub(super) const MORE: [(&str, &str, &str); 6] = [
   - create_index: { table: Sales, columns: [Note desc], name: IX_Note }
   - add_check: { table: Sales, name: CK_Total, check: '\"Total\" >= 0' }
   - add_unique: { table: Sales, columns: [Shop, Id], name: UQ_Shop }
+",
+    ),
+    (
+        "Values that are made up",
+        "up:
+  - create_table:
+      name: Things
+      columns:
+        Id:   { type: int, primary_key: true }
+        Code: { type: uuid, nullable: true }
+",
+        "up:
+  - add_column: { table: Things, name: First, type: int, nullable: true }
+  - add_column: { table: Things, name: Mark, type: uuid, default: uuid }
+  - add_column: { table: Things, name: Second, type: int, nullable: true }
+  - alter_column: { table: Things, name: Code, default: uuid, was: { type: uuid, nullable: true, default: null } }
+  - add_column: { table: Things, name: Third, type: int, nullable: true }
 ",
     ),
 ];

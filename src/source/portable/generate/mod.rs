@@ -210,9 +210,12 @@ impl<'a> Generator<'a, '_> {
         &mut self,
         table: &ObjectName,
         clause: String,
-        touches: Vec<Touch>,
+        mut touches: Vec<Touch>,
         edit: Option<(TableEdit, String)>,
     ) {
+        if clause.contains(self.dialect.uuid) {
+            touches.push(Touch::makes_up());
+        }
         let options = match self.operation {
             Some(operation) if self.provider() == Provider::MySql => operation.mysql.clone(),
             _ => MySqlOptions::default(),
