@@ -63,6 +63,7 @@ impl Followers {
             include_statements,
             batch: Vec::new().into_iter(),
             over: false,
+            told: 0,
             _slot: slot,
         };
         stream::try_unfold(follower, move |mut follower| {
@@ -86,14 +87,22 @@ struct Follower {
     include_statements: bool,
     batch: std::vec::IntoIter<Event>,
     over: bool,
+    /// How many events were given so far, as far as that matters.
+    told: u8,
     _slot: OwnedSemaphorePermit,
 }
 
 impl Follower {
     async fn next(&mut self) -> Result<Option<Event>, Status> {
+        if self.told == 1 {
+            // The first event names the run, so it has a frame of its own: of a large one that is cut off nothing arrives,
+            // and the client could only ask again instead of coming back.
+            tokio::task::yield_now().await;
+        }
         while !self.over {
             if let Some(event) = self.batch.next() {
                 self.after = event.sequence;
+                self.told = self.told.saturating_add(1);
                 self.over = event.body.ends_run();
                 return Ok(Some(event));
             }
