@@ -13,7 +13,6 @@ const IDLE: Duration = Duration::from_secs(1);
 
 /// Caps on how many branches are worked on at once per database server, so that a thousand branches on one server do not
 /// storm it. The caps hold over all runs of this process.
-#[derive(Default)]
 pub(super) struct Hosts {
     per_host: usize,
     known: Mutex<HashMap<String, Arc<Host>>>,
