@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Callable, Dict, List
 
 import branchkeeper
+import grpc
 from branchkeeper import v1
+from google.protobuf.message import DecodeError
 from replica import TOKEN
 
 # Between two calls of one caller, in seconds. The machines that run tests are small: it is the restarts that count.
@@ -26,6 +28,7 @@ class Load:
         self._threads = []
         for branch in branches:
             client = branchkeeper.connect(target, ca_file=ca_file, token=TOKEN)
+            client.migrations.Apply = _showing_what_it_got(client)
             self._threads.append(threading.Thread(target=self._call, args=(client, branch), daemon=True))
 
     def start(self) -> None:
@@ -93,6 +96,23 @@ class Load:
         request = v1.UpdateBranchRequest(branch=branch, value=v1.Branch(name=name))
         request.update_mask.paths.append("name")
         assert client.branches.UpdateBranch(request).branch.name == name
+
+
+def _showing_what_it_got(client: branchkeeper.Client) -> "grpc.UnaryUnaryMultiCallable[v1.ApplyRequest, v1.ApplyResponse]":
+    """Apply as the stub has it. An answer that is none is printed: what the library reports does not say whose it was."""
+
+    def read(answer: bytes) -> v1.ApplyResponse:
+        try:
+            return v1.ApplyResponse.FromString(answer)
+        except DecodeError:
+            print(f"not an answer to Apply, {len(answer)} bytes: {answer[:2000]!r}")
+            raise
+
+    return client.channel.unary_unary(
+        "/branchkeeper.v1.MigrationService/Apply",
+        request_serializer=v1.ApplyRequest.SerializeToString,
+        response_deserializer=read,
+    )
 
 
 class Stream:

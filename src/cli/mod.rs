@@ -57,6 +57,8 @@ const STACK: usize = 8 * 1024 * 1024;
 /// Does what the process's arguments ask for. The exit codes are those of `branchkeeper --help`.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    // While there is one thread. That it is done is a matter of speed alone.
+    crate::app::stop_counting();
     match tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK).build() {
         Ok(runtime) => runtime.block_on(obey(cli)),
         Err(error) => {
