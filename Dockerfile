@@ -19,7 +19,9 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/*
 # The migrations' folder is empty: those who mount theirs there, or copy it into an image of their own, get no others.
-RUN useradd --system --uid 10001 --home-dir /var/lib/branchkeeper --no-create-home branchkeeper \
+# User and group are those of the Kubernetes manifests.
+RUN groupadd --system --gid 10001 branchkeeper \
+    && useradd --system --uid 10001 --gid branchkeeper --home-dir /var/lib/branchkeeper --no-create-home branchkeeper \
     && install --directory --owner branchkeeper --group branchkeeper /var/lib/branchkeeper \
     && mkdir --parents /etc/branchkeeper/branch_migrations
 COPY --from=build /src/target/release/branchkeeper /usr/local/bin/branchkeeper

@@ -15,3 +15,36 @@ pub(crate) fn stop_counting() -> bool {
     let code = unsafe { ffi::sqlite3_config(ffi::SQLITE_CONFIG_MEMSTATUS, counts) };
     code == ffi::SQLITE_OK
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use sqlx::Connection;
+
+    use super::*;
+
+    /// Says to the test that it is alone in its process.
+    const ALONE: &str = "BRANCHKEEPER_TEST_ALONE";
+
+    #[test]
+    #[allow(unsafe_code, reason = "what SQLite has counted is only to be had from its C interface")]
+    fn memory_is_not_counted_once_sqlite_has_agreed() {
+        if std::env::var_os(ALONE).is_none() {
+            let name = format!("{}::memory_is_not_counted_once_sqlite_has_agreed", module_path!());
+            let name = name.split_once("::").unwrap().1;
+            let test = std::env::current_exe().unwrap();
+            let done = Command::new(test).args(["--exact", name]).env(ALONE, "1").output().unwrap();
+            let said = String::from_utf8_lossy(&done.stdout);
+            assert!(done.status.success() && said.contains("1 passed"), "{said}");
+            return;
+        }
+        assert!(stop_counting());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let open = runtime.block_on(sqlx::SqliteConnection::connect("sqlite::memory:")).unwrap();
+        // SAFETY: it only reads a number.
+        assert_eq!(unsafe { ffi::sqlite3_memory_used() }, 0);
+        assert!(!stop_counting(), "it is in use now");
+        drop(open);
+    }
+}
