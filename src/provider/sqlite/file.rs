@@ -17,14 +17,16 @@ impl SqliteFile {
     /// a regular file or at nothing. Neither the root nor the file has to exist.
     pub(in crate::provider) fn resolve(root: &Path, relative: &str) -> Result<Self, ProviderError> {
         let root = canonical_root(root)?;
-        let path = follow(&root, relative)?;
+        let (path, _) = follow(&root, relative)?;
         Ok(Self { root, relative: relative.to_owned(), path })
     }
 
-    /// The same check again, just before the file is used: a link may have been put there since.
-    pub(in crate::provider) fn verify(&self) -> Result<(), ProviderError> {
-        if follow(&self.root, &self.relative)? == self.path {
-            return Ok(());
+    /// The same check again, just before the file is used: a link may have been put there since. Says whether there is a
+    /// file.
+    pub(in crate::provider) fn verify(&self) -> Result<bool, ProviderError> {
+        let (path, exists) = follow(&self.root, &self.relative)?;
+        if path == self.path {
+            return Ok(exists);
         }
         let text = format!("{} leads to another file than before", self.path.display());
         Err(ProviderError::new(ErrorKind::Unsupported, text).hint("look for a symbolic link that was changed"))
@@ -33,11 +35,6 @@ impl SqliteFile {
     /// The file's path, absolute and free of links.
     pub(in crate::provider) fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// Whether there is a file.
-    pub(in crate::provider) fn exists(&self) -> bool {
-        self.path.exists()
     }
 }
 
@@ -63,7 +60,8 @@ fn canonical_root(root: &Path) -> Result<PathBuf, ProviderError> {
     }
 }
 
-fn follow(root: &Path, relative: &str) -> Result<PathBuf, ProviderError> {
+/// Where the path leads, and whether there is a file.
+fn follow(root: &Path, relative: &str) -> Result<(PathBuf, bool), ProviderError> {
     let refuse = |what: &str| {
         let text = format!("the path '{}' {what}", crate::domain::shorten(relative, 200));
         Err(ProviderError::new(ErrorKind::Unsupported, text)
@@ -77,6 +75,7 @@ fn follow(root: &Path, relative: &str) -> Result<PathBuf, ProviderError> {
         return refuse("has an ending that SQLite keeps for itself");
     }
     let mut path = root.to_path_buf();
+    let mut exists = false;
     let mut parts = Path::new(relative).components().peekable();
     while let Some(part) = parts.next() {
         let name = match part {
@@ -85,7 +84,8 @@ fn follow(root: &Path, relative: &str) -> Result<PathBuf, ProviderError> {
             _ => return refuse("leads out of the root"),
         };
         path.push(name);
-        let found = match fs::symlink_metadata(&path) {
+        exists = false;
+        let mut found = match fs::symlink_metadata(&path) {
             Ok(found) => found,
             Err(error) if error.kind() == Io::NotFound => continue,
             Err(error) => return Err(io_error(&error, "look at", &path)),
@@ -98,15 +98,15 @@ fn follow(root: &Path, relative: &str) -> Result<PathBuf, ProviderError> {
             if !path.starts_with(root) {
                 return refuse("goes through a symbolic link that leads out of the root");
             }
+            found = fs::metadata(&path).map_err(|error| io_error(&error, "look at", &path))?;
         }
-        let kind = fs::metadata(&path).map_err(|error| io_error(&error, "look at", &path))?;
         match parts.peek() {
-            Some(_) if !kind.is_dir() => return refuse("goes through something that is not a folder"),
-            None if !kind.is_file() => return refuse("is not an ordinary file"),
-            _ => {}
+            Some(_) if !found.is_dir() => return refuse("goes through something that is not a folder"),
+            None if !found.is_file() => return refuse("is not an ordinary file"),
+            _ => exists = true,
         }
     }
-    Ok(path)
+    Ok((path, exists))
 }
 
 /// The error for a failed operation on a file or folder.
@@ -149,6 +149,9 @@ mod tests {
         symlink("nowhere", root.join("dangling.db")).unwrap();
         assert_eq!(kind(&root, "./real/x.db"), Ok(root.join("real/x.db")));
         assert_eq!(kind(&root, "inside/x.db"), Ok(root.join("real/x.db")), "a link inside is the same file");
+        for (path, exists) in [("real/x.db", true), ("inside/x.db", true), ("real/y.db", false), ("gone/x.db", false)] {
+            assert_eq!(SqliteFile::resolve(&root, path).unwrap().verify().unwrap(), exists, "{path}");
+        }
         for bad in ["../x.db", "a/../../x.db", "/etc/x.db", "up/x.db", "up/root/real/x.db", "out.db", "dangling.db"] {
             // "up/root/…" comes back in, but nobody needs it and the rule stays simple.
             assert_eq!(kind(&root, bad), Err(ErrorKind::Unsupported), "{bad}");
@@ -163,7 +166,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("root");
         let file = SqliteFile::resolve(&root, "a/b.db").unwrap();
-        file.verify().unwrap();
+        assert!(!file.verify().unwrap(), "there is no file");
         fs::create_dir_all(&root).unwrap();
         symlink(dir.path(), root.join("a")).unwrap();
         assert_eq!(file.verify().unwrap_err().kind, ErrorKind::Unsupported);

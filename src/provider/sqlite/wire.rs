@@ -41,9 +41,9 @@ impl Wire {
     /// Foreign keys are not enforced, as in SQLite's own shell: the pragma can't be changed inside a transaction, and with
     /// it, rebuilding a table would silently delete the rows that refer to it.
     pub(in crate::provider) async fn open(file: &SqliteFile, limit: Duration) -> Result<Self, ProviderError> {
-        file.verify()?;
+        let exists = file.verify()?;
         let place = file.path().display().to_string();
-        if !file.exists() {
+        if !exists {
             return Err(ProviderError::new(ErrorKind::DatabaseMissing, format!("the file {place} does not exist")));
         }
         let options = SqliteConnectOptions::new()
