@@ -18,6 +18,9 @@ use super::{mysql, postgres, sqlite, sqlserver};
 pub(super) const GRACE: Duration = Duration::from_secs(5);
 
 /// A connection to a branch's database.
+///
+/// What its calls wait for is boxed. Otherwise whoever waits for one has room for what the most demanding driver needs, and so
+/// has everybody above, and all that room is moved at each call on the way.
 pub(super) enum Connection {
     Sqlite(sqlite::Wire),
     Postgres(Box<postgres::Wire>),
@@ -151,16 +154,20 @@ impl Connection {
     ) -> Result<Self, ProviderError> {
         let spare = spare.map(Spare::into_inner);
         if place.provider == Provider::MySql {
-            let wire = mysql::Wire::open(place, database, limit, first, spare).await?;
+            let wire = Box::pin(mysql::Wire::open(place, database, limit, first, spare)).await?;
             return Ok(Self::MySql(Box::new(wire)));
         }
         if let Some(spare) = spare {
-            spare.close().await;
+            Box::pin(spare.close()).await;
         }
         Ok(match place.provider {
-            Provider::Postgres => Self::Postgres(Box::new(postgres::Wire::open(code, place, database, limit).await?)),
+            Provider::Postgres => {
+                let wire = Box::pin(postgres::Wire::open(code, place, database, limit)).await?;
+                Self::Postgres(Box::new(wire))
+            }
             Provider::SqlServer => {
-                Self::SqlServer(Box::new(sqlserver::Wire::open(code, place, database, limit).await?))
+                let wire = Box::pin(sqlserver::Wire::open(code, place, database, limit)).await?;
+                Self::SqlServer(Box::new(wire))
             }
             Provider::Sqlite | Provider::MySql => {
                 return Err(ProviderError::new(ErrorKind::Internal, "a file is not opened like a server"));
@@ -178,10 +185,10 @@ impl Connection {
         sink: &mut Sink<'_>,
     ) -> Result<(), Failure> {
         match self {
-            Self::Sqlite(wire) => wire.send(text, stop, overdue, sink).await,
-            Self::Postgres(wire) => wire.send(text, stop, overdue, sink).await,
-            Self::MySql(wire) => wire.send(text, stop, overdue, sink).await,
-            Self::SqlServer(wire) => wire.send(text, stop, overdue, sink).await,
+            Self::Sqlite(wire) => Box::pin(wire.send(text, stop, overdue, sink)).await,
+            Self::Postgres(wire) => Box::pin(wire.send(text, stop, overdue, sink)).await,
+            Self::MySql(wire) => Box::pin(wire.send(text, stop, overdue, sink)).await,
+            Self::SqlServer(wire) => Box::pin(wire.send(text, stop, overdue, sink)).await,
         }
     }
 
@@ -237,7 +244,7 @@ impl Connection {
     /// Ends the session; its connection is left where it can serve others and nothing was done over it but to look.
     pub(super) async fn leave(self) -> Option<Spare> {
         match self {
-            Self::MySql(wire) => wire.leave().await.map(Spare::new),
+            Self::MySql(wire) => Box::pin(wire.leave()).await.map(Spare::new),
             other => {
                 other.close().await;
                 None
@@ -248,10 +255,10 @@ impl Connection {
     /// Says goodbye to the server, without waiting long for it.
     pub(super) async fn close(self) {
         match self {
-            Self::Sqlite(wire) => wire.close().await,
-            Self::Postgres(wire) => wire.close().await,
-            Self::MySql(wire) => wire.close().await,
-            Self::SqlServer(wire) => wire.close().await,
+            Self::Sqlite(wire) => Box::pin(wire.close()).await,
+            Self::Postgres(wire) => Box::pin(wire.close()).await,
+            Self::MySql(wire) => Box::pin(wire.close()).await,
+            Self::SqlServer(wire) => Box::pin(wire.close()).await,
         }
     }
 }

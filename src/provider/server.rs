@@ -249,7 +249,8 @@ where
 {
     let connect = async {
         loop {
-            match connect().await {
+            // Boxed: every text that could be stopped has room for this, and hardly any is.
+            match Box::pin(connect()).await {
                 Ok(second) => return second,
                 Err(_) => tokio::time::sleep(Duration::from_millis(250)).await,
             }
