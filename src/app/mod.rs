@@ -22,7 +22,7 @@ use crate::store::{HeadOffice, Location};
 use crate::web;
 
 pub use offline::create_token;
-pub(crate) use sqlite_memory::stop_counting;
+pub use sqlite_memory::stop_counting;
 
 fn location(config: &Config) -> Location {
     match &config.head_office.url {

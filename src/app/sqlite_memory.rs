@@ -8,7 +8,7 @@ use libsqlite3_sys as ffi;
 ///
 /// To be called before any other thread is started. Returns whether SQLite has agreed; it does not once it was used.
 #[allow(unsafe_code, reason = "what goes for the whole process is only to be had from SQLite's C interface")]
-pub(crate) fn stop_counting() -> bool {
+pub fn stop_counting() -> bool {
     let counts: std::ffi::c_int = 0;
     // SAFETY: the operation takes one int. SQLite demands that nobody else uses it meanwhile, which the caller promises;
     // where it was used before, it changes nothing.
