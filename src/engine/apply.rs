@@ -261,7 +261,6 @@ impl Attempt<'_> {
             }
             let doubt = plan.migrations().find_map(|planned| Some((planned.clone(), planned.doubtful()?)));
             let Some((planned, doubtful)) = doubt else { return Ok(plan) };
-            // Boxed, because it is rare.
             Box::pin(self.settle(session, fence, &planned, doubtful)).await?;
         }
         Err(self.broken(ProviderError::new(ErrorKind::Ledger, "the ledger holds too many half-known statements")))
