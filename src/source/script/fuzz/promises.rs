@@ -69,7 +69,8 @@ fn gaps(
         // A gap's own words mean something else without what stands before it: data of COPY, the inside of a conditional
         // comment, other quotes.
         if reading.problems.is_empty() && !mentions(text, &["copy", "/*!", "/*m!", "sql_mode"]) {
-            let rest = read(provider, "f", &format!("{}{gap}", delimiter_before(provider, &text[..from])));
+            let rest =
+                read(provider, "f", &format!("{}{gap}", delimiter_line(&delimiter_after(provider, &text[..from]))));
             if let Some(lost) = rest.statements.first() {
                 return Err(format!("{:?} stands between the statements", lost.sql));
             }
@@ -84,15 +85,21 @@ fn mentions(text: &str, words: &[&str]) -> bool {
     words.iter().any(|word| lower.contains(word))
 }
 
-/// The line that makes a text read on as behind this one: it sets the delimiter that is in force at its end.
-fn delimiter_before(provider: Provider, before: &str) -> String {
+/// The delimiter of its own that is in force at the end of this text; empty when there is none.
+fn delimiter_after(provider: Provider, before: &str) -> String {
     let mut reader = Reader::new(provider, "f", before);
     reader.read_on();
-    match reader.scanner.delimiter.as_str() {
-        "" => String::new(),
-        spaced if spaced.contains(char::is_whitespace) => format!("DELIMITER \"{spaced}\"\n"),
-        delimiter => format!("DELIMITER {delimiter}\n"),
-    }
+    reader.scanner.delimiter
+}
+
+/// The line that sets this delimiter; empty when there is none.
+fn delimiter_line(delimiter: &str) -> String {
+    let quotes = ['"', '\'', '`'];
+    let quote = match delimiter.contains(char::is_whitespace) || delimiter.starts_with(quotes) {
+        true => quotes.iter().find(|quote| !delimiter.contains(**quote)).map(char::to_string).unwrap_or_default(),
+        false => String::new(),
+    };
+    if delimiter.is_empty() { String::new() } else { format!("DELIMITER {quote}{delimiter}{quote}\n") }
 }
 
 /// What comes later changes nothing about what stands before it.
@@ -101,6 +108,11 @@ fn prefixes(provider: Provider, text: &str, reading: &Reading, places: &[(usize,
         return Ok(());
     }
     for (start, _) in places.iter().skip(1).rev().take(3) {
+        // A delimiter may end within the word: what is left of the line is then the client's command.
+        let line = text[..*start].lines().next_back().unwrap_or_default();
+        if line.trim_start().eq_ignore_ascii_case("delimiter") {
+            continue;
+        }
         let expected = reading.statements.iter().filter(|each| place_to_offset(text, each.line, each.column) < *start);
         let found = read(provider, "f", &text[..*start]);
         if !found.problems.is_empty() {
@@ -145,13 +157,12 @@ fn alone(provider: Provider, text: &str, reading: &Reading) -> Result<(), String
             continue;
         }
         let start = place_to_offset(text, statement.line, statement.column);
-        let delimiter = delimiter_before(provider, &text[..start]);
-        let end = match (provider, delimiter.trim_end().strip_prefix("DELIMITER ")) {
-            (_, Some(delimiter)) => format!("\n{}\n", delimiter.trim_matches('"')),
-            (Provider::SqlServer, None) => "\nGO\n".into(),
-            (_, None) => ";\n".into(),
+        let delimiter = delimiter_after(provider, &text[..start]);
+        let (before, end) = match (provider, &*delimiter) {
+            (Provider::SqlServer, "") => ("\n".into(), "\nGO\n".into()),
+            (_, "") => ("\n".into(), ";\n".into()),
+            (_, delimiter) => (delimiter_line(delimiter), format!("\n{delimiter}\n")),
         };
-        let before = if delimiter.is_empty() { "\n" } else { &*delimiter };
         let found = split(provider, "f", &format!("{before}  {}{end}", statement.sql));
         let moved = Statement { line: 2, column: 3, ..statement.clone() };
         if found.as_deref() != Ok(&[moved]) {
