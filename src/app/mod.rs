@@ -4,7 +4,7 @@ mod offline;
 mod open_files;
 mod secrets;
 mod settings;
-mod sqlite_memory;
+pub mod sqlite_memory;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,7 +22,6 @@ use crate::store::{HeadOffice, Location};
 use crate::web;
 
 pub use offline::create_token;
-pub use sqlite_memory::stop_counting;
 
 fn location(config: &Config) -> Location {
     match &config.head_office.url {

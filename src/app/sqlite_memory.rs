@@ -1,4 +1,4 @@
-//! What SQLite does for the whole process, whoever opens a file.
+//! SQLite's memory, which the whole process shares, whoever opens a file.
 
 use libsqlite3_sys as ffi;
 
@@ -6,12 +6,14 @@ use libsqlite3_sys as ffi;
 /// at every allocation: with many files open in as many threads, an eighth of the processor's time went into waiting for
 /// it. See <https://sqlite.org/c3ref/c_config_covering_index_scan.html#sqliteconfigmemstatus>.
 ///
-/// To be called before any other thread is started. Returns whether SQLite has agreed; it does not once it was used.
+/// Returns whether SQLite has agreed; it does not, and nothing changes, once it was used.
+///
+/// # Safety
+/// No other thread may use SQLite until this returns.
 #[allow(unsafe_code, reason = "what goes for the whole process is only to be had from SQLite's C interface")]
-pub fn stop_counting() -> bool {
+pub unsafe fn stop_counting() -> bool {
     let counts: std::ffi::c_int = 0;
-    // SAFETY: the operation takes one int. SQLite demands that nobody else uses it meanwhile, which the caller promises;
-    // where it was used before, it changes nothing.
+    // SAFETY: the operation takes one int, and the caller promises that nobody else uses SQLite meanwhile.
     let code = unsafe { ffi::sqlite3_config(ffi::SQLITE_CONFIG_MEMSTATUS, counts) };
     code == ffi::SQLITE_OK
 }
@@ -39,12 +41,14 @@ mod tests {
             assert!(done.status.success() && said.contains("1 passed"), "{said}");
             return;
         }
-        assert!(stop_counting());
+        // SAFETY: this test is alone in its process.
+        assert!(unsafe { stop_counting() });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let open = runtime.block_on(sqlx::SqliteConnection::connect("sqlite::memory:")).unwrap();
         // SAFETY: it only reads a number.
         assert_eq!(unsafe { ffi::sqlite3_memory_used() }, 0);
-        assert!(!stop_counting(), "it is in use now");
+        // SAFETY: the one connection waits to be asked something.
+        assert!(!unsafe { stop_counting() }, "it is in use now");
         drop(open);
     }
 }

@@ -55,10 +55,12 @@ impl Context {
 const STACK: usize = 8 * 1024 * 1024;
 
 /// Does what the process's arguments ask for. The exit codes are those of `branchkeeper --help`.
+#[allow(unsafe_code, reason = "here alone it is known that there are no other threads")]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    // While there is one thread. That it is done is a matter of speed alone.
-    crate::app::stop_counting();
+    // Whether it is done is a matter of speed alone.
+    // SAFETY: there is no other thread yet.
+    unsafe { crate::app::sqlite_memory::stop_counting() };
     match tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK).build() {
         Ok(runtime) => runtime.block_on(obey(cli)),
         Err(error) => {

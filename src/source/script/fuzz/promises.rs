@@ -108,9 +108,9 @@ fn prefixes(provider: Provider, text: &str, reading: &Reading, places: &[(usize,
         return Ok(());
     }
     for (start, _) in places.iter().skip(1).rev().take(3) {
-        // A delimiter may end within the word: what is left of the line is then the client's command.
+        // A delimiter may end within or behind the word: what is left of the line is then the client's command.
         let line = text[..*start].lines().next_back().unwrap_or_default();
-        if line.trim_start().eq_ignore_ascii_case("delimiter") {
+        if line.split_whitespace().next().is_some_and(|word| word.eq_ignore_ascii_case("delimiter")) {
             continue;
         }
         let expected = reading.statements.iter().filter(|each| place_to_offset(text, each.line, each.column) < *start);
